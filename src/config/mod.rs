@@ -1,0 +1,1 @@
+//! wherefore.yaml: what was typed, then what it means.

@@ -1,0 +1,1 @@
+//! Incidents: findings that belong together.

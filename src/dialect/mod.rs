@@ -1,0 +1,1 @@
+//! Received to Evidence: one file per dialect, one table.

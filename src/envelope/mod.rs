@@ -1,0 +1,1 @@
+//! Envelope text to checked rules: the declared limits of an agent.

@@ -1,0 +1,1 @@
+//! One lineage to text and JSON.

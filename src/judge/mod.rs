@@ -1,0 +1,1 @@
+//! Deterministic verdicts about an action: one file per validator, one table.

@@ -1,0 +1,1 @@
+//! A set of evidence to actions, turns and conversations.

@@ -1,0 +1,1 @@
+//! Receive OTLP and reply.

@@ -1,0 +1,1 @@
+//! Wiring: journal to dialects to engine to store.

@@ -1,0 +1,1 @@
+//! SLOs to Prometheus rules and dashboards.

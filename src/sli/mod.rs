@@ -1,0 +1,1 @@
+//! Verdicts to counters and ledger slices.

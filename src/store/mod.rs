@@ -1,0 +1,1 @@
+//! The store: state.db, partitions, content.

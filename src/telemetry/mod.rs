@@ -1,0 +1,1 @@
+//! Own logs, own traces, own counters.

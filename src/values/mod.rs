@@ -1,0 +1,1 @@
+//! Canonical JSON, digests, and the small readings of values that every stage shares.

@@ -1,0 +1,1 @@
+//! OTLP bytes: the validating view over them, the records they hold, and OTLP/JSON to protobuf.
