@@ -1,9 +1,21 @@
 //! The nouns. Everything that two stages pass to each other lives here.
 
+mod action;
+mod decision;
+mod evidence;
 mod ids;
+mod known;
 mod source;
 mod time;
+mod verdict;
 
+pub use action::*;
+pub use decision::*;
+pub use evidence::*;
 pub use ids::*;
+pub use known::*;
 pub use source::*;
 pub use time::*;
+pub use verdict::*;
+
+pub(crate) use decision::words;

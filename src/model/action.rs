@@ -1,0 +1,467 @@
+//! Actions, turns and lineages as they are recorded: what `lineage` assembles, `judge` reads, `store` keeps and
+//! `explain` shows.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ActionId, By, Check, Containment, ConversationId, Decision, Digest, Effect, EvidenceId, Finding, Known, Moment,
+    Nanos, Node, Provenance, Pseudo, Role, Service, Sli, SpanId, Tenant, Text, TraceId, TurnId, Verdict, Witness,
+    words,
+};
+
+/// A key of an action: what makes two records speak of one action. Every key is an alias of it for ever.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Key {
+    /// A span.
+    Span(TraceId, SpanId),
+    /// A call id inside its turn.
+    Call(TurnId, Arc<str>),
+    /// A JSON-RPC request id inside its MCP session.
+    Mcp(Arc<str>, Arc<str>),
+    /// One part of one record: a call without any id.
+    Part(EvidenceId, u16),
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Span(trace, span) => write!(f, "span:{trace}/{span}"),
+            Self::Call(turn, id) => write!(f, "call:{turn}/{id}"),
+            Self::Mcp(session, id) => write!(f, "mcp:{session}/{id}"),
+            Self::Part(evidence, part) => write!(f, "part:{evidence}/{part}"),
+        }
+    }
+}
+
+/// What one record says about one action: the compact evidence that a row keeps.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Piece {
+    /// When it ended, as sent. First, because pieces are sorted by it.
+    pub end: Nanos,
+    /// The record.
+    pub evidence: EvidenceId,
+    /// Which part of it.
+    pub part: u16,
+    /// When it started, as sent.
+    pub start: Nanos,
+    /// The dialect that read it.
+    pub dialect: Arc<str>,
+    /// How it is known.
+    pub provenance: Provenance,
+    /// The role of its token.
+    pub role: Role,
+    /// The service that sent it.
+    pub service: Service,
+    /// The turn it stands in.
+    pub turn: TurnId,
+    /// Its span.
+    pub span: Option<(TraceId, SpanId)>,
+    /// The acting agent it names.
+    pub agent: Option<(Arc<str>, Option<Arc<str>>)>,
+    /// What it says.
+    pub says: Says,
+}
+
+/// What a piece says.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Says {
+    /// A moment of the call.
+    Call(Box<CallSays>),
+    /// A decision about it.
+    Decision(Box<Decision>),
+    /// A check of it.
+    Check(Box<Check>),
+}
+
+/// A moment of the call, with what the record knows of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields of `Call`, in the same words")]
+pub struct CallSays {
+    pub moment: Moment,
+    pub id: Option<Arc<str>>,
+    pub tool: Option<Arc<str>>,
+    pub arguments: Known<Text>,
+    pub result: Known<Text>,
+    pub target: Option<Arc<str>>,
+    pub effect: Option<Effect>,
+    pub plan_step: Option<Arc<str>>,
+    pub state_versions: Option<(Arc<str>, Arc<str>)>,
+    pub policies: Vec<Arc<str>>,
+    pub pseudo: Option<Pseudo>,
+    /// The model response that proposed it.
+    pub response_id: Option<Arc<str>>,
+}
+
+words!(
+    /// How two records came to be about one action.
+    JoinMethod {
+        /// The same span.
+        SameSpan = "same_span",
+        /// The same call id in one turn.
+        CallId = "call_id",
+        /// The same JSON-RPC request in one MCP session.
+        McpRequest = "mcp_request",
+        /// A tool span whose nearest tool ancestor names the same tool.
+        ToolAncestor = "tool_ancestor",
+        /// An approval's two halves, in two turns.
+        ApprovalPair = "approval_pair",
+        /// Same tool and digest in one turn, the k-th with the k-th.
+        KthPair = "kth_pair",
+    }
+);
+
+/// An edge between records of one action.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Join {
+    /// By which rule.
+    pub method: JoinMethod,
+    /// `explicit` for keys, `computed` for pairs.
+    pub confidence: Provenance,
+    /// What was joined, readable.
+    pub with: Arc<str>,
+}
+
+/// Where an action stands.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// A model asked for it; nothing else is known.
+    Proposed,
+    /// Somebody was asked and has not answered.
+    Asked,
+    /// It ran.
+    Executed(Execution),
+    /// It was refused.
+    Refused(By),
+    /// The run was stopped before it ran.
+    Aborted,
+    /// No outcome inside its window.
+    Expired,
+}
+
+/// How an executed action ended.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Execution {
+    /// Without error.
+    Ok,
+    /// With an error.
+    Failed(Arc<str>),
+    /// A tool span ended, and nothing proves that the tool ran.
+    UnknownResult,
+}
+
+impl State {
+    /// The label value.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Proposed => "proposed",
+            Self::Asked => "asked",
+            Self::Executed(Execution::Ok) => "executed",
+            Self::Executed(Execution::Failed(_)) => "failed",
+            Self::Executed(Execution::UnknownResult) => "unknown_result",
+            Self::Refused(_) => "refused",
+            Self::Aborted => "aborted",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// It ran, and the evidence shows it: findings may say so at once.
+    pub fn is_proven_execution(&self) -> bool {
+        matches!(self, Self::Executed(Execution::Ok | Execution::Failed(_)))
+    }
+
+    /// It may still get an outcome.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Proposed | Self::Asked | Self::Executed(Execution::UnknownResult))
+    }
+}
+
+words!(
+    /// The eight fields that every lineage has or lacks (DESIGN §5).
+    Field {
+        /// What the user asked for.
+        Intent = "intent",
+        /// The system policy's version.
+        Policy = "policy",
+        /// Ids of the retrieved context.
+        Context = "context",
+        /// The tool's name.
+        Tool = "tool",
+        /// Its parameters.
+        Parameters = "parameters",
+        /// The resource it is about.
+        Target = "target",
+        /// What came back.
+        Output = "output",
+        /// The result of a check after the action.
+        PostCheck = "post_check",
+    }
+);
+
+/// What is unusual about an action's telemetry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Marks {
+    /// Sampled telemetry.
+    pub sampled: bool,
+    /// The turn's root never came.
+    pub root_lost: bool,
+    /// More pieces than a row keeps.
+    pub crowded: bool,
+    /// Merged into another action: this one is a tombstone.
+    pub merged: bool,
+}
+
+/// One action at one revision. Without `id`, `revision` and `account` it is a function of the set of records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Action {
+    /// Fixed at first publication.
+    pub id: ActionId,
+    /// 1 for the first row, then one more each.
+    pub revision: u32,
+    /// Whose.
+    pub tenant: Tenant,
+    /// Every key, sorted.
+    pub keys: Vec<Key>,
+    /// When set, this is a tombstone: the action goes on under that id.
+    pub merged_into: Option<ActionId>,
+    /// The turn of its first piece.
+    pub turn: TurnId,
+    /// All turns it stands in, sorted.
+    pub turns: Vec<TurnId>,
+    /// The acting service.
+    pub service: Service,
+    /// The acting agent: name and version.
+    pub agent: Known<(Arc<str>, Option<Arc<str>>)>,
+    /// Call id as sent.
+    pub call_id: Option<Arc<str>>,
+    /// The tool's name.
+    pub tool: Known<Arc<str>>,
+    /// The parameters.
+    pub arguments: Known<Text>,
+    /// The resource, and how it is known.
+    pub target: Known<(Arc<str>, Provenance)>,
+    /// What it does, and how that is known.
+    pub effect: Known<(Effect, Provenance)>,
+    /// What came back.
+    pub output: Known<Text>,
+    /// Where it stands.
+    pub state: State,
+    /// `plan id/step`.
+    pub plan_step: Option<Arc<str>>,
+    /// State before and after, as versions.
+    pub state_versions: Option<(Arc<str>, Arc<str>)>,
+    /// Start as sent.
+    pub start: Nanos,
+    /// End as sent. Its ledger slice.
+    pub end: Nanos,
+    /// Decisions, oldest first.
+    pub decisions: Vec<Decision>,
+    /// Checks, oldest first.
+    pub checks: Vec<Check>,
+    /// Ids of context retrieved in the turn before it.
+    pub context: Known<Vec<Arc<str>>>,
+    /// Policies in force, `id@version`.
+    pub policy: Known<Vec<Arc<str>>>,
+    /// How its records were joined.
+    pub joins: Vec<Join>,
+    /// An earlier denied attempt of the same (turn, tool, target): this one is counted apart.
+    pub retry_of: Option<ActionId>,
+    /// What is unusual.
+    pub marks: Marks,
+    /// The eight fields.
+    pub fields: BTreeMap<Field, Known<()>>,
+    /// The compact evidence, sorted; at most [`Action::PIECES`].
+    pub pieces: Vec<Piece>,
+    /// Digest of the configuration that judged it.
+    pub judged_by: Option<Digest>,
+    /// Verdicts, one per SLI that applies.
+    pub verdicts: Vec<Verdict>,
+    /// Findings.
+    pub findings: Vec<Finding>,
+}
+
+impl Action {
+    /// How many pieces of evidence a row keeps.
+    pub const PIECES: usize = 256;
+
+    /// Fields present, of eight.
+    pub fn observed(&self) -> (usize, usize) {
+        (self.fields.values().filter(|field| field.is_present()).count(), Field::ALL.len())
+    }
+
+    /// Fields present, of those not withheld.
+    pub fn observable(&self) -> (usize, usize) {
+        let withheld = |field: &&Known<()>| field.missing() == Some(super::Missing::Withheld);
+        (self.observed().0, Field::ALL.len() - self.fields.values().filter(withheld).count())
+    }
+
+    /// The verdict for one SLI, if it applies.
+    pub fn verdict(&self, sli: Sli) -> Option<&Verdict> {
+        self.verdicts.iter().find(|verdict| verdict.sli == sli)
+    }
+
+    /// The agent's name, or `unknown`: the value of the `agent` label.
+    pub fn agent_label(&self) -> &str {
+        self.agent.value().map_or_else(
+            || if self.service.name.is_empty() { "unknown" } else { &self.service.name },
+            |(name, _)| name,
+        )
+    }
+
+    /// The tool's name, or `unknown`.
+    pub fn tool_label(&self) -> &str {
+        self.tool.value().map_or("unknown", |tool| tool)
+    }
+
+    /// A trace id to open it by: that of its first span.
+    pub fn trace(&self) -> Option<(TraceId, SpanId)> {
+        self.keys.iter().find_map(|key| match key {
+            Key::Span(trace, span) => Some((*trace, *span)),
+            _ => None,
+        })
+    }
+}
+
+/// A value that all actions of a turn share, and where it is from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Shared<T> {
+    /// The value.
+    pub value: T,
+    /// How it is known.
+    pub provenance: Provenance,
+    /// The record that won.
+    pub evidence: EvidenceId,
+    /// Its time as sent.
+    pub at: Nanos,
+}
+
+/// A span of a turn, as far as parentage needs it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SpanNode {
+    /// Its parent.
+    pub parent: Option<SpanId>,
+    /// What kind of work.
+    pub node: Node,
+    /// The tool it names, on tool spans.
+    pub tool: Option<Arc<str>>,
+    /// The call id it names, on tool spans.
+    pub call_id: Option<Arc<str>>,
+    /// The parent is in another process.
+    pub remote_parent: bool,
+    /// Start and end as sent.
+    pub start: Nanos,
+    /// End as sent.
+    pub end: Nanos,
+}
+
+/// One turn: what its actions share. Without `revision` it is a function of the set of records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// Hash of its key.
+    pub id: TurnId,
+    /// 1 for the first row, then one more each.
+    pub revision: u32,
+    /// Whose.
+    pub tenant: Tenant,
+    /// The trace it is, if it is one.
+    pub trace: Option<TraceId>,
+    /// The conversation, with its id as sent.
+    pub conversation: Option<Shared<(ConversationId, Arc<str>)>>,
+    /// The root's service.
+    pub service: Service,
+    /// The root agent.
+    pub agent: Option<Shared<(Arc<str>, Option<Arc<str>>)>>,
+    /// What the user asked for.
+    pub intent: Known<Shared<Text>>,
+    /// An opaque id of the intent.
+    pub intent_id: Option<Shared<Arc<str>>>,
+    /// The system prompt.
+    pub prompt: Known<Shared<Text>>,
+    /// Versions of prompts.
+    pub prompt_version: Option<Shared<Arc<str>>>,
+    /// Policies in force, `id@version`, sorted.
+    pub policies: Vec<Arc<str>>,
+    /// What was retrieved, by end time: ids, or withheld.
+    pub context: Vec<(Nanos, Known<Vec<Arc<str>>>)>,
+    /// The plan.
+    pub plan: Known<Shared<PlanText>>,
+    /// Decisions about plans.
+    pub plan_decisions: Vec<Decision>,
+    /// Models that answered: provider, model, tokens in and out; one per model span.
+    pub models: Vec<ModelUse>,
+    /// Delegations: the agents handed to.
+    pub delegations: Vec<Arc<str>>,
+    /// Containment: when, what, who says so.
+    pub containment: Vec<(Nanos, Containment, Witness)>,
+    /// The root has ended, as sent.
+    pub root_ended: Option<Nanos>,
+    /// Nothing more is expected: what is missing now is absent, or lost with the root.
+    pub closed: bool,
+    /// Sampled telemetry.
+    pub sampled: bool,
+    /// Content capture is off somewhere in it.
+    pub withheld: bool,
+    /// First start and last end as sent.
+    pub start: Nanos,
+    /// Last end as sent.
+    pub end: Nanos,
+}
+
+/// A plan: its id and its text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PlanText {
+    /// The id, when it has one.
+    pub id: Option<Arc<str>>,
+    /// The plan.
+    pub text: Text,
+}
+
+/// One model call of a turn.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ModelUse {
+    /// When it ended.
+    pub end: Nanos,
+    /// Provider.
+    pub provider: Arc<str>,
+    /// Model.
+    pub model: Arc<str>,
+    /// Tokens in and out.
+    pub tokens: (u64, u64),
+    /// The response's id.
+    pub response_id: Option<Arc<str>>,
+}
+
+/// One action with what its turn shares: what `why` explains.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lineage {
+    /// The action.
+    pub action: Action,
+    /// Its turn.
+    pub turn: Turn,
+    /// The other actions of the turn, in time order: id, tool, target, state.
+    pub neighbours: Vec<Neighbour>,
+    /// False while the action may still settle.
+    pub settled: bool,
+}
+
+/// An action of the same turn, in one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Its id, once it has one.
+    pub id: ActionId,
+    /// Start as sent.
+    pub start: Nanos,
+    /// The tool.
+    pub tool: Arc<str>,
+    /// The target or the arguments' beginning.
+    pub about: Arc<str>,
+    /// Where it stands.
+    pub state: State,
+}
