@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::de::{SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::model::{By, Call, Direction, Known, Missing, Moment, Pseudo, Text};
@@ -223,9 +223,7 @@ impl Reader {
         let said = if texts.is_empty() {
             Known::Missing(Missing::Withheld)
         } else {
-            let (text, body) = values::text(&texts.join("\n"));
-            self.out.bodies.extend(body);
-            Known::Value(text)
+            Known::Value(self.text(&texts.join("\n")))
         };
         match role {
             "user" | "human" => {
@@ -285,12 +283,16 @@ impl Reader {
             return Known::Missing(Missing::Withheld);
         };
         let said = string(raw).unwrap_or(Cow::Borrowed(raw.get()));
-        if let Some(why) = values::sentinel(&said) {
-            return Known::Missing(why);
+        match values::known(&said) {
+            Known::Missing(why) => Known::Missing(why),
+            Known::Value(said) => Known::Value(self.text(said)),
         }
-        let (text, body) = values::json_text(&said);
+    }
+
+    fn text(&mut self, said: &str) -> Text {
+        let (text, body) = values::text(said);
         self.out.bodies.extend(body);
-        Known::Value(text)
+        text
     }
 
     fn finish(mut self) -> Reading {
@@ -371,9 +373,4 @@ pub fn pseudo(tool: &str) -> Option<Pseudo> {
         _ => Some(Arc::from(tool.strip_prefix("handoff_to_")?)),
     };
     Some(Pseudo::Delegation { to })
-}
-
-/// Whether bytes are one JSON value; used to tell a cut array from a whole one.
-pub fn is_json(bytes: &[u8]) -> bool {
-    serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
