@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActionId, By, Check, Containment, ConversationId, Decision, Digest, Effect, EvidenceId, Finding, Known, Moment,
+    ActionId, By, Check, Containment, ConversationId, Decision, Digest, Effect, EvidenceId, Finding, Hash, Known, Moment,
     Nanos, Node, Provenance, Pseudo, Role, Service, Sli, SpanId, Tenant, Text, TraceId, TurnId, Verdict, Witness,
     words,
 };
@@ -23,6 +23,8 @@ pub enum Key {
     Call(TurnId, Arc<str>),
     /// A JSON-RPC request id inside its MCP session.
     Mcp(Arc<str>, Arc<str>),
+    /// The k-th call of one tool with one parameter digest in a turn's messages: a call without an id.
+    Kth(TurnId, Arc<str>, Hash, u32),
     /// One part of one record: a call without any id.
     Part(EvidenceId, u16),
 }
@@ -33,6 +35,7 @@ impl fmt::Display for Key {
             Self::Span(trace, span) => write!(f, "span:{trace}/{span}"),
             Self::Call(turn, id) => write!(f, "call:{turn}/{id}"),
             Self::Mcp(session, id) => write!(f, "mcp:{session}/{id}"),
+            Self::Kth(turn, tool, digest, k) => write!(f, "kth:{turn}/{tool}/{digest}/{k}"),
             Self::Part(evidence, part) => write!(f, "part:{evidence}/{part}"),
         }
     }
@@ -47,6 +50,9 @@ pub struct Piece {
     pub evidence: EvidenceId,
     /// Which part of it.
     pub part: u16,
+    /// Length in bytes of the message array it was read from; 0 when it was not. Of pieces that say the same, the
+    /// one from the shortest array stays, so that reading only the new end of a grown array loses nothing.
+    pub read_at: u64,
     /// When it started, as sent.
     pub start: Nanos,
     /// The dialect that read it.

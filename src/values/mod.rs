@@ -1,3 +1,89 @@
-//! Canonical JSON, digests, and the small readings of values that every stage shares.
+//! Values of producers: canonical JSON, digests, texts, and readers that forgive.
+//!
+//! Producers write the same value in many ways: as an object, as a string that holds JSON, with other spacing and
+//! key order, `true` as `"true"`. Everything here is total and linear in its input: text that is not what it should
+//! be is a value too.
 
+mod canonical;
 pub mod document;
+mod number;
+mod read;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::model::{Algorithm, Body, Digest, Hash, Text};
+
+pub use canonical::canonical;
+pub use number::write_number;
+pub use read::{known, number_of, truth_of};
+
+/// Digest of a text: of its canonical JSON when it is JSON, else of its bytes. Key 0.
+pub fn digest_json(text: &str) -> Digest {
+    match canonical(text) {
+        Some(json) => digest_bytes(json.as_bytes()),
+        None => digest_bytes(text.as_bytes()),
+    }
+}
+
+/// Digest of bytes as they are. Key 0.
+pub fn digest_bytes(bytes: &[u8]) -> Digest {
+    Digest { algorithm: Algorithm::Blake3, key: 0, bytes: Hash(*blake3::hash(bytes).as_bytes()) }
+}
+
+/// A text as a row keeps it, and its whole as a body when it is longer than that.
+pub fn text(whole: &str) -> (Text, Option<Body>) {
+    let digest = digest_json(whole);
+    let head = head(whole, Text::HEAD);
+    let body = (head.len() < whole.len()).then(|| Body { digest, bytes: Bytes::copy_from_slice(whole.as_bytes()) });
+    (Text { digest, len: whole.len() as u64, head: Arc::from(head) }, body)
+}
+
+/// The longest beginning of at most `most` bytes that ends at a character.
+pub fn head(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_same_call_has_one_digest_however_it_is_written() {
+        let plain = digest_json(r#"{"order_id":"A-1001","amount":42.5}"#);
+        for same in [
+            r#"{ "amount": 42.50, "order_id": "A-1001" }"#,
+            r#"{"order_id":"\u0041-1001","amount":4.25e1}"#,
+            r#""{\"order_id\": \"A-1001\", \"amount\": 42.5}""#,
+            "\n{\"order_id\":\t\"A-1001\",\"amount\":42.5}\n",
+        ] {
+            assert_eq!(plain.agrees_with(&digest_json(same)), Some(true), "{same}");
+        }
+        for other in [r#"{"order_id":"A-1001","amount":42.51}"#, r#"{"order_id":"A-1001"}"#, "{order_id}", ""] {
+            assert_eq!(plain.agrees_with(&digest_json(other)), Some(false), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_keeps_its_head_and_has_a_body() {
+        let (short, none) = text("ü");
+        assert!(none.is_none() && short.is_whole());
+        let whole = "ü".repeat(Text::HEAD);
+        let (long, body) = text(&format!("x{whole}"));
+        assert_eq!((long.len, long.head.len()), (2 * Text::HEAD as u64 + 1, Text::HEAD - 1));
+        let body = body.expect("longer than a row keeps");
+        assert_eq!((body.digest, body.bytes.len() as u64), (long.digest, long.len));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_has_a_head_inside_the_limit(whole in ".{0,40}", most in 0_usize..80) {
+            let head = head(&whole, most);
+            prop_assert!(head.len() <= most && whole.starts_with(head));
+            prop_assert!(head.len() + 4 > most.min(whole.len()));
+        }
+    }
+}
