@@ -1,6 +1,7 @@
 //! The nouns. Everything that two stages pass to each other lives here.
 
 mod action;
+mod constants;
 mod decision;
 mod evidence;
 mod ids;
@@ -10,6 +11,7 @@ mod time;
 mod verdict;
 
 pub use action::*;
+pub use constants::*;
 pub use decision::*;
 pub use evidence::*;
 pub use ids::*;

@@ -5,6 +5,7 @@
 //! be is a value too.
 
 mod canonical;
+pub mod document;
 mod number;
 mod read;
 
