@@ -4,6 +4,7 @@
 //! speaks of; [`Book::action`] reads one action out of the pieces; [`assemble`] does it for a whole set at once and
 //! is the oracle: whatever the order of folding, both say the same.
 
+mod book;
 mod fold;
 mod messages;
 mod pair;
@@ -13,5 +14,8 @@ mod state;
 pub use fold::{Touched, turn_of, turn_of_response, turn_of_trace};
 pub use messages::{Reading as MessageReading, pseudo};
 pub use pair::Group;
-pub use read::{Attempt, Judged, Reading, action_id, assemble, attempt, conversation_id, is_denied, last_enforced};
+pub use read::{
+    Attempt, Judged, Reading, action_id, assemble, attempt, conversation_id, is_denied,
+    last_enforced,
+};
 pub use state::{About, ActionState, Attached, Book, Handle, Ranked, TurnState};

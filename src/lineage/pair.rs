@@ -64,7 +64,12 @@ impl Book {
         for (index, rival) in rivals.iter().enumerate() {
             if index != root && root_of(index) == root {
                 group.members.push((rival.root, JoinMethod::ApprovalPair));
-                group.members.extend(rival.members.iter().map(|member| (*member, JoinMethod::KthPair)));
+                group.members.extend(
+                    rival
+                        .members
+                        .iter()
+                        .map(|member| (*member, JoinMethod::KthPair)),
+                );
             }
         }
         Some(group)
@@ -73,7 +78,9 @@ impl Book {
     /// Components that may change when this one does: all that its pairs are computed from.
     pub fn relatives(&self, handle: Handle) -> BTreeSet<Handle> {
         let mut out = BTreeSet::from([handle]);
-        let Some(action) = self.actions.get(&handle) else { return out };
+        let Some(action) = self.actions.get(&handle) else {
+            return out;
+        };
         for id in call_ids(action) {
             if let Some(group) = self.by_pair.get(&(action.tenant.clone(), id.clone())) {
                 if group.len() <= REPEATED {
@@ -81,38 +88,66 @@ impl Book {
                 }
             }
         }
-        out.extend(self.kth_pairs_of(action).iter().flat_map(|(message, span)| [*message, *span]));
+        out.extend(
+            self.kth_pairs_of(action)
+                .iter()
+                .flat_map(|(message, span)| [*message, *span]),
+        );
         out
     }
 
     fn unit(&self, handle: Handle) -> Option<Unit<'_>> {
         let action = self.actions.get(&handle)?;
         let pairs = self.kth_pairs_of(action);
-        let root = pairs.iter().find(|(message, _)| *message == handle).map_or(handle, |(_, span)| *span);
-        let members: Vec<_> =
-            pairs.iter().filter(|(_, span)| *span == root).map(|(message, _)| *message).collect();
+        let root = pairs
+            .iter()
+            .find(|(message, _)| *message == handle)
+            .map_or(handle, |(_, span)| *span);
+        let members: Vec<_> = pairs
+            .iter()
+            .filter(|(_, span)| *span == root)
+            .map(|(message, _)| *message)
+            .collect();
         let root_action = self.actions.get(&root)?;
         let mut pieces: Vec<&Piece> = root_action.pieces.values().collect();
         for member in &members {
             pieces.extend(self.actions.get(member)?.pieces.values());
         }
         let start = pieces.iter().map(|piece| piece.start).min()?;
-        Some(Unit { root, members, pieces, start, first_key: root_action.keys.first()? })
+        Some(Unit {
+            root,
+            members,
+            pieces,
+            start,
+            first_key: root_action.keys.first()?,
+        })
     }
 
     /// The units that share a call id with this one, oldest first.
     fn rivals<'a>(&'a self, unit: &Unit<'a>) -> Vec<Unit<'a>> {
         let mut roots = BTreeSet::from([unit.root]);
         for handle in std::iter::once(unit.root).chain(unit.members.iter().copied()) {
-            let Some(action) = self.actions.get(&handle) else { continue };
+            let Some(action) = self.actions.get(&handle) else {
+                continue;
+            };
             for id in call_ids(action) {
-                let Some(group) = self.by_pair.get(&(action.tenant.clone(), id.clone())) else { continue };
+                let Some(group) = self.by_pair.get(&(action.tenant.clone(), id.clone())) else {
+                    continue;
+                };
                 if group.len() > 1 && group.len() <= REPEATED {
-                    roots.extend(group.iter().filter_map(|other| self.unit(*other)).map(|other| other.root));
+                    roots.extend(
+                        group
+                            .iter()
+                            .filter_map(|other| self.unit(*other))
+                            .map(|other| other.root),
+                    );
                 }
             }
         }
-        let mut units: Vec<_> = roots.into_iter().filter_map(|root| self.unit(root)).collect();
+        let mut units: Vec<_> = roots
+            .into_iter()
+            .filter_map(|root| self.unit(root))
+            .collect();
         units.sort_by(|a, b| (a.start, a.first_key).cmp(&(b.start, b.first_key)));
         units
     }
@@ -124,8 +159,12 @@ impl Book {
             let claims = units[later].has_claims();
             parents[later] = (0..later).rev().find(|&earlier| {
                 let open = || {
-                    let taken = (earlier + 1..later).any(|between| parents[between] == Some(earlier));
-                    let spans = units[earlier].pieces.iter().any(|piece| self.has_tool_spans(piece.turn));
+                    let taken =
+                        (earlier + 1..later).any(|between| parents[between] == Some(earlier));
+                    let spans = units[earlier]
+                        .pieces
+                        .iter()
+                        .any(|piece| self.has_tool_spans(piece.turn));
                     !taken && state_of(&units[earlier].pieces, spans).is_open()
                 };
                 self.continues(&units[earlier], &units[later]) && (!claims || open())
@@ -150,10 +189,17 @@ impl Book {
     /// The same conversation, or an input of the later turn that carries the call after its last user message.
     fn one_dialogue(&self, earlier: &Unit<'_>, later: &Unit<'_>) -> bool {
         let conversation = |unit: &Unit<'_>| {
-            unit.turns().iter().find_map(|turn| self.turns.get(turn)?.conversation.as_ref().map(|it| it.value.clone()))
+            unit.turns().iter().find_map(|turn| {
+                self.turns
+                    .get(turn)?
+                    .conversation
+                    .as_ref()
+                    .map(|it| it.value.clone())
+            })
         };
         let (one, other) = (conversation(earlier), conversation(later));
-        let independent = |unit: &Unit<'_>| unit.pieces.iter().all(|piece| piece.role.is_independent());
+        let independent =
+            |unit: &Unit<'_>| unit.pieces.iter().all(|piece| piece.role.is_independent());
         let one_service =
             earlier.service() == later.service() || independent(earlier) || independent(later);
         match (one, other) {
@@ -163,9 +209,15 @@ impl Book {
     }
 
     fn kth_pairs_of(&self, action: &ActionState) -> Vec<(Handle, Handle)> {
-        let Some(tool) = tool_of(action) else { return Vec::new() };
+        let Some(tool) = tool_of(action) else {
+            return Vec::new();
+        };
         let turns = action.turns();
-        turns.iter().filter_map(|turn| self.turns.get(turn)).flat_map(|turn| self.kth_pairs(turn, &tool)).collect()
+        turns
+            .iter()
+            .filter_map(|turn| self.turns.get(turn))
+            .flat_map(|turn| self.kth_pairs(turn, &tool))
+            .collect()
     }
 
     /// The k-th pairs of one tool in one turn: (model's call, tool's span).
@@ -174,7 +226,9 @@ impl Book {
             return Vec::new();
         }
         let of_tool = |handle: &&Handle| {
-            self.actions.get(handle).is_some_and(|action| tool_of(action).as_deref() == Some(tool))
+            self.actions
+                .get(handle)
+                .is_some_and(|action| tool_of(action).as_deref() == Some(tool))
         };
         let mut spans = Vec::new();
         let mut calls = Vec::new();
@@ -192,8 +246,10 @@ impl Book {
         spans.sort_by(|a, b| a.order.cmp(&b.order));
         calls.sort_by(|a, b| a.order.cmp(&b.order));
         let mut pairs = Vec::new();
-        let exact = |span: &Side<'_>, call: &Side<'_>| span.digest.is_some() && span.digest == call.digest;
-        let vague = |span: &Side<'_>, call: &Side<'_>| span.digest.is_none() || call.digest.is_none();
+        let exact =
+            |span: &Side<'_>, call: &Side<'_>| span.digest.is_some() && span.digest == call.digest;
+        let vague =
+            |span: &Side<'_>, call: &Side<'_>| span.digest.is_none() || call.digest.is_none();
         match_in_order(&mut spans, &mut calls, exact, &mut pairs);
         match_in_order(&mut spans, &mut calls, vague, &mut pairs);
         pairs
@@ -214,16 +270,25 @@ struct Side<'a> {
 impl<'a> Side<'a> {
     fn of(handle: Handle, action: &'a ActionState, turn: TurnId) -> Self {
         let calls = || {
-            action.pieces.values().filter(move |piece| piece.turn == turn).filter_map(|piece| match &piece.says {
-                Says::Call(call) => Some((piece, call)),
-                _ => None,
-            })
+            action
+                .pieces
+                .values()
+                .filter(move |piece| piece.turn == turn)
+                .filter_map(|piece| match &piece.says {
+                    Says::Call(call) => Some((piece, call)),
+                    _ => None,
+                })
         };
         let ran = calls().any(|(_, call)| matches!(call.moment, Moment::Ran { .. }));
         let proposed = calls().any(|(_, call)| call.moment == Moment::Proposed);
         let spoken = proposed || calls().any(|(_, call)| call.moment == Moment::Carried);
         let time = calls()
-            .filter(|(_, call)| matches!(call.moment, Moment::Ran { .. } | Moment::Proposed | Moment::Carried))
+            .filter(|(_, call)| {
+                matches!(
+                    call.moment,
+                    Moment::Ran { .. } | Moment::Proposed | Moment::Carried
+                )
+            })
             .map(|(piece, _)| if ran { piece.start } else { piece.end })
             .min();
         Self {
@@ -232,7 +297,11 @@ impl<'a> Side<'a> {
             spoken,
             has_id: call_ids(action).next().is_some(),
             digest: calls().find_map(|(_, call)| call.arguments.value().map(|text| text.digest)),
-            order: (!ran && !proposed, time.unwrap_or_default(), action.keys.first()),
+            order: (
+                !ran && !proposed,
+                time.unwrap_or_default(),
+                action.keys.first(),
+            ),
         }
     }
 }
@@ -245,7 +314,9 @@ fn match_in_order<'a>(
     pairs: &mut Vec<(Handle, Handle)>,
 ) {
     spans.retain(|span| {
-        let found = calls.iter().position(|call| !(span.has_id && call.has_id) && fits(span, call));
+        let found = calls
+            .iter()
+            .position(|call| !(span.has_id && call.has_id) && fits(span, call));
         let Some(found) = found else { return true };
         pairs.push((calls.remove(found).handle, span.handle));
         false
@@ -254,8 +325,15 @@ fn match_in_order<'a>(
 
 impl Unit<'_> {
     fn group(&self) -> Group {
-        let members = self.members.iter().map(|member| (*member, JoinMethod::KthPair)).collect();
-        Group { root: self.root, members }
+        let members = self
+            .members
+            .iter()
+            .map(|member| (*member, JoinMethod::KthPair))
+            .collect();
+        Group {
+            root: self.root,
+            members,
+        }
     }
 
     fn turns(&self) -> BTreeSet<TurnId> {
@@ -275,7 +353,10 @@ impl Unit<'_> {
             Says::Check(check) => check.call_id.clone(),
             Says::Call(_) => None,
         });
-        self.calls().filter_map(|call| call.id.clone()).chain(decided).collect()
+        self.calls()
+            .filter_map(|call| call.id.clone())
+            .chain(decided)
+            .collect()
     }
 
     fn tool(&self) -> Option<&str> {
@@ -283,7 +364,8 @@ impl Unit<'_> {
     }
 
     fn digest(&self) -> Option<Digest> {
-        self.calls().find_map(|call| call.arguments.value().map(|text| text.digest))
+        self.calls()
+            .find_map(|call| call.arguments.value().map(|text| text.digest))
     }
 
     fn service(&self) -> Option<&Service> {
@@ -292,12 +374,20 @@ impl Unit<'_> {
 
     /// Says more than that the call stands in its messages or was decided about: it proposed or ran it itself.
     fn has_claims(&self) -> bool {
-        self.calls().any(|call| matches!(call.moment, Moment::Ran { .. } | Moment::Proposed | Moment::Asked))
+        self.calls().any(|call| {
+            matches!(
+                call.moment,
+                Moment::Ran { .. } | Moment::Proposed | Moment::Asked
+            )
+        })
     }
 
     fn carries(&self) -> bool {
         self.calls().any(|call| {
-            matches!(call.moment, Moment::Carried | Moment::Answered { history: false, .. } | Moment::Refused { .. })
+            matches!(
+                call.moment,
+                Moment::Carried | Moment::Answered { history: false, .. } | Moment::Refused { .. }
+            )
         })
     }
 }
@@ -323,5 +413,8 @@ fn tool_of(action: &ActionState) -> Option<Arc<str>> {
             }
         }
     }
-    named.into_iter().max_by_key(|(tool, count)| (*count, std::cmp::Reverse(*tool))).map(|(tool, _)| tool.clone())
+    named
+        .into_iter()
+        .max_by_key(|(tool, count)| (*count, std::cmp::Reverse(*tool)))
+        .map(|(tool, _)| tool.clone())
 }

@@ -14,7 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::model::{
-    Check, Containment, Decision, EvidenceId, Key, Known, ModelUse, Nanos, Piece, PlanText, Provenance, Service, SpanId, SpanNode, Tenant, Text, TraceId, TurnId, Witness,
+    Check, Containment, Decision, EvidenceId, Key, Known, ModelUse, Nanos, Piece, PlanText,
+    Provenance, Service, SpanId, SpanNode, Tenant, Text, TraceId, TurnId, Witness,
 };
 
 /// Names an action inside one engine, before it has a public id. Given in journal order.
@@ -41,7 +42,8 @@ impl<T: Ord> Ranked<T> {
     fn beats(&self, other: &Self) -> bool {
         let key = |ranked: &Self| (ranked.start, ranked.read_at, ranked.evidence);
         self.provenance > other.provenance
-            || self.provenance == other.provenance && (key(self), &self.value) < (key(other), &other.value)
+            || self.provenance == other.provenance
+                && (key(self), &self.value) < (key(other), &other.value)
     }
 
     /// Keeps the better one. True when the kept value changed.
@@ -168,7 +170,11 @@ pub struct ActionState {
 impl ActionState {
     /// The turns it stands in.
     pub fn turns(&self) -> BTreeSet<TurnId> {
-        self.pieces.values().map(|piece| piece.turn).chain([self.home]).collect()
+        self.pieces
+            .values()
+            .map(|piece| piece.turn)
+            .chain([self.home])
+            .collect()
     }
 }
 

@@ -75,7 +75,10 @@ pub struct Ledger {
 impl Ledger {
     /// Puts slices back that a checkpoint kept.
     pub fn restore(cells: impl IntoIterator<Item = (LedgerKey, Cell)>) -> Self {
-        Self { cells: cells.into_iter().collect(), changed: BTreeSet::new() }
+        Self {
+            cells: cells.into_iter().collect(),
+            changed: BTreeSet::new(),
+        }
     }
 
     /// Moves one action from what was booked to what is known now.
@@ -104,7 +107,10 @@ impl Ledger {
     pub fn totals(&self, since: Nanos) -> BTreeMap<(Tenant, Sli, Arc<str>), Cell> {
         let mut totals: BTreeMap<_, Cell> = BTreeMap::new();
         for (key, cell) in self.cells().filter(|(key, _)| key.slice >= since) {
-            totals.entry((key.tenant.clone(), key.sli, key.agent.clone())).or_default().add(cell);
+            totals
+                .entry((key.tenant.clone(), key.sli, key.agent.clone()))
+                .or_default()
+                .add(cell);
         }
         totals
     }
@@ -124,6 +130,7 @@ impl Ledger {
     /// Drops slices before `before` from memory; the store keeps them.
     pub fn forget(&mut self, before: Nanos) {
         let changed = &self.changed;
-        self.cells.retain(|key, _| key.slice >= before || changed.contains(key));
+        self.cells
+            .retain(|key, _| key.slice >= before || changed.contains(key));
     }
 }

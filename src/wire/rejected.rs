@@ -87,7 +87,10 @@ impl Rejected {
     /// Counts one more record. `what` says what is wrong with it.
     pub(super) fn add(&mut self, noun: &str, index: u32, reason: Reason, what: impl fmt::Display) {
         self.count += 1;
-        match self.reasons.binary_search_by_key(&reason, |(reason, _)| *reason) {
+        match self
+            .reasons
+            .binary_search_by_key(&reason, |(reason, _)| *reason)
+        {
             Ok(at) => self.reasons[at].1 += 1,
             Err(at) => self.reasons.insert(at, (reason, 1)),
         }
@@ -100,7 +103,10 @@ impl Rejected {
     pub(super) fn absorb(&mut self, later: Self) {
         self.count += later.count;
         for (reason, count) in later.reasons {
-            match self.reasons.binary_search_by_key(&reason, |(reason, _)| *reason) {
+            match self
+                .reasons
+                .binary_search_by_key(&reason, |(reason, _)| *reason)
+            {
                 Ok(at) => self.reasons[at].1 += count,
                 Err(at) => self.reasons.insert(at, (reason, count)),
             }
