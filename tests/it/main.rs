@@ -1,1 +1,4 @@
+//! What needs the real program or real files. One binary: a link is the slowest step of a test run.
 
+mod wire_captures;
+mod wire_view;
