@@ -7,7 +7,9 @@
 mod canonical;
 pub mod document;
 mod number;
+mod pseudo;
 mod read;
+mod spoken;
 
 use std::sync::Arc;
 
@@ -17,7 +19,9 @@ use crate::model::{Algorithm, Body, Digest, Hash, Text};
 
 pub use canonical::canonical;
 pub use number::write_number;
+pub use pseudo::pseudo;
 pub use read::{known, number_of, truth_of};
+pub use spoken::spoken;
 
 /// Digest of a text: of its canonical JSON when it is JSON, else of its bytes. Key 0.
 pub fn digest_json(text: &str) -> Digest {
