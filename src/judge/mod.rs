@@ -75,3 +75,6 @@ fn verdict(
     evidence.dedup();
     Verdict { sli, value, reason: reason.into(), because: because.into(), evidence }
 }
+
+#[cfg(test)]
+mod tests;
