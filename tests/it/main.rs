@@ -1,1 +1,3 @@
+//! Integration tests: one binary, because a link is the slowest step of a test run.
 
+mod check;
