@@ -39,3 +39,6 @@ pub use crate::values::document::{Mistake, Place};
 pub use glob::Glob;
 pub use read::parse;
 pub use rules::{Mode, Rule, Rules};
+
+#[cfg(test)]
+mod tests;

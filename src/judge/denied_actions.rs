@@ -13,7 +13,7 @@
 //!
 //! A retry of what was denied in the same turn has no verdict: an agent that tries ten times was denied once.
 
-use super::witness::{may_decide, record};
+use super::witness::{last_word, record};
 use super::{Context, Validator, verdict};
 use crate::model::{Action, By, Decision, Execution, Outcome, Sli, State, Value, Verdict};
 
@@ -29,7 +29,7 @@ impl Validator for DeniedActions {
         if action.retry_of.is_some() {
             return None;
         }
-        let last = last_word(action);
+        let last = last_word(action.decisions.iter());
         let on = last.and_then(|decision| record(decision.witness.as_ref()));
         let (value, reason, because) =
             match (denier(action, last), last.map(|decision| decision.outcome)) {
@@ -62,17 +62,6 @@ impl Validator for DeniedActions {
             };
         Some(verdict(self.sli(), value, &reason, because, on))
     }
-}
-
-/// The last enforced decision. An ask decides nothing; of two at the same time the denial is the last.
-pub(super) fn last_word(action: &Action) -> Option<&Decision> {
-    let decides = |decision: &&Decision| {
-        decision.enforced
-            && decision.outcome != Outcome::Ask
-            && may_decide(decision.witness.as_ref())
-    };
-    let order = |decision: &&Decision| (decision.at, decision.outcome == Outcome::Deny);
-    action.decisions.iter().filter(decides).max_by_key(order)
 }
 
 /// Who denied it: whom the last decision names, else whom the refusal names.

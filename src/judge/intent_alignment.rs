@@ -19,9 +19,8 @@
 //! Judged for executed actions only: a call that was stopped needed no authority. When the execution is not proven, a
 //! failed evaluation still is bad and everything else is unknown (`execution_not_proven`).
 
-use super::denied_actions::last_word;
 use super::plan::{self, Contains};
-use super::witness::{is_independent, may_decide, record};
+use super::witness::{is_independent, is_policy, last_word, may_decide, record};
 use super::{Context, Validator, findings, verdict};
 use crate::model::{
     Action, By, Check, CheckResult, Decision, EvidenceId, Execution, Moment, Nanos, Outcome,
@@ -111,10 +110,9 @@ fn forbidden(context: &Context<'_>, action: &Action) -> Option<Answer> {
 
 /// A denial that is older than the run. A later one, such as a guardrail's on the output, did not forbid the call.
 fn against_denial(action: &Action) -> Option<Answer> {
-    let is_earlier =
-        |decision: &&Decision| decision.outcome == Outcome::Deny && decision.at <= ran_at(action);
-    let denial = last_word(action).filter(is_earlier)?;
-    if !matches!(denial.by, By::Policy | By::Model | By::Hook | By::System) {
+    let is_earlier = |decision: &&Decision| decision.outcome == Outcome::Deny && decision.at <= ran_at(action);
+    let denial = last_word(action.decisions.iter()).filter(is_earlier)?;
+    if !is_policy(denial.by) {
         return None;
     }
     let because = format!("it ran although it had been denied by {}", denial.by);
@@ -256,24 +254,9 @@ fn same_parameters(approval: &Decision, action: &Action) -> Option<bool> {
 
 /// Rung 3.
 fn approved_plan(context: &Context<'_>, action: &Action) -> Option<Answer> {
-    let plan = context
-        .turn
-        .plan
-        .value()
-        .filter(|plan| plan.provenance != Provenance::Inferred)?;
-    let about = |decision: &&Decision| {
-        is_about(decision, plan) && decision.enforced && may_decide(decision.witness.as_ref())
-    };
-    let decisions = || {
-        context
-            .turn
-            .plan_decisions
-            .iter()
-            .filter(about)
-            .filter(|decision| decision.at <= action.end)
-    };
-    let last = decisions().filter(|decision| decision.outcome != Outcome::Ask);
-    let last = last.max_by_key(|decision| (decision.at, decision.outcome == Outcome::Deny))?;
+    let plan = context.turn.plan.value().filter(|plan| plan.provenance != Provenance::Inferred)?;
+    let about = |decision: &&Decision| is_about(decision, plan) && decision.at <= action.end;
+    let last = last_word(context.turn.plan_decisions.iter().filter(about))?;
     if last.outcome != Outcome::Allow {
         return None;
     }

@@ -84,3 +84,6 @@ fn verdict(
         evidence,
     }
 }
+
+#[cfg(test)]
+mod tests;

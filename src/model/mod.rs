@@ -6,6 +6,8 @@ mod decision;
 mod evidence;
 mod ids;
 mod known;
+#[cfg(test)]
+pub(crate) mod sample;
 mod source;
 mod time;
 mod verdict;

@@ -108,6 +108,7 @@ impl Kind {
             Self::Flag(_) => "a flag",
             Self::Whole(_) | Self::Real(_) => "a number",
             Self::Text(_) => "text",
+            Self::List(items) if items.is_empty() => "an empty list",
             Self::List(_) => "a list",
             Self::Table(_) => "a mapping",
         }

@@ -1,6 +1,3 @@
-//! What needs the real program or real files. One binary: a link is the slowest step of a test run.
+//! Integration tests: one binary, because a link is the slowest step of a test run.
 
-mod wire_captures;
-mod wire_fuzz;
-mod wire_json;
-mod wire_view;
+mod check;
