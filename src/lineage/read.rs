@@ -584,9 +584,7 @@ fn creates(piece: &Piece) -> bool {
     match &piece.says {
         Says::Call(call) => match call.moment {
             Moment::History | Moment::Answered { history: true, .. } => false,
-            Moment::Carried | Moment::Answered { .. } | Moment::Refused { .. } => {
-                call.id.is_some() || piece.read_at == 0
-            }
+            Moment::Carried | Moment::Answered { .. } | Moment::Refused { .. } => call.id.is_some(),
             Moment::Proposed | Moment::Asked | Moment::Ran { .. } => true,
         },
         Says::Decision(decision) => decision.call_id.is_some() || decision.tool.is_some(),
