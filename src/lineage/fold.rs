@@ -175,7 +175,7 @@ impl Fold<'_> {
     fn span(&mut self, span: SpanId) {
         let evidence = self.evidence;
         let call = evidence.facts.iter().find_map(|fact| match &fact.what {
-            What::Call(call) if matches!(call.moment, Moment::Ran { .. }) => Some(call),
+            What::Call(call) => Some(call),
             _ => None,
         });
         let node = SpanNode {
@@ -504,7 +504,11 @@ impl Fold<'_> {
     ) {
         let evidence = self.evidence;
         let mut keys = Vec::with_capacity(3);
-        let own_span = matches!(call.moment, Moment::Ran { .. }) && evidence.node == Node::Tool;
+        let of_span = matches!(
+            call.moment,
+            Moment::Ran { .. } | Moment::Asked | Moment::Refused { .. }
+        );
+        let own_span = of_span && evidence.node == Node::Tool && read_at == 0;
         if let (true, Some(trace), Some(span)) = (own_span, evidence.trace, evidence.span) {
             keys.push(Key::Span(trace, span));
         }

@@ -292,16 +292,11 @@ impl<'a> Side<'a> {
                     _ => None,
                 })
         };
-        let ran = calls().any(|(_, call)| matches!(call.moment, Moment::Ran { .. }));
+        let ran = action.keys.iter().any(|key| matches!(key, Key::Span(..)));
         let proposed = calls().any(|(_, call)| call.moment == Moment::Proposed);
         let spoken = proposed || calls().any(|(_, call)| call.moment == Moment::Carried);
         let time = calls()
-            .filter(|(_, call)| {
-                matches!(
-                    call.moment,
-                    Moment::Ran { .. } | Moment::Proposed | Moment::Carried
-                )
-            })
+            .filter(|(_, call)| !matches!(call.moment, Moment::Answered { .. } | Moment::History))
             .map(|(piece, _)| if ran { piece.start } else { piece.end })
             .min();
         Self {

@@ -660,10 +660,13 @@ pub(super) fn state_of(pieces: &[&Piece], tool_spans: bool) -> State {
     }
     if !ran.is_empty() {
         let failed = matches!(ran.last(), Some((_, _, Status::Error(_), ..)));
-        return match (answered || failed, asked) {
-            (true, _) => ending(),
-            (false, true) => State::Asked,
-            (false, false) => State::Executed(Execution::UnknownResult),
+        return match (failed, answered, asked) {
+            // Such a span is also made for a call that something kept from running; a tool that really raised
+            // would have ended the run without an answer.
+            (true, true, _) => State::Refused(By::Unknown),
+            (true, false, _) | (false, true, _) => ending(),
+            (false, false, true) => State::Asked,
+            (false, false, false) => State::Executed(Execution::UnknownResult),
         };
     }
     if answered {
