@@ -85,6 +85,14 @@ impl Reservation {
         Ok(())
     }
 
+    /// Hands the bytes on, to live longer than this reservation.
+    pub fn take(&mut self) -> Self {
+        Self {
+            account: self.account.clone(),
+            bytes: std::mem::take(&mut self.bytes),
+        }
+    }
+
     /// Bytes reserved.
     pub fn bytes(&self) -> usize {
         self.bytes
