@@ -37,6 +37,12 @@ pub struct Validated {
 ///
 /// [`Malformed`] when the request cannot be read outside its records; then nothing of it is kept.
 pub fn validate(signal: Signal, body: &Bytes) -> Result<Validated, Malformed> {
+    validate_after(signal, body, &[])
+}
+
+/// Judges a request from which the records `dropped` (ascending) are missing already; sentences name records by
+/// their index with those counted.
+pub(super) fn validate_after(signal: Signal, body: &Bytes, dropped: &[u32]) -> Result<Validated, Malformed> {
     let judge = match signal {
         Signal::Traces => check_span,
         Signal::Logs => check_log,
@@ -50,6 +56,7 @@ pub fn validate(signal: Signal, body: &Bytes) -> Result<Validated, Malformed> {
     let mut walk = Walk {
         noun: noun(signal),
         judge,
+        dropped,
         next: 0,
         rejected: Rejected::default(),
         edits: Vec::new(),
@@ -105,15 +112,16 @@ impl Single {
 
 type Check = Result<Pieces, Reason>;
 
-struct Walk {
+struct Walk<'d> {
     noun: &'static str,
     judge: fn(&[u8]) -> Check,
+    dropped: &'d [u32],
     next: u32,
     rejected: Rejected,
     edits: Vec<(u32, Edit)>,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn request(&mut self, body: &[u8]) -> Result<Pieces, Malformed> {
         let mut pieces = Pieces::Whole;
         let mut reader = Reader::new(body);
@@ -183,12 +191,19 @@ impl Walk {
             Ok(Pieces::Whole) => {}
             Ok(Pieces::Split) => self.edits.push((self.next, Edit::Join)),
             Err(reason) => {
-                self.rejected.add(self.noun, self.next, reason, reason);
+                let sentence = || format!("{} {}: {reason}", self.noun, index_as_sent(self.next, self.dropped));
+                self.rejected.add(reason, sentence);
                 self.edits.push((self.next, Edit::Drop));
             }
         }
         self.next += 1;
     }
+}
+
+fn index_as_sent(index: u32, dropped: &[u32]) -> u32 {
+    dropped
+        .iter()
+        .fold(index, |index, dropped| index + u32::from(*dropped <= index))
 }
 
 /// Names the message in which the framing broke.

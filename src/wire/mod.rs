@@ -19,6 +19,7 @@
 mod base64;
 mod check;
 pub mod framing;
+pub mod json;
 mod log;
 mod metrics;
 mod read;

@@ -84,15 +84,19 @@ impl Rejected {
     /// Sentences kept in [`Rejected::first`].
     const FIRST: usize = 3;
 
-    /// Counts one more record. `what` says what is wrong with it.
-    pub(super) fn add(&mut self, noun: &str, index: u32, reason: Reason, what: impl fmt::Display) {
+    /// Counts one more record. The sentence is made only if it is kept.
+    pub(super) fn add(&mut self, reason: Reason, sentence: impl FnOnce() -> String) {
         self.count += 1;
-        match self.reasons.binary_search_by_key(&reason, |(reason, _)| *reason) {
-            Ok(at) => self.reasons[at].1 += 1,
-            Err(at) => self.reasons.insert(at, (reason, 1)),
-        }
+        self.tally(reason, 1);
         if self.first.len() < Self::FIRST {
-            self.first.push(format!("{noun} {index}: {what}"));
+            self.first.push(sentence());
+        }
+    }
+
+    fn tally(&mut self, reason: Reason, count: u32) {
+        match self.reasons.binary_search_by_key(&reason, |(reason, _)| *reason) {
+            Ok(at) => self.reasons[at].1 += count,
+            Err(at) => self.reasons.insert(at, (reason, count)),
         }
     }
 
@@ -100,10 +104,7 @@ impl Rejected {
     pub(super) fn absorb(&mut self, later: Self) {
         self.count += later.count;
         for (reason, count) in later.reasons {
-            match self.reasons.binary_search_by_key(&reason, |(reason, _)| *reason) {
-                Ok(at) => self.reasons[at].1 += count,
-                Err(at) => self.reasons.insert(at, (reason, count)),
-            }
+            self.tally(reason, count);
         }
         self.first.extend(later.first);
         self.first.truncate(Self::FIRST);
