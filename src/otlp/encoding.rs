@@ -13,6 +13,10 @@ use crate::net::Reservation;
 /// Output is reserved and produced in steps of this many bytes.
 const STEP: usize = 64 << 10;
 
+/// A zstd window larger than all that may come out is memory for nothing, but senders that compress while they write
+/// do not know how little that will be; every decoder should take this much (RFC 8878 §3.1.1.1.2).
+const WINDOW_MIN: usize = 8 << 20;
+
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
@@ -27,13 +31,22 @@ impl Encoding {
     pub fn of(headers: &HeaderMap, name: HeaderName) -> Result<Self, Refused> {
         let mut values = headers.get_all(&name).iter();
         let (value, more) = (values.next(), values.next());
-        let Some(value) = value else { return Ok(Self::Identity) };
-        let text = value.to_str().unwrap_or_default().trim().to_ascii_lowercase();
+        let Some(value) = value else {
+            return Ok(Self::Identity);
+        };
+        let text = value
+            .to_str()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
         match (text.as_str(), more) {
             ("" | "identity", None) => Ok(Self::Identity),
             ("gzip" | "x-gzip", None) => Ok(Self::Gzip),
             ("zstd", None) => Ok(Self::Zstd),
-            _ => Err(Refused::new(Why::Encoding, format!("`{name}` must be one of `gzip`, `zstd` and `identity`"))),
+            _ => Err(Refused::new(
+                Why::Encoding,
+                format!("`{name}` must be one of `gzip`, `zstd` and `identity`"),
+            )),
         }
     }
 
@@ -47,14 +60,20 @@ impl Encoding {
 
     /// The bytes that were compressed, at most `limit` of them. `held` grows with the output, so a bomb stops where
     /// the limit or the memory for all requests ends.
-    pub fn decompress(self, wire: Bytes, limit: usize, held: &mut Reservation) -> Result<Bytes, Refused> {
+    pub fn decompress(
+        self,
+        wire: Bytes,
+        limit: usize,
+        held: &mut Reservation,
+    ) -> Result<Bytes, Refused> {
         match self {
             Self::Identity => Ok(wire),
             Self::Gzip => read(MultiGzDecoder::new(&wire[..]), limit, held),
             Self::Zstd => {
                 let mut decoder = ZstdDecoder::with_buffer(&wire[..]).map_err(unreadable)?;
-                // A window larger than all that may come out is memory for nothing.
-                decoder.window_log_max(limit.max(1 << 10).ilog2()).map_err(unreadable)?;
+                decoder
+                    .window_log_max(limit.max(WINDOW_MIN).ilog2())
+                    .map_err(unreadable)?;
                 read(decoder, limit, held)
             }
         }
@@ -66,7 +85,10 @@ fn read(mut from: impl Read, limit: usize, held: &mut Reservation) -> Result<Byt
     let mut out = Vec::new();
     loop {
         held.ensure(before + out.len() + STEP)?;
-        let step = (&mut from).take(STEP as u64).read_to_end(&mut out).map_err(unreadable)?;
+        let step = (&mut from)
+            .take(STEP as u64)
+            .read_to_end(&mut out)
+            .map_err(unreadable)?;
         if out.len() > limit {
             return Err(Refused::too_large("decompressed request", limit));
         }
@@ -77,7 +99,10 @@ fn read(mut from: impl Read, limit: usize, held: &mut Reservation) -> Result<Byt
 }
 
 fn unreadable(error: std::io::Error) -> Refused {
-    Refused::new(Why::Malformed, format!("cannot decompress the request: {error}"))
+    Refused::new(
+        Why::Malformed,
+        format!("cannot decompress the request: {error}"),
+    )
 }
 
 #[cfg(test)]
@@ -103,7 +128,9 @@ mod tests {
 
     fn decompress(encoding: Encoding, wire: Vec<u8>, limit: usize) -> Result<Bytes, Why> {
         let mut held = Budget::new(1 << 30).open();
-        encoding.decompress(wire.into(), limit, &mut held).map_err(|refused| refused.why)
+        encoding
+            .decompress(wire.into(), limit, &mut held)
+            .map_err(|refused| refused.why)
     }
 
     proptest! {
@@ -134,12 +161,20 @@ mod tests {
     #[test]
     fn a_bomb_ends_at_the_limit_or_at_the_budget() {
         let zeros = vec![0; 64 << 20];
-        for (encoding, wire) in [(Encoding::Gzip, gzip(&zeros)), (Encoding::Zstd, zstd(&zeros))] {
+        for (encoding, wire) in [
+            (Encoding::Gzip, gzip(&zeros)),
+            (Encoding::Zstd, zstd(&zeros)),
+        ] {
             assert!(wire.len() < 1 << 17, "a bomb is small");
-            assert_eq!(decompress(encoding, wire.clone(), 1 << 20), Err(Why::TooLarge));
+            assert_eq!(
+                decompress(encoding, wire.clone(), 1 << 20),
+                Err(Why::TooLarge)
+            );
             let budget = Budget::new(1 << 20);
             let mut held = budget.open();
-            let refused = encoding.decompress(wire.into(), 64 << 20, &mut held).unwrap_err();
+            let refused = encoding
+                .decompress(wire.into(), 64 << 20, &mut held)
+                .unwrap_err();
             assert_eq!(refused.why, Why::Overloaded);
             drop(held);
             assert_eq!(budget.held(), 0);
@@ -158,8 +193,13 @@ mod tests {
             ("br", Err(Why::Encoding)),
             ("deflate", Err(Why::Encoding)),
         ] {
-            let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(value))]);
-            assert_eq!(Encoding::of(&headers, CONTENT_ENCODING).map_err(|refused| refused.why), want, "{value}");
+            let headers =
+                HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(value))]);
+            assert_eq!(
+                Encoding::of(&headers, CONTENT_ENCODING).map_err(|refused| refused.why),
+                want,
+                "{value}"
+            );
         }
         let mut twice = HeaderMap::new();
         twice.append(CONTENT_ENCODING, HeaderValue::from_static("gzip"));

@@ -61,14 +61,19 @@ impl Intake {
     /// The same for a body of one gRPC message of at most `limit` bytes.
     pub fn grpc(body: Body, limit: usize, time: Duration, budget: &Budget) -> Self {
         let intake = Self::new(body, limit.saturating_add(PREFIX), time, budget);
-        Self { prefix: Some(Prefix::default()), ..intake }
+        Self {
+            prefix: Some(Prefix::default()),
+            ..intake
+        }
     }
 
     /// All bytes, without a copy when they came in one piece.
     pub async fn whole(&mut self) -> Result<Bytes, Refused> {
         let mut whole = BytesMut::new();
         while let Some(frame) = self.frame().await {
-            let Ok(data) = frame?.into_data() else { continue };
+            let Ok(data) = frame?.into_data() else {
+                continue;
+            };
             if whole.is_empty() && self.body.is_end_stream() {
                 return Ok(data);
             }
@@ -162,7 +167,10 @@ impl HttpBody for Intake {
         };
         Poll::Ready(frame.map(|frame| {
             let frame = frame.map_err(|error| {
-                Refused::new(Why::Disconnected, format!("the request ended early: {error}"))
+                Refused::new(
+                    Why::Disconnected,
+                    format!("the request ended early: {error}"),
+                )
             })?;
             if let Some(data) = frame.data_ref() {
                 this.arrived(data)?;

@@ -1,1 +1,6 @@
+//! The integration tests, one binary.
 
+mod bad_input;
+mod receive;
+mod receive_server;
+mod receive_traces;
