@@ -67,8 +67,8 @@ impl<'a> SpanView<'a> {
         let mut field_start = 0;
         while let Some(key) = reader.key().ok()? {
             match key {
-                span::TRACE_ID => view.trace_id = TraceId::from_slice(reader.bytes().ok()?)?,
-                span::SPAN_ID => view.span_id = SpanId::from_slice(reader.bytes().ok()?)?,
+                span::TRACE_ID => view.trace_id = TraceId::from_slice(reader.bytes().ok()?).unwrap_or_default(),
+                span::SPAN_ID => view.span_id = SpanId::from_slice(reader.bytes().ok()?).unwrap_or_default(),
                 span::TRACE_STATE => view.trace_state = text(reader.bytes().ok()?),
                 span::PARENT_SPAN_ID => view.parent_span_id = present(SpanId::from_slice(reader.bytes().ok()?)),
                 span::NAME => view.name = text(reader.bytes().ok()?),

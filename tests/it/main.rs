@@ -4,3 +4,5 @@ mod bad_input;
 mod receive;
 mod receive_server;
 mod receive_traces;
+mod wire_captures;
+mod wire_view;
