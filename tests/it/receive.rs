@@ -529,6 +529,11 @@ async fn a_stop_lets_running_requests_end_and_takes_no_new_ones() {
     .start()
     .await;
     let port = server.ports[0];
+    // Connected and quiet: nothing to wait for.
+    let _idle = (
+        channel(port).await,
+        tokio::net::TcpStream::connect(port).await.unwrap(),
+    );
     let running: Vec<_> = Form::ALL
         .map(|form| tokio::spawn(send(port, version(form), traces(form, &["a"]))))
         .into();
