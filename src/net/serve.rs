@@ -4,7 +4,6 @@
 //! windows, frame size, keep-alive, and a timer for both protocols, without which their time limits do nothing.
 //! Connections wait in the kernel's backlog while the limit is reached.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -12,7 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::{Request, Response};
+use axum::Router;
+use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -20,7 +20,7 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tower::{Service, ServiceExt};
+use tower::ServiceExt;
 
 use super::budget::{Budget, Reservation};
 
@@ -48,6 +48,8 @@ pub struct ServeSettings {
     pub window_pool: usize,
     /// Requests at once on one HTTP/2 connection.
     pub max_streams: u32,
+    /// Read buffer of one HTTP/1.1 connection, bytes: the largest head of a request, too. 128 KiB.
+    pub http1_buffer: usize,
     /// Longest wait for the head of a request, and for the first request of a connection. 75 s leaves exporters with
     /// a period of a minute on one connection.
     pub header_timeout: Duration,
@@ -68,6 +70,7 @@ impl Default for ServeSettings {
             connection_window: 16 << 20,
             window_pool: 256 << 20,
             max_streams: 256,
+            http1_buffer: 128 << 10,
             header_timeout: Duration::from_secs(75),
             keep_alive: Duration::from_secs(30),
             keep_alive_timeout: Duration::from_secs(20),
@@ -106,24 +109,15 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
         .map_err(|source| BindError { address, source })
 }
 
-/// Answers every request on every listener with `service`, until `stop` completes; then lets running requests end,
+/// Answers every request on every listener with `router`, until `stop` completes; then lets running requests end,
 /// at most for [`ServeSettings::drain`].
-pub async fn serve<S, B>(
+pub async fn serve(
     listeners: Vec<TcpListener>,
-    service: S,
+    router: Router,
     settings: ServeSettings,
     connections: Arc<Connections>,
     stop: impl Future<Output = ()>,
-) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send + 'static,
-    B: hyper::body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+) {
     let (stop_sender, stop_receiver) = watch::channel(false);
     let shared = Shared {
         slots: Arc::new(Semaphore::new(
@@ -136,7 +130,7 @@ pub async fn serve<S, B>(
     };
     let mut loops = JoinSet::new();
     for listener in listeners {
-        loops.spawn(accept(listener, service.clone(), shared.clone()));
+        loops.spawn(accept(listener, router.clone(), shared.clone()));
     }
     stop.await;
     stop_sender.send_replace(true);
@@ -160,17 +154,7 @@ impl Shared {
     }
 }
 
-async fn accept<S, B>(listener: TcpListener, service: S, shared: Shared)
-where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send + 'static,
-    B: hyper::body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+async fn accept(listener: TcpListener, router: Router, shared: Shared) {
     let mut open = JoinSet::new();
     let (slots, mut stop) = (shared.slots.clone(), shared.clone());
     loop {
@@ -179,7 +163,7 @@ where
             () = stop.stopped() => break,
             Some(_) = open.join_next(), if !open.is_empty() => {}
             (slot, stream) = next(&listener, &slots) => {
-                open.spawn(connection(stream, service.clone(), shared.clone(), slot));
+                open.spawn(connection(stream, router.clone(), shared.clone(), slot));
             }
         }
     }
@@ -221,21 +205,12 @@ async fn next(
 }
 
 /// Serves one connection to its end.
-async fn connection<S, B>(
+async fn connection(
     stream: TcpStream,
-    service: S,
+    router: Router,
     mut shared: Shared,
     _slot: Option<OwnedSemaphorePermit>,
-) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send + 'static,
-    B: hyper::body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+) {
     let counters = shared.connections.clone();
     counters.accepted.fetch_add(1, Ordering::Relaxed);
     let _open = Open::count(counters.clone());
@@ -248,9 +223,9 @@ async fn connection<S, B>(
     let builder = builder(&settings, &window);
     let asked = Arc::new(AtomicBool::new(false));
     let mark = asked.clone();
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: Request<Incoming>| {
         mark.store(true, Ordering::Relaxed);
-        service.clone().oneshot(request)
+        router.clone().oneshot(request)
     });
     let mut served = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut silence = pin!(tokio::time::sleep(settings.header_timeout));
@@ -284,6 +259,7 @@ fn builder(settings: &ServeSettings, window: &Reservation) -> Builder<TokioExecu
     builder
         .http1()
         .timer(TokioTimer::new())
+        .max_buf_size(settings.http1_buffer)
         .header_read_timeout(settings.header_timeout);
     builder
         .http2()

@@ -317,4 +317,27 @@ mod tests {
         }
         assert!(!format!("{:?}", Tokens::parse(FILE).unwrap()).contains("alpha"));
     }
+
+    #[test]
+    fn a_file_is_read_from_disk_or_named_in_the_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tokens.yaml");
+        let error = Tokens::load(&path).unwrap_err();
+        assert!(error.to_string().contains("tokens.yaml`"), "{error}");
+        std::fs::write(&path, FILE).unwrap();
+        assert!(Tokens::load(&path).unwrap().are_required());
+        assert!(!Tokens::not_required().are_required());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_everybody_can_read_is_noticed() {
+        use std::os::unix::fs::PermissionsExt;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (mode, noticed) in [(0o600, false), (0o640, false), (0o644, true)] {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(file.path(), permissions).unwrap();
+            assert_eq!(readable_by_others(file.path()), noticed, "{mode:o}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use super::counters::Counters;
 use super::encoding::Encoding;
 use super::refused::{Refused, Why};
 use super::reply::{Form, Partial};
-use super::sink::{Accepted, Sink};
+use super::sink::{Accepted, Refusal, Sink};
 use crate::model::Signal;
 use crate::net::{Budget, Principal, Reservation, Tokens};
 use crate::redact;
@@ -166,6 +166,7 @@ impl Receiver {
     async fn offer(&self, accepted: Accepted) -> Result<(), Refused> {
         let span = debug_span!(
             "journal append",
+            signal = accepted.signal.as_str(),
             records = accepted.accepted,
             bytes = accepted.body.len()
         );
@@ -205,9 +206,15 @@ fn by_reason(rejected: &Rejected) -> Vec<(String, u32)> {
 }
 
 /// Runs long work beside the threads that serve connections. A panic goes on in the caller.
-async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refused> + Send + 'static,
+) -> Result<T, Refused> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The work had not begun when the runtime was shut down.
+            Err(_) => Err(Refused::from(Refusal::Unavailable("shutting down".into()))),
+        },
     }
 }

@@ -230,6 +230,7 @@ impl From<Refusal> for Refused {
             Refusal::NoSpace | Refusal::Unavailable(_) => {
                 Self::later(Why::Unavailable, refusal, UNAVAILABLE_RETRY)
             }
+            Refusal::TooLarge => Self::new(Why::TooLarge, refusal.to_string()),
         }
     }
 }

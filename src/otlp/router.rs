@@ -72,11 +72,8 @@ async fn answer(State(receiver): State<Receiver>, request: Request<Body>, next: 
     let _in_flight = counters.in_flight.enter();
     let started = Instant::now();
     let form = Form::of(request.headers());
-    let span = debug_span!(
-        "otlp request",
-        otel.kind = "server",
-        url.path = request.uri().path()
-    );
+    let transport = form.map(Form::transport);
+    let span = debug_span!("otlp request", otel.kind = "server", transport);
     let mut response = next.run(request).instrument(span).await;
     match response.extensions_mut().remove::<Refused>() {
         Some(refused) => {
@@ -105,15 +102,8 @@ impl IntoResponse for Refused {
     }
 }
 
-/// A panic is a mistake of this program. The request is lost, the process is not.
-fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(
-        panic = text.unwrap_or("no message"),
-        "a request met a mistake in this program"
-    );
+/// A panic is a mistake of this program. The request is lost, the process is not. The panic hook has logged it; its
+/// text stays out of the reply, because it may quote the request.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
     Refused::panicked().into_response()
 }

@@ -27,7 +27,7 @@ pub struct Accepted {
     pub rejected: Vec<(String, u32)>,
 }
 
-/// Why the sink did not take a request. All are worth another try.
+/// Why the sink did not take a request. All but one are worth another try.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The queue is full, or judging is too far behind.
@@ -42,6 +42,9 @@ pub enum Refusal {
     /// Nothing can be written, and time alone may not help.
     #[error("cannot write: {0}")]
     Unavailable(String),
+    /// The records together are more than can ever be written at once.
+    #[error("the accepted records are too large to be written at once")]
+    TooLarge,
 }
 
 type Answer = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;

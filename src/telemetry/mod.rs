@@ -89,12 +89,20 @@ pub struct Telemetry {
     provider: Option<SdkTracerProvider>,
 }
 
-/// Starts logs and, when configured, own traces for the whole process. Needs a tokio runtime for the traces.
+/// Starts logs and, when configured, own traces for the whole process; panics become log lines. Needs a tokio runtime for the traces.
 /// `listeners` are the addresses that wherefore itself receives OTLP on.
 pub fn start(settings: &Settings, listeners: &[SocketAddr]) -> Result<Telemetry, Error> {
     let (subscriber, telemetry) = subscriber(settings, listeners)?;
     tracing::subscriber::set_global_default(subscriber)?;
+    std::panic::set_hook(Box::new(log_panic));
     Ok(telemetry)
+}
+
+/// Logs where a panic happened. A text that was put together at run time stays out: it may quote what was received.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    let text = panic.payload().downcast_ref::<&'static str>().copied();
+    tracing::error!(place, text, "panicked: this is a mistake in the program");
 }
 
 /// What [`start`] makes global: for tests, which share a process.

@@ -345,6 +345,21 @@ async fn a_peer_that_says_nothing_loses_its_connection() {
 }
 
 #[tokio::test]
+async fn a_head_without_end_is_refused() {
+    let server = Server::start().await;
+    let mut stream = TcpStream::connect(server.ports[0]).await.unwrap();
+    let head = format!(
+        "POST /v1/traces HTTP/1.1\r\nhost: x\r\nx: {}",
+        "x".repeat(1 << 20)
+    );
+    // The server hangs up before all of it was written.
+    let _ = stream.write_all(head.as_bytes()).await;
+    let mut reply = Vec::new();
+    let _ = stream.read_to_end(&mut reply).await;
+    assert!(reply.is_empty() || reply.starts_with(b"HTTP/1.1 431"));
+}
+
+#[tokio::test]
 async fn what_is_not_http_is_refused() {
     let server = Server::start().await;
     for said in [

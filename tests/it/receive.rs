@@ -358,6 +358,23 @@ async fn what_the_sink_refuses_is_refused_retryably() {
 }
 
 #[tokio::test]
+async fn what_the_sink_can_never_take_is_refused_for_good() {
+    let sink = Some(refusing_sink(Refusal::TooLarge));
+    let server = Setup {
+        sink,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    for form in Form::ALL {
+        let reply = send(server.ports[0], version(form), traces(form, &["a"])).await;
+        let (code, _, retry) = reply.rpc_status();
+        assert_eq!((code, retry), (Code::ResourceExhausted, false), "{form:?}");
+    }
+    assert_eq!(server.refused(Why::TooLarge), 3);
+}
+
+#[tokio::test]
 async fn memory_for_requests_is_bounded_in_sum_and_comes_back() {
     let (sink, mut offers) = held_sink();
     // Room for three bodies of this size, see `Limits::in_flight`.
