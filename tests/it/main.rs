@@ -5,4 +5,6 @@ mod receive;
 mod receive_server;
 mod receive_traces;
 mod wire_captures;
+mod wire_fuzz;
+mod wire_json;
 mod wire_view;
