@@ -1,9 +1,9 @@
-//! Integration tests: one binary, because a link is the slowest step of a test run.
+//! The integration tests, one binary.
 
-mod captures;
-mod check;
-mod sets;
-mod support;
+mod bad_input;
+mod receive;
+mod receive_server;
+mod receive_traces;
 mod wire_captures;
 mod wire_fuzz;
 mod wire_json;
