@@ -166,6 +166,14 @@ impl Frame {
         }
     }
 
+    /// Where it stands.
+    pub fn position(&self) -> Position {
+        Position {
+            sequence: self.sequence,
+            now: self.now,
+        }
+    }
+
     /// Reads the sealed facts; `None` when they use a kind or role that this version does not know.
     pub(super) fn from_facts(
         facts: &records::FrameFacts,

@@ -77,7 +77,7 @@ pub(super) fn is_no_space(error: &io::Error) -> bool {
 
 /// The first record that is damaged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("record `{sequence}` in `{segment}` is broken: {fault}")]
+#[error("record `{sequence}` of `{segment}` is broken: {fault}")]
 pub struct Broken {
     /// The sequence that the record has, or should have.
     pub sequence: u64,
@@ -123,7 +123,7 @@ pub enum Fault {
     /// A segment of another version of this program.
     #[error("its segment has format version `{0}`, which this program does not know")]
     Version(u32),
-    /// The segment that should hold this record is not there.
-    #[error("its segment is missing")]
+    /// No segment holds this record.
+    #[error("it is missing")]
     Missing,
 }

@@ -32,10 +32,7 @@ impl Follower {
     pub fn next(&mut self, timeout: Duration) -> Result<Option<Arc<Frame>>, JournalError> {
         let frame = match self.feed.take(self.next, Instant::now() + timeout) {
             Offer::Frame(frame) => frame,
-            Offer::OnDisk => match self.reader.read_from(self.next)? {
-                Some(frame) => Arc::new(frame),
-                None => return Ok(None),
-            },
+            Offer::OnDisk => Arc::new(self.reader.read_at(self.next)?),
             Offer::NotYet => return Ok(None),
             Offer::Closed => {
                 self.closed = true;

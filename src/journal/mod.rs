@@ -64,7 +64,9 @@ use catalogue::Catalogue;
 use disk::Disk;
 use feed::Feeds;
 use queue::Queue;
+use recovery::Recovered;
 use stats::Counters;
+use writer::Writer;
 
 /// How a journal is written. Every bound is a refusal when reached, never a wait.
 #[derive(Debug, Clone)]
@@ -147,28 +149,27 @@ impl Journal {
 
     fn open_on(dir: &Path, options: Options, disk: Disk) -> Result<(Self, Recovery), JournalError> {
         let lock = segment::lock(dir)?;
-        let recovered = recovery::recover(dir, &options, &disk)?;
-        let recovery = recovered.recovery;
-        let shared = Arc::new(Shared {
-            dir: dir.to_path_buf(),
-            queue: Queue::new(options.queue_bytes, options.queue_entries),
-            feeds: Feeds::new(recovery.last_sequence),
-            catalogue: Mutex::new(recovered.catalogue),
-            counters: Mutex::default(),
-            maintenance: Mutex::default(),
+        let Recovered {
+            recovery,
+            tail,
+            catalogue,
+        } = recovery::recover(dir, &options, &disk)?;
+        let shared = Arc::new(Shared::new(
+            dir,
             options,
             disk,
-        });
-        let writer = writer::start(shared.clone(), recovered.tail)
+            catalogue,
+            recovery.last_sequence,
+        ));
+        let writer = Writer::new(shared.clone(), tail)
+            .and_then(Writer::start)
             .map_err(JournalError::io("start the writer of", dir))?;
-        Ok((
-            Self {
-                shared,
-                writer: Some(writer),
-                _lock: lock,
-            },
-            recovery,
-        ))
+        let journal = Self {
+            shared,
+            writer: Some(writer),
+            _lock: lock,
+        };
+        Ok((journal, recovery))
     }
 
     /// Appends an entry and waits until it is synced. The entry is in the queue when this returns its future's first
@@ -203,6 +204,21 @@ impl Journal {
 
     /// Writes what is queued and stops. The same as dropping, with a name.
     pub fn close(self) {}
+}
+
+impl Shared {
+    fn new(dir: &Path, options: Options, disk: Disk, catalogue: Catalogue, synced: u64) -> Self {
+        Self {
+            dir: dir.to_path_buf(),
+            queue: Queue::new(options.queue_bytes, options.queue_entries),
+            feeds: Feeds::new(synced),
+            catalogue: Mutex::new(catalogue),
+            counters: Mutex::default(),
+            maintenance: Mutex::default(),
+            options,
+            disk,
+        }
+    }
 }
 
 impl Drop for Journal {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::JournalError;
 use super::entry::Frame;
 use super::error::{Broken, Fault};
-use super::segment::{self, HEADER_LEN, Segment, Unread};
+use super::segment::{self, HEADER_LEN, Segment};
 
 /// Frames after a sequence. An iterator that may go on after it ended, when more has been written since.
 #[derive(Debug)]
@@ -59,10 +59,10 @@ impl Reader {
         }
     }
 
-    /// The frame with a sequence, not before the last one that was read. `None` when it is not written yet.
-    pub(super) fn read_from(&mut self, sequence: u64) -> Result<Option<Frame>, JournalError> {
+    /// The frame with a sequence, which is synced and not before the last one that was read.
+    pub(super) fn read_at(&mut self, sequence: u64) -> Result<Frame, JournalError> {
         self.next = self.next.max(sequence);
-        self.read()
+        self.read()?.ok_or_else(|| self.missing().into())
     }
 
     fn read(&mut self) -> Result<Option<Frame>, JournalError> {
@@ -76,18 +76,21 @@ impl Reader {
         loop {
             // Taken, so that after an error the place is found anew.
             let mut cursor = self.at.take().map_or_else(|| self.locate(), Ok)?;
-            let frame = cursor.read(self.next)?;
-            if frame.is_some() || cursor.is_last(&self.dir)? {
-                self.next += u64::from(frame.is_some());
+            let mut frame = cursor.read_growing(self.next)?;
+            if frame.is_none() {
+                if cursor.is_last(&self.dir)? {
+                    self.at = Some(cursor);
+                    return Ok(None);
+                }
+                // A segment that has a successor grows no more: its end, seen after the successor, is the end.
+                frame = cursor.read(self.next)?;
+            }
+            if frame.is_some() {
+                self.next += 1;
                 self.at = Some(cursor);
                 return Ok(frame);
             }
-            // A segment that has a successor does not grow: its end, seen after the successor, is the end.
-            self.at = Some(if cursor.is_at_end()? {
-                Cursor::open(&self.dir, cursor.sequence)?
-            } else {
-                cursor
-            });
+            self.at = Some(cursor.successor(&self.dir)?);
         }
     }
 
@@ -97,12 +100,15 @@ impl Reader {
         let after = firsts.partition_point(|&first| first <= self.next);
         match after.checked_sub(1) {
             Some(index) => Cursor::open(&self.dir, firsts[index]),
-            None => Err(Broken {
-                sequence: self.next,
-                segment: segment::path(&self.dir, self.next),
-                fault: Fault::Missing,
-            }
-            .into()),
+            None => Err(self.missing().into()),
+        }
+    }
+
+    fn missing(&self) -> Broken {
+        Broken {
+            sequence: self.next,
+            segment: segment::path(&self.dir, self.next),
+            fault: Fault::Missing,
         }
     }
 }
@@ -117,19 +123,35 @@ impl Cursor {
         })
     }
 
-    /// Goes forward to a frame and reads it; `None` when the segment ends before or inside it.
+    /// Before the segment that begins where this one ends.
+    fn successor(&self, dir: &Path) -> Result<Self, JournalError> {
+        if self.sequence == self.segment.header.first() {
+            // Sealed segments have frames; without them this one would be its own successor.
+            return Err(self.segment.broken(self.sequence, Fault::Missing));
+        }
+        Self::open(dir, self.sequence)
+    }
+
+    /// The same as [`Self::read`] where the last frame may be unfinished.
+    fn read_growing(&mut self, sequence: u64) -> Result<Option<Frame>, JournalError> {
+        match self.read(sequence) {
+            Err(JournalError::Broken(broken)) if broken.fault == Fault::Unfinished => Ok(None),
+            read => read,
+        }
+    }
+
+    /// Goes forward to a frame and reads it; `None` when the segment ends before.
     fn read(&mut self, sequence: u64) -> Result<Option<Frame>, JournalError> {
         while self.sequence < sequence {
-            match self.segment.skip(self.offset) {
-                Ok(Some(offset)) => self.pass(offset),
-                Ok(None) | Err(Unread::Fault(Fault::Unfinished)) => return Ok(None),
-                Err(unread) => return Err(self.segment.unread(self.sequence, unread)),
+            let skipped = self.segment.skip(self.offset);
+            match skipped.map_err(|unread| self.segment.unread(self.sequence, unread))? {
+                Some(offset) => self.pass(offset),
+                None => return Ok(None),
             }
         }
-        let raw = match self.segment.read(self.offset) {
-            Ok(Some(raw)) => raw,
-            Ok(None) | Err(Unread::Fault(Fault::Unfinished)) => return Ok(None),
-            Err(unread) => return Err(self.segment.unread(sequence, unread)),
+        let read = self.segment.read(self.offset);
+        let Some(raw) = read.map_err(|unread| self.segment.unread(sequence, unread))? else {
+            return Ok(None);
         };
         if raw.facts.sequence != sequence {
             return Err(self
@@ -153,14 +175,6 @@ impl Cursor {
         Ok(segment::list(dir)?
             .last()
             .is_none_or(|&last| last <= self.segment.header.first()))
-    }
-
-    /// Whether the file ends here, after a whole frame.
-    fn is_at_end(&self) -> Result<bool, JournalError> {
-        let after = self.segment.skip(self.offset);
-        Ok(after
-            .map_err(|unread| self.segment.unread(self.sequence, unread))?
-            .is_none())
     }
 }
 

@@ -66,8 +66,7 @@ pub(super) fn recover(
     let bytes_cut = segment.len()?.saturating_sub(end.offset);
     make_durable(&segment, &end, disk)?;
     segment::sync_dir(dir)?;
-    let mut catalogue = Catalogue::read(dir)?;
-    catalogue.grown(end.offset);
+    let catalogue = Catalogue::read(dir)?;
     let tail = Tail {
         segment,
         len: end.offset,
@@ -158,6 +157,10 @@ fn find_end(segment: &Segment) -> Result<End, JournalError> {
                 }
                 end.offset += raw.len;
             }
+            // The checksum of such a frame is right: a later version wrote it.
+            Err(Unread::Fault(Fault::Header)) => {
+                return Err(segment.broken(sequence, Fault::Header));
+            }
             Err(Unread::Fault(fault)) => {
                 refuse_if_synced(segment, &end, fault)?;
                 return Ok(end);
@@ -170,13 +173,13 @@ fn find_end(segment: &Segment) -> Result<End, JournalError> {
 /// Looks behind a bad frame for one that was written after the bad one had been synced.
 fn refuse_if_synced(segment: &Segment, end: &End, fault: Fault) -> Result<(), JournalError> {
     let bad = end.chain.sequence + 1;
-    let mut offset = end.offset + 1;
-    while let Some(found) = find_marker(segment, offset)? {
-        offset = match segment.read(found) {
+    let mut next = find_marker(segment, end.offset + 1)?;
+    while let Some(offset) = next {
+        next = match segment.read(offset) {
             Ok(Some(raw)) if raw.facts.batch > bad => return Err(segment.broken(bad, fault)),
-            Ok(Some(raw)) => found + raw.len,
-            Ok(None) => return Ok(()),
-            Err(Unread::Fault(_)) => found + 1,
+            Ok(Some(raw)) => Some(offset + raw.len),
+            Ok(None) => None,
+            Err(Unread::Fault(_)) => find_marker(segment, offset + 1)?,
             Err(unread) => return Err(segment.unread(bad, unread)),
         };
     }

@@ -174,8 +174,9 @@ pub(super) fn snapshot(shared: &Shared) -> Stats {
     };
     let first_sequence = oldest.map_or(1, |header| header.first());
     let free_bytes = disk.free_bytes(dir).ok();
+    let now = (options.clock)();
     let counters = lock(counters);
-    let rate = counters.rate.per_second((options.clock)());
+    let rate = counters.rate.per_second(now);
     Stats {
         frames: counters.frames,
         bytes: counters.bytes,

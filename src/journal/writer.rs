@@ -24,24 +24,16 @@ use super::recovery::{Tail, new_segment};
 use super::segment::{self, HEADER_LEN};
 use super::{JournalError, Shared, lock};
 
-/// Starts the thread. It ends when the queue is closed and empty.
-pub(super) fn start(shared: Arc<Shared>, tail: Tail) -> io::Result<JoinHandle<()>> {
-    let salts = Salts::new(disk::random()?);
-    let writer = Writer {
-        shared,
-        tail,
-        salts,
-    };
-    thread::Builder::new()
-        .name("journal".into())
-        .spawn(move || writer.run())
-}
-
-struct Writer {
+/// The end of the journal, and what it takes to move it.
+#[derive(Debug)]
+pub(super) struct Writer {
     shared: Arc<Shared>,
     tail: Tail,
     salts: Salts,
 }
+
+/// What a caller is told.
+pub(super) type Answer = (Reply, Result<Position, AppendError>);
 
 /// Entries that are written and synced together.
 struct Batch {
@@ -53,31 +45,61 @@ struct Batch {
 }
 
 impl Writer {
+    /// A writer that goes on at the tail.
+    pub fn new(shared: Arc<Shared>, tail: Tail) -> io::Result<Self> {
+        let salts = Salts::new(disk::random()?);
+        Ok(Self {
+            shared,
+            tail,
+            salts,
+        })
+    }
+
+    /// Starts the thread. It ends when the queue is closed and empty.
+    pub fn start(self) -> io::Result<JoinHandle<()>> {
+        thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || self.run())
+    }
+
     fn run(mut self) {
         while let Some(waiting) = self.shared.queue.take(self.shared.options.batch_bytes) {
             let load = Load {
                 entries: waiting.len(),
                 bytes: waiting.iter().map(Waiting::weight).sum(),
             };
-            self.settle(waiting);
+            let answers = self.settle(waiting);
+            // Who is answered finds room again.
             self.shared.queue.settle(load);
+            for (reply, answer) in answers {
+                // A sender that went away does not need to know.
+                let _ = reply.send(answer);
+            }
         }
     }
 
-    /// Appends what may be appended and answers everybody.
-    fn settle(&mut self, waiting: Vec<Waiting>) {
-        let waiting = self.refuse_without_space(waiting);
+    /// Appends what may be appended, and says what to answer.
+    pub fn settle(&mut self, waiting: Vec<Waiting>) -> Vec<Answer> {
+        let (waiting, mut answers) = self.refuse_without_space(waiting);
         if waiting.is_empty() {
-            return;
+            return answers;
         }
         if let Err(error) = self.usable().and_then(|()| self.rotate_if_due()) {
-            return refuse(waiting.into_iter().map(|waiting| waiting.reply), error);
+            answers.extend(
+                waiting
+                    .into_iter()
+                    .map(|waiting| (waiting.reply, Err(error))),
+            );
+            return answers;
         }
         let batch = self.seal(waiting);
-        match self.commit(&batch) {
-            Ok(()) => acknowledge(batch),
-            Err(error) => refuse(batch.replies, error),
-        }
+        let committed = self.commit(&batch);
+        let positions = batch
+            .frames
+            .iter()
+            .map(|frame| committed.map(|()| frame.position()));
+        answers.extend(batch.replies.into_iter().zip(positions));
+        answers
     }
 
     /// Whether no write has failed yet.
@@ -89,7 +111,7 @@ impl Writer {
     }
 
     /// Keeps senders out of the emergency reserve.
-    fn refuse_without_space(&self, waiting: Vec<Waiting>) -> Vec<Waiting> {
+    fn refuse_without_space(&self, waiting: Vec<Waiting>) -> (Vec<Waiting>, Vec<Answer>) {
         let Shared {
             dir, disk, options, ..
         } = &*self.shared;
@@ -97,16 +119,15 @@ impl Writer {
         let free = disk.free_bytes(dir).unwrap_or(u64::MAX);
         let bytes: usize = waiting.iter().map(Waiting::weight).sum();
         if free >= options.reserve_bytes.saturating_add(bytes as u64) {
-            return waiting;
+            return (waiting, Vec::new());
         }
-        let (refused, own): (Vec<_>, Vec<_>) = waiting
+        let (received, own): (Vec<_>, Vec<_>) = waiting
             .into_iter()
             .partition(|waiting| waiting.entry.kind.is_received());
-        refuse(
-            refused.into_iter().map(|waiting| waiting.reply),
-            AppendError::NoSpace,
-        );
-        own
+        let refused = received
+            .into_iter()
+            .map(|waiting| (waiting.reply, Err(AppendError::NoSpace)));
+        (own, refused.collect())
     }
 
     /// Seals the segment and begins the next one when it is large or old enough.
@@ -223,22 +244,5 @@ impl Drop for Writer {
         self.shared.queue.close(AppendError::Poisoned);
         self.shared.queue.abandon();
         self.shared.feeds.close();
-    }
-}
-
-fn acknowledge(batch: Batch) {
-    for (reply, frame) in batch.replies.into_iter().zip(&batch.frames) {
-        // A sender that went away does not need to know.
-        let _ = reply.send(Ok(Position {
-            sequence: frame.sequence,
-            now: frame.now,
-        }));
-    }
-}
-
-fn refuse(replies: impl IntoIterator<Item = Reply>, error: AppendError) {
-    for reply in replies {
-        // As above.
-        let _ = reply.send(Err(error));
     }
 }

@@ -1,33 +1,13 @@
-//! What needs a disk that fails, or a look at the bytes. What the public interface alone can show is in
-//! `tests/it/journal.rs`.
+//! A disk that is full, or fails.
 
-use std::path::Path;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tempfile::TempDir;
 
-use super::disk::faults::Planned;
 use super::*;
-use crate::model::{Role, Tenant};
+use crate::journal::disk::faults::Planned;
 
-const SOON: Duration = Duration::from_secs(10);
-
-fn small() -> Options {
-    Options {
-        reserve_bytes: 0,
-        ..Options::default()
-    }
-}
-
-fn entry(text: &str) -> Entry {
-    Entry::traces(
-        Tenant::new("acme"),
-        Role::Agent,
-        1,
-        Bytes::copy_from_slice(text.as_bytes()),
-    )
-}
+const SOON: Duration = Duration::from_secs(30);
 
 /// A journal on a disk that fails when told to.
 fn faulty(dir: &Path, options: Options) -> (Journal, Disk) {
@@ -40,18 +20,10 @@ fn append(journal: &Journal, text: &str) -> Result<Position, AppendError> {
     journal.try_append(entry(text))?.wait()
 }
 
-/// The bodies of everything that can be read.
-fn bodies(dir: &Path) -> Vec<String> {
-    let frames = Reader::open(dir, 0).unwrap().map(Result::unwrap);
-    frames
-        .map(|frame| String::from_utf8(frame.body.to_vec()).unwrap())
-        .collect()
-}
-
 #[test]
 fn a_full_disk_refuses_and_the_journal_goes_on_when_there_is_room_again() {
     let dir = TempDir::new().unwrap();
-    let (journal, disk) = faulty(dir.path(), small());
+    let (journal, disk) = faulty(dir.path(), options());
     append(&journal, "before").unwrap();
     for room in [0, 1, 19, 20, 100, 140] {
         disk.faults.plan(Planned {
@@ -91,7 +63,7 @@ fn a_failed_write_or_sync_stops_the_journal_until_it_is_opened_again() {
     ];
     for plan in plans {
         let dir = TempDir::new().unwrap();
-        let (journal, disk) = faulty(dir.path(), small());
+        let (journal, disk) = faulty(dir.path(), options());
         append(&journal, "before").unwrap();
         disk.faults.plan(plan);
         assert_eq!(
@@ -108,7 +80,7 @@ fn a_failed_write_or_sync_stops_the_journal_until_it_is_opened_again() {
         assert!(journal.stats().poisoned);
         assert_eq!(journal.synced(), 1);
         drop(journal);
-        let (journal, _) = Journal::open(dir.path(), small()).unwrap();
+        let (journal, _) = Journal::open(dir.path(), options()).unwrap();
         append(&journal, "after").unwrap();
         journal.verify().unwrap();
         let bodies = bodies(dir.path());
@@ -129,7 +101,7 @@ fn the_reserve_is_for_the_journals_own_frames() {
         dir.path(),
         Options {
             reserve_bytes: 1_000,
-            ..small()
+            ..options()
         },
     );
     disk.faults.plan(Planned {
@@ -155,7 +127,7 @@ fn the_reserve_is_for_the_journals_own_frames() {
 #[test]
 fn a_follower_sees_the_end_of_a_stopped_journal() {
     let dir = TempDir::new().unwrap();
-    let (journal, disk) = faulty(dir.path(), small());
+    let (journal, disk) = faulty(dir.path(), options());
     let mut follower = journal.subscribe(0, 0);
     append(&journal, "synced").unwrap();
     disk.faults.plan(Planned {
