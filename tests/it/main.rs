@@ -1,10 +1,3 @@
-//! The integration tests, one binary.
+//! The integration tests: one binary, a module for each subject.
 
-mod bad_input;
-mod receive;
-mod receive_server;
-mod receive_traces;
-mod wire_captures;
-mod wire_fuzz;
-mod wire_json;
-mod wire_view;
+mod journal;
