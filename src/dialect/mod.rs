@@ -1,1 +1,113 @@
-//! Received to Evidence: one file per dialect, one table.
+//! Received to Evidence: what each telemetry convention means. Stateless; one record at a time.
+//!
+//! ```text
+//! Received ── Source: attributes indexed, name resolved
+//!               │  each dialect of the table that reads it, general before specific
+//!               ▼
+//!             Draft: facts added, facts refined ── rules of the most specific dialect ──► Evidence
+//! ```
+//!
+//! A record may be read by several dialects: a span of Google ADK is first a span of OTel GenAI, then ADK says what
+//! its own attributes mean. The most specific one names the record. [`evidence`] is total: a record that no dialect
+//! reads is evidence without facts that still carries its place in the trace.
+//!
+//! To add a dialect: a file with one `impl Dialect`, and a row in [`TABLE`].
+
+mod adk;
+mod draft;
+mod evaluation;
+mod genai;
+mod genai_events;
+mod genai_flat;
+mod header;
+mod mcp;
+mod message;
+mod ms_agent_framework;
+mod operation;
+mod pydantic_ai;
+mod python;
+mod source;
+mod strands;
+mod traceloop;
+mod vercel_ai;
+mod wherefore_ns;
+
+use bytes::Bytes;
+
+use crate::model::{Evidence, Proof, Role, Tenant};
+use crate::wire::Received;
+
+pub use draft::Draft;
+pub use source::Source;
+
+/// The dialect of a record that none of the table reads.
+pub const UNREAD: &str = "unread";
+
+/// One telemetry convention.
+pub trait Dialect: Sync {
+    /// Its name in evidence, labels and text.
+    fn name(&self) -> &'static str;
+
+    /// Whether this record is one of its own. Decided per record: one process mixes dialects.
+    fn reads(&self, source: &Source<'_>) -> bool;
+
+    /// Adds what the record says to the draft, or refines what more general dialects said.
+    fn read<'a>(&self, source: &'a Source<'a>, draft: &mut Draft<'a>);
+
+    /// What its records prove and carry; `None`: as the more general dialect said.
+    fn rules(&self, _: &Source<'_>) -> Option<Rules> {
+        None
+    }
+
+    /// Only adds to other dialects' records, and names none that another dialect reads.
+    fn is_layer(&self) -> bool {
+        false
+    }
+}
+
+/// What the records of a dialect prove and carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// What an ended tool span proves.
+    pub proof: Proof,
+    /// With content capture on, a tool span carries arguments or result and a model span carries messages. Where
+    /// both are missing, content was withheld, not absent.
+    pub carries_content: bool,
+}
+
+impl Rules {
+    const DEFAULT: Self = Self { proof: Proof::Ran, carries_content: false };
+}
+
+/// Every dialect, general before specific.
+pub static TABLE: &[&dyn Dialect] = &[
+    &genai::GenAi,
+    &genai_events::GenAiEvents,
+    &genai_flat::GenAiFlat,
+    &mcp::Mcp,
+    &adk::GoogleAdk,
+    &pydantic_ai::PydanticAi,
+    &strands::Strands,
+    &ms_agent_framework::MsAgentFramework,
+    &traceloop::Traceloop,
+    &vercel_ai::VercelAi,
+    &wherefore_ns::Wherefore,
+];
+
+/// What one record says. `frame` holds the record's bytes, so that messages are passed on without copying.
+pub fn evidence(tenant: &Tenant, role: Role, received: &Received<'_>, frame: &Bytes) -> Evidence {
+    let source = Source::new(received, frame);
+    let mut draft = Draft::new(&source);
+    for dialect in TABLE.iter().filter(|dialect| dialect.reads(&source)) {
+        if !dialect.is_layer() || draft.dialect == UNREAD {
+            draft.dialect = dialect.name();
+        }
+        if let Some(rules) = dialect.rules(&source) {
+            draft.rules = rules;
+        }
+        dialect.read(&source, &mut draft);
+    }
+    draft.finish();
+    let Draft { node, dialect, facts, bodies, .. } = draft;
+    Evidence { node, dialect, facts, bodies, ..header::header(tenant, role, received) }
+}

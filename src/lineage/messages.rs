@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::de::{SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::model::{By, Call, Direction, Known, Missing, Moment, Pseudo, Text};
@@ -58,7 +58,11 @@ impl Cursor {
     /// Of an array that ends properly and can be continued.
     pub fn of(json: &[u8], start: crate::model::Nanos) -> Option<Self> {
         let open = trim_end(json).strip_suffix(b"]")?;
-        Some(Self { start, len: open.len(), hash: *blake3::hash(open).as_bytes() })
+        Some(Self {
+            start,
+            len: open.len(),
+            hash: *blake3::hash(open).as_bytes(),
+        })
     }
 
     /// The part of `json` behind this array, if `json` continues it.
@@ -82,7 +86,10 @@ fn trim_start(bytes: &[u8]) -> &[u8] {
 
 /// Reads a whole array, or with `continued` the rest of one: what follows the comma, up to the bracket.
 pub fn read(json: &[u8], direction: Direction, continued: bool) -> Reading {
-    let mut reader = Reader { direction, ..Reader::default_for(direction) };
+    let mut reader = Reader {
+        direction,
+        ..Reader::default_for(direction)
+    };
     let whole;
     let bytes = if continued {
         whole = [b"[", json].concat();
@@ -154,7 +161,12 @@ struct Reader {
 
 impl Reader {
     fn default_for(direction: Direction) -> Self {
-        Self { direction, out: Reading::default(), history: Vec::new(), current: Vec::new() }
+        Self {
+            direction,
+            out: Reading::default(),
+            history: Vec::new(),
+            current: Vec::new(),
+        }
     }
 
     fn message(&mut self, message: &Message<'_>) {
@@ -164,17 +176,17 @@ impl Reader {
         let mut answers = false;
         if let Some(parts) = message.parts {
             for raw in elements(parts) {
-                let Ok(part) = serde_json::from_str::<Part<'_>>(raw.get()) else { continue };
+                let Ok(part) = serde_json::from_str::<Part<'_>>(raw.get()) else {
+                    continue;
+                };
                 match part.kind.as_deref().unwrap_or_default() {
                     "text" => match part.content.or(part.text).and_then(string) {
                         Some(text) => texts.push(text),
                         None => skeleton = true,
                     },
-                    "tool_call" | "tool-call" | "server_tool_call" => self.proposal(
-                        part.id.and_then(scalar),
-                        part.name,
-                        part.arguments,
-                    ),
+                    "tool_call" | "tool-call" | "server_tool_call" => {
+                        self.proposal(part.id.and_then(scalar), part.name, part.arguments)
+                    }
                     "tool_call_response" | "tool-result" | "server_tool_call_response" => {
                         answers = true;
                         self.answer(
@@ -201,9 +213,13 @@ impl Reader {
         }
         if let Some(calls) = message.tool_calls {
             for raw in elements(calls) {
-                let Ok(part) = serde_json::from_str::<Part<'_>>(raw.get()) else { continue };
-                let function: Function<'_> =
-                    part.function.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+                let Ok(part) = serde_json::from_str::<Part<'_>>(raw.get()) else {
+                    continue;
+                };
+                let function: Function<'_> = part
+                    .function
+                    .and_then(|raw| serde_json::from_str(raw.get()).ok())
+                    .unwrap_or_default();
                 self.proposal(
                     part.id.and_then(scalar),
                     part.name.or(function.name),
@@ -223,9 +239,7 @@ impl Reader {
         let said = if texts.is_empty() {
             Known::Missing(Missing::Withheld)
         } else {
-            let (text, body) = values::text(&texts.join("\n"));
-            self.out.bodies.extend(body);
-            Known::Value(text)
+            Known::Value(self.text(&texts.join("\n")))
         };
         match role {
             "user" | "human" => {
@@ -237,7 +251,12 @@ impl Reader {
         }
     }
 
-    fn proposal(&mut self, id: Option<Cow<'_, str>>, name: Option<Cow<'_, str>>, arguments: Option<&RawValue>) {
+    fn proposal(
+        &mut self,
+        id: Option<Cow<'_, str>>,
+        name: Option<Cow<'_, str>>,
+        arguments: Option<&RawValue>,
+    ) {
         let moment = match self.direction {
             Direction::Output => Moment::Proposed,
             Direction::Input => Moment::Carried,
@@ -261,10 +280,15 @@ impl Reader {
         struct Denied {
             denied: bool,
         }
-        let denied = result.and_then(|raw| serde_json::from_str::<Denied>(raw.get()).ok()).is_some_and(|it| it.denied);
+        let denied = result
+            .and_then(|raw| serde_json::from_str::<Denied>(raw.get()).ok())
+            .is_some_and(|it| it.denied);
         let moment = match denied {
             true => Moment::Refused { by: By::Unknown },
-            false => Moment::Answered { error, history: false },
+            false => Moment::Answered {
+                error,
+                history: false,
+            },
         };
         let mut call = Call::new(moment);
         call.tool = name.as_deref().map(Arc::from);
@@ -285,12 +309,16 @@ impl Reader {
             return Known::Missing(Missing::Withheld);
         };
         let said = string(raw).unwrap_or(Cow::Borrowed(raw.get()));
-        if let Some(why) = values::sentinel(&said) {
-            return Known::Missing(why);
+        match values::known(&said) {
+            Known::Missing(why) => Known::Missing(why),
+            Known::Value(said) => Known::Value(self.text(said)),
         }
-        let (text, body) = values::json_text(&said);
+    }
+
+    fn text(&mut self, said: &str) -> Text {
+        let (text, body) = values::text(said);
         self.out.bodies.extend(body);
-        Known::Value(text)
+        text
     }
 
     fn finish(mut self) -> Reading {
@@ -299,7 +327,10 @@ impl Reader {
             for mut call in self.history.drain(..).skip(old) {
                 call.moment = match call.moment {
                     Moment::Carried => Moment::History,
-                    Moment::Answered { error, .. } => Moment::Answered { error, history: true },
+                    Moment::Answered { error, .. } => Moment::Answered {
+                        error,
+                        history: true,
+                    },
                     other => other,
                 };
                 self.out.calls.push(call);
@@ -338,7 +369,11 @@ fn elements(raw: &RawValue) -> Vec<&RawValue> {
 fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
-    raw.get().starts_with('"').then(|| serde_json::from_str::<Borrowed<'_>>(raw.get()).ok()).flatten().map(|it| it.0)
+    raw.get()
+        .starts_with('"')
+        .then(|| serde_json::from_str::<Borrowed<'_>>(raw.get()).ok())
+        .flatten()
+        .map(|it| it.0)
 }
 
 /// A string or a number, as text.
@@ -371,9 +406,4 @@ pub fn pseudo(tool: &str) -> Option<Pseudo> {
         _ => Some(Arc::from(tool.strip_prefix("handoff_to_")?)),
     };
     Some(Pseudo::Delegation { to })
-}
-
-/// Whether bytes are one JSON value; used to tell a cut array from a whole one.
-pub fn is_json(bytes: &[u8]) -> bool {
-    serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::model::{
-    Check, Containment, Decision, EvidenceId, Join, Key, Known, ModelUse, Nanos, Piece, PlanText, Provenance, Role,
-    Service, SpanId, SpanNode, Tenant, Text, TraceId, TurnId, Witness,
+    Check, Containment, Decision, EvidenceId, Key, Known, ModelUse, Nanos, Piece, PlanText,
+    Provenance, Service, SpanId, SpanNode, Tenant, Text, TraceId, TurnId, Witness,
 };
 
 /// Names an action inside one engine, before it has a public id. Given in journal order.
@@ -42,7 +42,8 @@ impl<T: Ord> Ranked<T> {
     fn beats(&self, other: &Self) -> bool {
         let key = |ranked: &Self| (ranked.start, ranked.read_at, ranked.evidence);
         self.provenance > other.provenance
-            || self.provenance == other.provenance && (key(self), &self.value) < (key(other), &other.value)
+            || self.provenance == other.provenance
+                && (key(self), &self.value) < (key(other), &other.value)
     }
 
     /// Keeps the better one. True when the kept value changed.
@@ -139,6 +140,8 @@ pub struct TurnState {
     pub end: Nanos,
     /// The components that stand in it.
     pub members: BTreeSet<Handle>,
+    /// Components without a call id: only where there are some, pairs are looked for. Follows from their keys.
+    pub(super) idless: BTreeSet<Handle>,
     /// Spans whose ancestors are not all here: missing parent → spans that wait for it. Follows from `spans`.
     pub(super) waiting: BTreeMap<SpanId, BTreeSet<SpanId>>,
     /// Message arrays that were read, longest per conversation. A shortcut, never part of the result.
@@ -158,8 +161,6 @@ pub struct ActionState {
     pub keys: BTreeSet<Key>,
     /// What its records say, by identity (see [`super::identity`]).
     pub pieces: BTreeMap<u128, Piece>,
-    /// How its records were joined.
-    pub joins: BTreeSet<Join>,
     /// A tool span with an agent's span below it.
     pub delegates: bool,
     /// More pieces came than are kept.
@@ -169,7 +170,11 @@ pub struct ActionState {
 impl ActionState {
     /// The turns it stands in.
     pub fn turns(&self) -> BTreeSet<TurnId> {
-        self.pieces.values().map(|piece| piece.turn).chain([self.home]).collect()
+        self.pieces
+            .values()
+            .map(|piece| piece.turn)
+            .chain([self.home])
+            .collect()
     }
 }
 
@@ -213,13 +218,9 @@ impl TurnState {
             start: Nanos(u64::MAX),
             end: Nanos(0),
             members: BTreeSet::new(),
+            idless: BTreeSet::new(),
             waiting: BTreeMap::new(),
             cursors: Vec::new(),
         }
-    }
-
-    /// Whether a record of this role and service may speak for this turn's agent without being it.
-    pub(super) fn is_other(&self, role: Role, service: &Service) -> bool {
-        role.is_independent() || self.service.as_ref().is_some_and(|own| own.value != *service)
     }
 }

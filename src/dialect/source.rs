@@ -1,0 +1,138 @@
+//! One Received as dialects look at it: its attributes indexed once, its name resolved, readers that forgive.
+
+use bytes::Bytes;
+
+use crate::values;
+use crate::wire::{AnyValue, Attributes, EventView, KeyValue, LogView, Received, Record, SpanView};
+
+/// One span or log record, ready to be asked.
+pub struct Source<'a> {
+    /// The record with its resource and scope.
+    pub received: &'a Received<'a>,
+    frame: &'a Bytes,
+    attributes: Vec<KeyValue<'a>>,
+    event: &'a str,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(received: &'a Received<'a>, frame: &'a Bytes) -> Self {
+        let attributes: Vec<_> = received.record.attributes().iter().collect();
+        let mut source = Self { received, frame, attributes, event: "" };
+        source.event = source.resolve_event();
+        source
+    }
+
+    /// The record as a span.
+    pub fn span(&self) -> Option<&'a SpanView<'a>> {
+        match &self.received.record {
+            Record::Span(span) => Some(span),
+            Record::Log(_) => None,
+        }
+    }
+
+    /// The record as a log record.
+    pub fn log(&self) -> Option<&'a LogView<'a>> {
+        match &self.received.record {
+            Record::Span(_) => None,
+            Record::Log(log) => Some(log),
+        }
+    }
+
+    /// The name of the instrumentation scope.
+    pub fn scope(&self) -> &'a str {
+        self.received.scope.name
+    }
+
+    /// The name of an event that is a log record: its field, else `event.name`, else its body when that is a text.
+    /// Empty for spans.
+    pub fn event(&self) -> &'a str {
+        self.event
+    }
+
+    fn resolve_event(&self) -> &'a str {
+        let Some(log) = self.log() else { return "" };
+        [Some(log.event_name), self.text("event.name"), log.body().as_str()]
+            .into_iter()
+            .flatten()
+            .find(|name| !name.is_empty())
+            .unwrap_or_default()
+    }
+
+    /// The events of a span, in order.
+    pub fn span_events(&self) -> impl Iterator<Item = EventView<'a>> + use<'a> {
+        self.span().into_iter().flat_map(SpanView::events)
+    }
+
+    /// An attribute's value. Of equal keys the last counts.
+    pub fn get(&self, key: &str) -> Option<AnyValue<'a>> {
+        let found = self.attributes.iter().rev().find(|attribute| attribute.key_bytes() == key.as_bytes())?;
+        Some(found.value())
+    }
+
+    /// An attribute that is a text and not empty.
+    pub fn text(&self, key: &str) -> Option<&'a str> {
+        self.get(key)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// The first of several attributes that is a text and not empty.
+    pub fn first_text(&self, keys: &[&str]) -> Option<&'a str> {
+        keys.iter().find_map(|key| self.text(key))
+    }
+
+    /// The first of several attributes that is a number at least 0, also as text.
+    pub fn first_count(&self, keys: &[&str]) -> Option<u64> {
+        keys.iter().find_map(|key| {
+            let value = self.get(key)?;
+            let number = value.as_f64().or_else(|| values::number_of(value.as_str()?))?;
+            (number >= 0.0).then_some(number as u64)
+        })
+    }
+
+    /// Whether any attribute's key starts so.
+    pub fn has_prefix(&self, prefix: &str) -> bool {
+        self.attributes.iter().any(|attribute| attribute.key_bytes().starts_with(prefix.as_bytes()))
+    }
+
+    /// The attributes whose keys start so, with the rest of the key.
+    pub fn with_prefix(&self, prefix: &str) -> impl Iterator<Item = (&'a str, AnyValue<'a>)> {
+        self.attributes
+            .iter()
+            .filter_map(move |attribute| Some((attribute.key().strip_prefix(prefix)?, attribute.value())))
+    }
+
+    /// The sender dropped attributes: what is not here may have been lost.
+    pub fn lost_attributes(&self) -> bool {
+        match &self.received.record {
+            Record::Span(span) => span.dropped_attributes > 0,
+            Record::Log(log) => log.dropped_attributes > 0,
+        }
+    }
+
+    /// Bytes of this record without copying. Bytes of another place are copied.
+    pub fn slice(&self, part: &[u8]) -> Bytes {
+        let (frame, inner) = (self.frame.as_ptr_range(), part.as_ptr_range());
+        if frame.start <= inner.start && inner.end <= frame.end {
+            self.frame.slice_ref(part)
+        } else {
+            Bytes::copy_from_slice(part)
+        }
+    }
+
+    /// A text as it is, another value as JSON; nothing for no value.
+    pub fn json(&self, value: AnyValue<'a>) -> Option<Bytes> {
+        match value {
+            AnyValue::Empty => None,
+            AnyValue::Str(text) => Some(self.slice(text.as_bytes())),
+            other => {
+                let mut json = Vec::new();
+                other.write_json(&mut json);
+                Some(json.into())
+            }
+        }
+    }
+}
+
+/// A text attribute of a span event, not empty.
+pub fn event_text<'a>(attributes: Attributes<'a>, key: &str) -> Option<&'a str> {
+    attributes.text(key).filter(|text| !text.is_empty())
+}

@@ -1,0 +1,65 @@
+//! Results that are no results: frameworks answer a call that was refused, or that waits, with a fixed sentence in
+//! the place of the tool's output.
+//!
+//! Only sentences that a framework itself writes, in the place where it writes them: a whole result, or the one text
+//! under `error`. A tool that merely returns such words somewhere in its output is not mistaken for a refusal. Here
+//! and not in `dialect`, because `lineage` meets the same sentences in messages.
+
+use serde_json::Value;
+
+use crate::model::{By, Moment};
+
+const HUMAN: Moment = Moment::Refused { by: By::Human };
+const POLICY: Moment = Moment::Refused { by: By::Policy };
+
+/// Beginnings of results, and what they say. Who writes them: Google ADK; Microsoft Agent Framework; LangChain's
+/// human-in-the-loop middleware; Pydantic AI.
+const SENTENCES: &[(&str, Moment)] = &[
+    ("This tool call requires confirmation", Moment::Asked),
+    ("This tool call needs external confirmation", Moment::Asked),
+    ("This tool call is rejected.", HUMAN),
+    ("Error: Tool call invocation was rejected by user.", HUMAN),
+    ("User rejected the tool call for ", HUMAN),
+    ("The tool call was denied.", HUMAN),
+];
+
+/// Phrases of a policy layer's answer; they count only in an error.
+const POLICY_PHRASES: &[&str] = &["blocked by policy", "denied by policy", "rejected by policy"];
+
+/// What a result says instead of being one. Vercel's `{"denied": true}` does not tell by whom.
+pub fn spoken(result: &str) -> Option<Moment> {
+    let json = result.trim_start().starts_with(['{', '"']).then(|| serde_json::from_str::<Value>(result).ok()).flatten();
+    let fields = json.as_ref().and_then(Value::as_object);
+    if fields.is_some_and(|fields| fields.get("denied") == Some(&Value::Bool(true))) {
+        return Some(Moment::Refused { by: By::Unknown });
+    }
+    let error = fields.filter(|fields| fields.len() == 1).and_then(|fields| fields.get("error")?.as_str());
+    let text = error.or_else(|| json.as_ref()?.as_str()).unwrap_or(result);
+    let sentence = SENTENCES.iter().find(|(start, _)| text.starts_with(start)).map(|(_, moment)| moment.clone());
+    let policy = || error.filter(|error| POLICY_PHRASES.iter().any(|phrase| error.contains(phrase))).map(|_| POLICY);
+    sentence.or_else(policy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_framework_s_own_sentence_is_an_outcome() {
+        for (result, want) in [
+            (r#"{"error": "This tool call is rejected."}"#, Some(HUMAN)),
+            ("Error: Tool call invocation was rejected by user.", Some(HUMAN)),
+            ("User rejected the tool call for `issue_refund` with reason: no", Some(HUMAN)),
+            (r#"{"error": "This tool call requires confirmation, please approve or reject."}"#, Some(Moment::Asked)),
+            (r#"{"denied":true,"reason":"no"}"#, Some(Moment::Refused { by: By::Unknown })),
+            (r#"{"error": "issue_refund blocked by policy: amount limit is 20 EUR."}"#, Some(POLICY)),
+            (r#"{"page": "This tool call is rejected."}"#, None),
+            (r#"{"error": "timeout", "note": "blocked by policy"}"#, None),
+            ("the mail says: This tool call is rejected.", None),
+            ("the form was blocked by policy", None),
+            ("", None),
+        ] {
+            assert_eq!(spoken(result), want, "{result}");
+        }
+    }
+}
