@@ -1,1 +1,4 @@
+//! The integration tests, one binary: a link on two cores is the slowest step of a test run.
 
+mod export;
+mod support;
