@@ -222,6 +222,10 @@ pub struct Exemplar {
 /// stay exact (`slo.md` §8.5).
 pub const OVERFLOW: &str = "_overflow";
 
+/// The agent label of everything that is about a whole fleet. Recording rules sum into it, so no agent may be
+/// exposed under this name.
+pub const ALL_AGENTS: &str = "_all";
+
 #[cfg(test)]
 mod tests {
     use super::*;
