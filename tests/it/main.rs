@@ -1,4 +1,9 @@
-//! Integration tests: one binary, because a link is the slowest step of a test run.
+//! The integration tests, one binary: a link on two cores is the slowest step of a test run.
 
 mod captures;
 mod check;
+mod export;
+mod rules;
+mod rules_dashboard;
+mod rules_deploy;
+mod support;
