@@ -1,9 +1,15 @@
 //! The integration tests, one binary: a link on two cores is the slowest step of a test run.
 
+mod bad_input;
 mod captures;
 mod check;
 mod export;
+mod receive;
+mod receive_server;
+mod receive_traces;
 mod rules;
 mod rules_dashboard;
 mod rules_deploy;
 mod support;
+mod wire_captures;
+mod wire_view;
