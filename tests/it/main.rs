@@ -12,4 +12,6 @@ mod rules_dashboard;
 mod rules_deploy;
 mod support;
 mod wire_captures;
+mod wire_fuzz;
+mod wire_json;
 mod wire_view;
