@@ -1,3 +1,17 @@
-//! The integration tests: one binary, a module for each subject.
+//! The integration tests, one binary: a link on two cores is the slowest step of a test run.
 
-mod journal;
+mod bad_input;
+mod captures;
+mod check;
+mod export;
+mod receive;
+mod receive_server;
+mod receive_traces;
+mod rules;
+mod rules_dashboard;
+mod rules_deploy;
+mod support;
+mod wire_captures;
+mod wire_fuzz;
+mod wire_json;
+mod wire_view;
