@@ -4,7 +4,7 @@ use wherefore::catalogue::{Exemplar, Kind, Metric, Sample, SampleValue};
 use wherefore::export::{Format, exposition};
 use wherefore::model::{Nanos, SpanId, TraceId};
 
-use crate::support::monitoring::{accepts, check, have};
+use crate::support::checkers::{accepts, check, have};
 
 /// A sample of every metric of the catalogue, with a label value that tries to break out.
 pub fn one_of_each() -> Vec<Sample> {

@@ -8,7 +8,7 @@ use wherefore::rules::{Options, prometheus_rule_tests, prometheus_rules};
 use wherefore::slo::Objective;
 
 use crate::support::checked_in;
-use crate::support::monitoring::{accepts, have};
+use crate::support::checkers::{accepts, have};
 
 fn rules(options: &Options) -> String {
     prometheus_rules(&Objective::DEFAULTS, options).expect("the default objectives are reachable")

@@ -84,3 +84,17 @@ fn every_series_in_a_query_exists() {
         }
     }
 }
+
+/// Missing is never good: a tile asks about now alone, and paints no answer grey, whatever its first colour.
+#[test]
+fn a_tile_without_an_answer_is_grey() {
+    for (_, dashboard) in made() {
+        for panel in panels(&dashboard).iter().filter(|panel| panel["type"] == "stat" || panel["type"] == "bargauge") {
+            let mapping = &panel["fieldConfig"]["defaults"]["mappings"][0]["options"];
+            assert_eq!((&mapping["match"], &mapping["result"]["color"]), (&"null+nan".into(), &"#8e8e8e".into()));
+            for target in panel["targets"].as_array().expect("targets") {
+                assert_eq!((&target["instant"], &target["range"]), (&true.into(), &false.into()), "{}", panel["title"]);
+            }
+        }
+    }
+}

@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+/// Grey: unknown is not a kind of good.
+pub(super) const UNKNOWN: &str = "#8e8e8e";
+
 /// The grid's width.
 const GRID: u32 = 24;
 
@@ -21,6 +24,9 @@ pub(super) struct Panel {
     pub unit: &'static str,
     pub targets: Vec<Target>,
     pub steps: Vec<Step>,
+    /// What a tile says when there is no answer. Grafana would paint nothing in the colour of the first step, which
+    /// may be green; here it is grey.
+    pub missing: &'static str,
     pub width: u32,
     /// Where a click on a series leads, below the address of the collector.
     pub link: Option<&'static str>,
@@ -51,6 +57,11 @@ pub(super) struct Target {
 pub(super) struct Step(pub Option<f64>, pub &'static str);
 
 impl Look {
+    /// Shows one moment. Asked for that moment alone, lest an old value stand for a missing one.
+    fn is_instant(self) -> bool {
+        matches!(self, Look::Stat | Look::Bars)
+    }
+
     fn height(self) -> u32 {
         match self {
             Look::Stat => 4,
@@ -89,7 +100,8 @@ impl Panel {
     fn json(&self, id: usize, position: Value) -> Value {
         let (kind, options, custom) = self.look.parts();
         let datasource = json!({"type": "prometheus", "uid": "${datasource}"});
-        let targets: Vec<Value> = self.targets.iter().zip('A'..='Z').map(|(t, id)| t.json(id, &datasource)).collect();
+        let targets: Vec<Value> =
+            self.targets.iter().zip('A'..='Z').map(|(t, id)| t.json(id, self.look, &datasource)).collect();
         let steps: Vec<Value> =
             self.steps.iter().map(|Step(value, color)| json!({"value": value, "color": color})).collect();
         let links: Vec<Value> = self.link.iter().map(|path| data_link(path)).collect();
@@ -112,7 +124,10 @@ impl Panel {
                     "color": color,
                     "custom": custom,
                     "links": links,
-                    "noValue": if self.look == Look::Stat { "not measurable" } else { "nothing" },
+                    "mappings": [{
+                        "type": "special",
+                        "options": {"match": "null+nan", "result": {"text": self.missing, "color": UNKNOWN, "index": 0}},
+                    }],
                     "thresholds": {"mode": "absolute", "steps": steps},
                 },
                 "overrides": word_colors(),
@@ -126,14 +141,15 @@ fn data_link(path: &str) -> Value {
 }
 
 impl Target {
-    fn json(&self, id: char, datasource: &Value) -> Value {
+    fn json(&self, id: char, look: Look, datasource: &Value) -> Value {
         json!({
             "refId": id.to_string(),
             "datasource": datasource,
             "expr": self.expr,
             "legendFormat": self.legend,
             "exemplar": self.exemplars,
-            "range": true,
+            "range": !look.is_instant(),
+            "instant": look.is_instant(),
         })
     }
 }
@@ -175,9 +191,9 @@ impl Look {
     }
 }
 
-/// A verdict has one colour everywhere. Unknown is grey: it is not a kind of good.
+/// A verdict has one colour everywhere.
 fn word_colors() -> Value {
-    let colors = [("good", "green"), ("bad", "red"), ("unknown", "#8e8e8e")];
+    let colors = [("good", "green"), ("bad", "red"), ("unknown", UNKNOWN)];
     let fixed = colors.map(|(word, color)| {
         json!({
             "matcher": {"id": "byRegexp", "options": format!("/(^|· ){word}$/")},

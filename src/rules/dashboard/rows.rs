@@ -4,7 +4,7 @@ use crate::catalogue::{ALL_AGENTS, Def, Metric};
 use crate::model::Sli;
 use crate::slo::Objective;
 
-use super::panel::{Look, Panel, Row, Step, Target};
+use super::panel::{Look, Panel, Row, Step, Target, UNKNOWN};
 
 /// Every row, in reading order.
 pub(super) fn all(objectives: &[Objective]) -> Vec<Row> {
@@ -42,6 +42,11 @@ fn select(metric: Metric, matchers: &str) -> String {
 /// Its growth a second.
 fn rate(metric: Metric, matchers: &str) -> String {
     format!("rate({}[$__rate_interval])", select(metric, matchers))
+}
+
+/// Its growth a minute, for what happens rarely.
+fn per_minute(metric: Metric, by: &str, matchers: &str) -> String {
+    format!("60 * {}", sum_by(by, rate(metric, matchers)))
 }
 
 /// Its growth over the time shown.
@@ -88,6 +93,7 @@ fn panel(look: Look, title: &str, unit: &'static str, description: &str, targets
         unit,
         targets,
         steps: vec![Step(None, "green")],
+        missing: "no data",
         width,
         link: None,
     }
@@ -131,7 +137,7 @@ fn tiles(objectives: &[Objective]) -> Vec<Panel> {
             "Forbidden calls",
             "short",
             "Calls with evidence of execution that an envelope forbids, in the time shown. Each one pages.",
-            vec![target(sum(increase(Metric::InvariantViolations, "")), "")],
+            vec![target(forbidden_calls(), "")],
         )
         .steps(none_is_fine("red")),
     );
@@ -148,6 +154,14 @@ fn tiles(objectives: &[Objective]) -> Vec<Panel> {
     tiles
 }
 
+/// Calls counted in the time shown. Not `increase`: a series that is born with its first call has none.
+fn forbidden_calls() -> String {
+    let calls = select(Metric::InvariantViolations, "");
+    let now = format!("max by (tenant, agent, rule) ({calls})");
+    let before = format!("max by (tenant, agent, rule) (last_over_time({calls}[7d] offset $__range))");
+    sum(format!("clamp_min({now} - ({before} or 0 * {now}), 0)"))
+}
+
 /// The share of good from the ledger, where enough is known and the evidence is fresh; else nothing, which the tile
 /// shows as "not measurable".
 fn sli_tile(objective: &Objective) -> Panel {
@@ -157,7 +171,7 @@ fn sli_tile(objective: &Objective) -> Panel {
     let coverage = share(ledger(",verdict=~\"good|bad\""), ledger(""));
     let age = format!("time() - max({})", select(Metric::LastEvidence, ""));
     let budget = objective.error_budget();
-    panel(
+    let tile = panel(
         Look::Stat,
         title_of(*sli),
         "percentunit",
@@ -172,8 +186,9 @@ fn sli_tile(objective: &Objective) -> Panel {
             format!("{good}\nand on() ({coverage} >= {min_coverage})\nand on() ({age} < {FRESH_SECONDS})"),
             "",
         )],
-    )
-    .steps(more_is_better(((goal - 2.0 * budget) * 1e6).round() / 1e6, *goal))
+    );
+    let steps = more_is_better(((goal - 2.0 * budget) * 1e6).round() / 1e6, *goal);
+    Panel { steps, missing: "not measurable", ..tile }
 }
 
 fn title_of(sli: Sli) -> &'static str {
@@ -201,15 +216,16 @@ fn budgets() -> Vec<Panel> {
         lines(
             "Budget left",
             "percentunit",
-            "Of the bad actions that the objective's 28 days allow, the share not used yet, all agents together. Below \
-             zero the objective is missed.",
+            "Of the bad actions that an objective allows in its window, the share not used yet, all agents together. \
+             Below zero the objective is missed.",
             vec![target(format!("slo:period_error_budget_remaining:ratio{{{fleet}}}"), "{{slo}}")],
         )
         .width(8),
         lines(
             "Burn rate, 1 h",
             "short",
-            "1 uses up the budget exactly at the end of its period. A page needs 13.44 over an hour, or 5.6 over six.",
+            "At 1 the budget lasts exactly as long as its window. A page needs a rate that uses 2 % of it in an hour, or \
+             5 % in six.",
             vec![target(
                 format!("slo:sli_error:ratio_rate1h{{{fleet}}} / on(slo) group_left() slo:error_budget:ratio"),
                 "{{slo}}",
@@ -219,28 +235,28 @@ fn budgets() -> Vec<Panel> {
         lines(
             "Coverage, 1 d",
             "percentunit",
-            "Share of actions known to be good or bad, per agent. Below half, the objective is not measurable and does \
-             not page.",
-            vec![target(format!("slo:sli_coverage:ratio_rate1d{{{chosen}}}"), "{{agent}} · {{slo}}")],
+            "Share of actions known to be good or bad, the ten agents least known. Below half, the objective is not \
+             measurable and does not page.",
+            vec![target(format!("bottomk(10, slo:sli_coverage:ratio_rate1d{{{chosen}}})"), "{{agent}} · {{slo}}")],
         )
         .width(8),
     ]
 }
 
 fn verdicts() -> Vec<Panel> {
-    let events = |by: &str, matchers: &str| sum_by(by, rate(Metric::SliEvents, matchers));
+    let events = |by: &str, matchers: &str| per_minute(Metric::SliEvents, by, matchers);
     vec![
         lines(
             "Bad verdicts",
-            "cps",
-            "Bad actions a second, by SLI and agent. The dots are exemplars: follow one to its lineage.",
+            "cpm",
+            "Bad actions a minute, by SLI and agent. The dots are exemplars: follow one to its lineage.",
             vec![with_exemplars(events("tenant, sli, agent, verdict", "verdict=\"bad\""), "{{agent}} · {{sli}}")],
         )
         .link(ACTIONS),
         panel(
             Look::Stack,
             "All verdicts",
-            "cps",
+            "cpm",
             "Everything judged, good, bad or unknown. Grey is not green: it is what nobody could say.",
             vec![with_exemplars(events("sli, verdict", ""), "{{sli}} · {{verdict}}")],
         ),
@@ -268,7 +284,7 @@ fn verdicts() -> Vec<Panel> {
             "Actions that could not be judged, of all in the ledger, the ten agents least known.",
             vec![target(format!("topk(10, 1 - {})", select(Metric::CoverageRatio, "")), "{{agent}} · {{sli}}")],
         )
-        .steps(vec![Step(None, "#8e8e8e"), Step(Some(0.5), "orange")]),
+        .steps(vec![Step(None, UNKNOWN), Step(Some(0.5), "orange")]),
     ]
 }
 
@@ -276,30 +292,27 @@ fn findings() -> Vec<Panel> {
     vec![
         lines(
             "Denied actions",
-            "cps",
+            "cpm",
             "Actions whose last enforced decision is a denial, by agent.",
             vec![with_exemplars(
-                sum_by("agent", rate(Metric::SliEvents, "sli=\"denied_actions\",verdict=\"bad\"")),
+                per_minute(Metric::SliEvents, "agent", "sli=\"denied_actions\",verdict=\"bad\""),
                 "{{agent}}",
             )],
         )
         .width(8),
         lines(
             "Denied again",
-            "cps",
+            "cpm",
             "Attempts of something that was denied in the same turn before: an agent that does not take no.",
-            vec![target(sum_by("agent", rate(Metric::DeniedRetries, "")), "{{agent}}")],
+            vec![target(per_minute(Metric::DeniedRetries, "agent", ""), "{{agent}}")],
         )
         .width(8),
         lines(
-            "Forbidden calls",
+            "Forbidden calls so far",
             "short",
-            "Calls with evidence of execution that a rule forbids, in the time of one point.",
+            "Calls with evidence of execution that a rule forbids, counted since ever: each step up is one.",
             vec![with_exemplars(
-                sum_by(
-                    "agent, rule",
-                    format!("increase({}[$__rate_interval])", select(Metric::InvariantViolations, "")),
-                ),
+                sum_by("agent, rule", select(Metric::InvariantViolations, "")),
                 "{{agent}} · {{rule}}",
             )],
         )
@@ -323,11 +336,17 @@ fn findings() -> Vec<Panel> {
         panel(
             Look::Stack,
             "Actions",
-            "cps",
+            "cpm",
             "Actions settled, by the state they settled in.",
-            vec![target(sum_by("state", rate(Metric::Actions, "")), "{{state}}")],
+            vec![target(per_minute(Metric::Actions, "state", ""), "{{state}}")],
         ),
     ]
+}
+
+/// The share of good in the ledger, per agent.
+fn good_by_agent(sli: Sli) -> String {
+    let ledger = |verdicts: &str| sum_by("agent", select(Metric::LedgerEvents, &format!("sli=\"{sli}\",{verdicts}")));
+    share(ledger("verdict=\"good\""), ledger("verdict=~\"good|bad\""))
 }
 
 fn lineage() -> Vec<Panel> {
@@ -345,14 +364,23 @@ fn lineage() -> Vec<Panel> {
         )
         .steps(vec![Step(None, "blue")])
         .width(8),
+        panel(
+            Look::Bars,
+            "Complete lineages by agent",
+            "percentunit",
+            "Actions whose lineage has every field of the profile, among those that can be said, the ten worst agents.",
+            vec![target(format!("bottomk(10, {})", good_by_agent(Sli::LineageComplete)), "{{agent}}")],
+        )
+        .steps(more_is_better(0.95, 0.99))
+        .width(8),
         lines(
             "Verdicts corrected",
-            "cps",
+            "cpm",
             "Verdicts that evidence changed after they were counted. The ledger has the new one, the counters keep the \
              old one.",
             vec![
-                target(sum_by("sli, from, to", rate(Metric::SliCorrections, "")), "{{sli}}: {{from}} → {{to}}"),
-                target(sum_by("sli", rate(Metric::SliLate, "")), "{{sli}}: too late to count live"),
+                target(per_minute(Metric::SliCorrections, "sli, from, to", ""), "{{sli}}: {{from}} → {{to}}"),
+                target(per_minute(Metric::SliLate, "sli", ""), "{{sli}}: too late to count live"),
             ],
         )
         .width(8),
@@ -371,7 +399,8 @@ fn lineage() -> Vec<Panel> {
                 target(sum_by("dialect", rate(Metric::ReadRecords, "")), "{{dialect}}"),
                 target(format!("-topk(10, {})", sum_by("scope", rate(Metric::UnreadRecords, ""))), "unread: {{scope}}"),
             ],
-        ),
+        )
+        .width(8),
         lines(
             "Late and twice",
             "cps",
@@ -382,7 +411,8 @@ fn lineage() -> Vec<Panel> {
                 target(sum(rate(Metric::DuplicateRecords, "")), "duplicate records"),
                 target(sum(rate(Metric::ActionsMerged, "")), "merged actions"),
             ],
-        ),
+        )
+        .width(8),
     ]
 }
 

@@ -1,5 +1,7 @@
 //! What several integration tests share.
 
+pub mod checkers;
+pub mod http;
 pub mod monitoring;
 
 use std::path::Path;
