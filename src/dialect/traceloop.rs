@@ -19,7 +19,7 @@ use crate::values;
 use super::draft::{an_id, word};
 use super::genai_events::a_call;
 use super::source::event_text;
-use super::{Dialect, Draft, Rules, Source, genai, python};
+use super::{Content, Dialect, Draft, Rules, Source, genai, python};
 
 const CONVERSATION: &[&str] =
     &["traceloop.association.properties.thread_id", "traceloop.association.properties.session_id"];
@@ -67,7 +67,7 @@ impl Dialect for Traceloop {
     }
 
     fn rules(&self, source: &Source<'_>) -> Option<Rules> {
-        Some(Rules { proof: genai::proof(source), carries_content: true })
+        Some(Rules { proof: genai::proof(source), content: Content::Here })
     }
 }
 
