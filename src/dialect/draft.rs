@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::model::{Body, Call, Check, Direction, Fact, Known, Messages, Missing, Moment, Node, Provenance, Status, Text, What};
+use crate::model::{
+    Body, Call, Check, Direction, Fact, Known, Messages, Missing, Moment, Node, Provenance, Status, Text, What,
+};
 use crate::values;
 use crate::wire::AnyValue;
 
-use super::{Content, Rules};
 use super::source::Source;
+use super::{Content, Rules};
 
 /// Longer words of producers (an error type, a name) are cut.
 const MAX_WORD: usize = 256;
@@ -195,7 +197,8 @@ impl<'a> Draft<'a> {
     fn settle(&self, call: &mut Call) {
         if let Moment::Ran { proof, status } = &mut call.moment {
             *proof = self.rules.proof;
-            let failed = call.result.value().is_some_and(|result| values::is_failure(result.whole().unwrap_or_default()));
+            let failed =
+                call.result.value().is_some_and(|result| values::is_failure(result.whole().unwrap_or_default()));
             if failed && *status == Status::Fine {
                 *status = Status::Error(Arc::from("error in the result"));
             }

@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn an_interrupt_names_its_call() {
-        let text = "[{'id': 'v1:before_tool_call:call_1:d7d25496', 'name': 'x'}, {'id': 'v1:before_tool_call:call_2:9'}]";
+        let text =
+            "[{'id': 'v1:before_tool_call:call_1:d7d25496', 'name': 'x'}, {'id': 'v1:before_tool_call:call_2:9'}]";
         assert_eq!(interrupted(text).collect::<Vec<_>>(), ["call_1", "call_2"]);
         assert_eq!(interrupted("before_tool_call:").count(), 0);
     }

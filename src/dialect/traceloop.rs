@@ -144,7 +144,8 @@ fn requests(message: &str) -> Vec<Value> {
 fn proposed(source: &Source<'_>) -> Vec<Value> {
     let input: Value = source.text(INPUT).and_then(|json| serde_json::from_str(json).ok()).unwrap_or(Value::Null);
     let messages = input.pointer("/inputs/messages").and_then(Value::as_array);
-    let calls = |message: &Value| message.pointer("/kwargs/tool_calls")?.as_array().filter(|calls| !calls.is_empty()).cloned();
+    let calls =
+        |message: &Value| message.pointer("/kwargs/tool_calls")?.as_array().filter(|calls| !calls.is_empty()).cloned();
     messages.into_iter().flatten().rev().find_map(calls).unwrap_or_default()
 }
 

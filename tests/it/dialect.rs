@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use serde_json::Value;
 use wherefore::dialect::{Draft, Source, TABLE, UNREAD, evidence};
-use wherefore::model::{
-    By, Call, Evidence, Known, Missing, Moment, Node, Proof, Role, Status, Tenant, Text, What,
-};
+use wherefore::model::{By, Call, Evidence, Known, Missing, Moment, Node, Proof, Role, Status, Tenant, Text, What};
 use wherefore::wire::{Record, records};
 
 use crate::support::recordings::{Recording, recordings, truths};
@@ -47,7 +45,7 @@ fn outcomes(read: &[Evidence]) -> BTreeMap<Key, Vec<&'static str>> {
         }
         found.entry(key(call)).or_default().push(call.moment.clone());
     }
-    found.into_iter().map(|((tool, id), moments)| (((tool, id.clone())), words(id.is_some(), &moments))).collect()
+    found.into_iter().map(|(key, moments)| (key.clone(), words(key.1.is_some(), &moments))).collect()
 }
 
 /// Several spans with one id are one call; without an id each span is its own.
@@ -93,7 +91,9 @@ fn tool_spans_tell_what_ran_and_what_failed() {
             want.entry((tool.to_owned(), id)).or_default().push(outcome);
         }
         // Most frameworks make no span for a call that was refused or never ended.
-        want.retain(|key, outcomes| found.contains_key(key) || outcomes.iter().any(|word| *word != "refused" && *word != "pending"));
+        want.retain(|key, outcomes| {
+            found.contains_key(key) || outcomes.iter().any(|word| *word != "refused" && *word != "pending")
+        });
         assert_eq!(found, want, "{name}");
     }
 }
@@ -105,8 +105,9 @@ fn arguments_on_spans_are_those_of_the_call() {
         let read = read(&recording);
         for call in read.iter().filter(|evidence| evidence.node == Node::Tool).flat_map(|span| calls(span).take(1)) {
             let Some(text) = call.arguments.value() else { continue };
-            let told = truth["truth"]["calls"].as_array().expect("calls").iter();
-            let Some(told) = told.filter(|told| told["call_id"].as_str() == call.id.as_deref() && call.id.is_some()).next() else { continue };
+            let is = |told: &&Value| call.id.is_some() && told["call_id"].as_str() == call.id.as_deref();
+            let mut calls = truth["truth"]["calls"].as_array().expect("calls").iter();
+            let Some(told) = calls.find(is) else { continue };
             let hint = told["args_digest_hint"].as_str().unwrap_or_default();
             for word in hint.split_whitespace() {
                 assert!(text.head.contains(word), "{}: {} lacks {word}", recording.name(), text.head);
@@ -187,7 +188,10 @@ fn missing(known: &Known<Text>) -> Option<Missing> {
 
 #[test]
 fn content_that_is_off_is_withheld_and_said_so() {
-    for recording in recordings().into_iter().filter(|recording| recording.scenario.contains("nocontent") || recording.scenario.contains("redacted")) {
+    for recording in recordings()
+        .into_iter()
+        .filter(|recording| recording.scenario.contains("nocontent") || recording.scenario.contains("redacted"))
+    {
         let read = read(&recording);
         let own = read.iter().filter(|evidence| evidence.node == Node::Tool && evidence.dialect != "otel-mcp");
         for call in own.flat_map(|span| calls(span).take(1)) {
@@ -202,7 +206,14 @@ fn content_that_is_off_is_withheld_and_said_so() {
 /// One of each content form, with everything captured.
 #[test]
 fn content_that_is_on_is_not_withheld() {
-    for name in ["pydantic-ai/01-benign", "google-adk/01-benign-semconv", "strands-agents/01-benign", "otel-openai-v2/01-benign-semconv", "langgraph-traceloop/01-benign", "vercel-ai-sdk-7/01-benign"] {
+    for name in [
+        "pydantic-ai/01-benign",
+        "google-adk/01-benign-semconv",
+        "strands-agents/01-benign",
+        "otel-openai-v2/01-benign-semconv",
+        "langgraph-traceloop/01-benign",
+        "vercel-ai-sdk-7/01-benign",
+    ] {
         let read = read(&one(name));
         let says = |what: &What| read.iter().flat_map(|evidence| &evidence.facts).any(|fact| fact.what == *what);
         assert!(!says(&What::Withheld), "{name}");
@@ -321,7 +332,17 @@ fn every_dialect_reads_every_record_without_harm() {
             }
         }
     }
-    for name in ["otel-genai", "otel-genai-events", "otel-mcp", "google-adk", "pydantic-ai", "strands", "ms-agent-framework", "traceloop", "vercel-ai-7"] {
+    for name in [
+        "otel-genai",
+        "otel-genai-events",
+        "otel-mcp",
+        "google-adk",
+        "pydantic-ai",
+        "strands",
+        "ms-agent-framework",
+        "traceloop",
+        "vercel-ai-7",
+    ] {
         assert!(read_by.contains(name), "{name} reads no recording");
     }
 }
@@ -331,7 +352,12 @@ fn records_of_agents_are_read() {
     for recording in recordings() {
         let unread: Vec<_> = read(&recording).into_iter().filter(|evidence| evidence.dialect == UNREAD).collect();
         assert!(unread.iter().all(|evidence| evidence.facts.is_empty() && evidence.node == Node::Other));
-        assert!(unread.is_empty() || recording.scenario.contains("anthropic") || recording.stack.starts_with("strands"), "{}: {:?}", recording.name(), unread[0]);
+        assert!(
+            unread.is_empty() || recording.scenario.contains("anthropic") || recording.stack.starts_with("strands"),
+            "{}: {:?}",
+            recording.name(),
+            unread[0]
+        );
     }
 }
 

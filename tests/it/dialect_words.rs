@@ -36,7 +36,10 @@ fn the_header_is_the_record_s_own() {
         }),
     );
     let read = read((signal, body));
-    assert_eq!((&*read.service.namespace, &*read.service.name, read.service_version.as_deref()), ("shop", "desk", Some("1")));
+    assert_eq!(
+        (&*read.service.namespace, &*read.service.name, read.service_version.as_deref()),
+        ("shop", "desk", Some("1"))
+    );
     assert_eq!((&*read.instrumentation, read.dialect, read.node), ("lib", "unread", Node::Other));
     assert!(read.remote_parent && read.sampled && read.facts.is_empty());
     assert_eq!(read.links.len(), 1);
@@ -95,25 +98,39 @@ fn the_worked_example_of_the_namespace_is_read() {
         json!({ "eventName": "gen_ai.evaluation.result" }),
     ));
     let Some(What::Check(check)) = facts(&checked, Provenance::Explicit).next() else { panic!("a check") };
-    assert_eq!((check.result, check.phase, check.score.as_deref()), (CheckResult::Fail, Phase::PostAction, Some("0.25")));
+    assert_eq!(
+        (check.result, check.phase, check.score.as_deref()),
+        (CheckResult::Fail, Phase::PostAction, Some("0.25"))
+    );
     assert_eq!((&*check.name, check.response_id.as_deref()), ("order_total_matches", Some("resp_1")));
     assert!(!checked.facts.iter().any(|fact| matches!(fact.what, What::Response(_))), "only referred to");
 
-    let contained = read(log(json!({ "wherefore.containment": "rollback" }), json!({ "body": { "stringValue": "wherefore.containment" } })));
-    assert_eq!(facts(&contained, Provenance::Explicit).collect::<Vec<_>>(), [&What::Containment(Containment::Rollback)]);
+    let contained = read(log(
+        json!({ "wherefore.containment": "rollback" }),
+        json!({ "body": { "stringValue": "wherefore.containment" } }),
+    ));
+    assert_eq!(
+        facts(&contained, Provenance::Explicit).collect::<Vec<_>>(),
+        [&What::Containment(Containment::Rollback)]
+    );
 }
 
 #[test]
 fn words_outside_the_namespace_s_vocabulary_are_unknown_or_nothing() {
     let decided = |outcome: &str, by: &str| {
-        read(log(json!({ "event.name": "wherefore.decision", "wherefore.decision.outcome": outcome, "wherefore.decision.by": by }), json!({})))
+        read(log(
+            json!({ "event.name": "wherefore.decision", "wherefore.decision.outcome": outcome, "wherefore.decision.by": by }),
+            json!({}),
+        ))
     };
     let odd = decided("deny", "committee");
     let Some(What::Decision(decision)) = facts(&odd, Provenance::Explicit).next() else { panic!("a decision") };
     assert_eq!((decision.by, &*decision.raw), (By::Unknown, "deny by committee"));
     assert!(decided("perhaps", "human").facts.is_empty());
-    let long = span_of(json!({ "wherefore.target": "x".repeat(513), "wherefore.containment": "explode", "wherefore.effect": "vanish",
-        "gen_ai.operation.name": "execute_tool", "wherefore.policy.refs": vec!["p"; 80] }));
+    let long = span_of(
+        json!({ "wherefore.target": "x".repeat(513), "wherefore.containment": "explode", "wherefore.effect": "vanish",
+        "gen_ai.operation.name": "execute_tool", "wherefore.policy.refs": vec!["p"; 80] }),
+    );
     let said: Vec<&What> = facts(&long, Provenance::Explicit).collect();
     assert_eq!(said, vec![&What::Policy("p".into()); 64]);
 }
@@ -134,7 +151,9 @@ fn flattened_prompts_become_messages() {
         .facts
         .iter()
         .filter_map(|fact| match &fact.what {
-            What::Messages(messages) => Some((messages.direction, serde_json::from_slice(&messages.json).expect("json"))),
+            What::Messages(messages) => {
+                Some((messages.direction, serde_json::from_slice(&messages.json).expect("json")))
+            }
             _ => None,
         })
         .collect();
@@ -154,8 +173,15 @@ fn a_whole_prompt_is_messages_or_the_user_s_text() {
     });
     assert_eq!(said, Some("refund it"));
     let listed = span_of(json!({ "gen_ai.prompt": "{\"messages\":[{\"role\":\"user\",\"content\":\"refund it\"}]}" }));
-    assert!(listed.facts.iter().any(|fact| matches!(&fact.what, What::Messages(messages) if messages.direction == Direction::Input)));
-    let tool = span_of(json!({ "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t", "gen_ai.prompt": "{\"a\":1}", "gen_ai.completion": "done" }));
+    assert!(
+        listed
+            .facts
+            .iter()
+            .any(|fact| matches!(&fact.what, What::Messages(messages) if messages.direction == Direction::Input))
+    );
+    let tool = span_of(
+        json!({ "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t", "gen_ai.prompt": "{\"a\":1}", "gen_ai.completion": "done" }),
+    );
     assert_eq!(call(&tool).arguments.value().and_then(|text| text.whole()), Some("{\"a\":1}"));
     assert_eq!(call(&tool).result.value().and_then(|text| text.whole()), Some("done"));
 }
@@ -173,7 +199,10 @@ fn mcp_spans_share_session_and_request() {
     assert_eq!(mcp.arguments, Known::ABSENT);
     let read_in = span_of(json!({ "mcp.method.name": "resources/read", "mcp.resource.uri": "file:///a.md" }));
     assert_eq!(read_in.node, Node::Retrieval);
-    assert_eq!(facts(&read_in, Provenance::Dialect).next(), Some(&What::Context { ids: vec!["file:///a.md".into()], withheld: false }));
+    assert_eq!(
+        facts(&read_in, Provenance::Dialect).next(),
+        Some(&What::Context { ids: vec!["file:///a.md".into()], withheld: false })
+    );
     let listed = span_of(json!({ "mcp.method.name": "tools/list" }));
     assert_eq!((listed.node, listed.facts.len()), (Node::Other, 0));
 }
@@ -184,15 +213,21 @@ fn ids_that_are_none_are_dropped() {
         let read = span_of(json!({ "gen_ai.operation.name": "invoke_agent", "gen_ai.conversation.id": id }));
         assert!(read.facts.is_empty(), "{id}: {:?}", read.facts);
     }
-    let same = span_of(json!({ "gen_ai.operation.name": "chat", "gen_ai.conversation.id": "x-1", "gen_ai.response.id": "x-1" }));
+    let same = span_of(
+        json!({ "gen_ai.operation.name": "chat", "gen_ai.conversation.id": "x-1", "gen_ai.response.id": "x-1" }),
+    );
     assert!(!same.facts.iter().any(|fact| matches!(fact.what, What::Conversation(_))));
-    let tool = span_of(json!({ "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t", "gen_ai.tool.call.id": "<not specified>" }));
+    let tool = span_of(
+        json!({ "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t", "gen_ai.tool.call.id": "<not specified>" }),
+    );
     assert_eq!(call(&tool).id, None);
 }
 
 #[test]
 fn a_setup_span_says_nothing() {
-    let read = span_of(json!({ "gen_ai.operation.name": "create_agent", "gen_ai.agent.name": "a", "gen_ai.system_instructions": "be kind" }));
+    let read = span_of(
+        json!({ "gen_ai.operation.name": "create_agent", "gen_ai.agent.name": "a", "gen_ai.system_instructions": "be kind" }),
+    );
     assert_eq!((read.node, read.facts.len()), (Node::Other, 0));
 }
 
@@ -204,13 +239,19 @@ fn what_the_sender_cut_or_dropped_is_lost() {
     }));
     assert_eq!(call(&cut).arguments, Known::Missing(Missing::Lost));
     assert_eq!(call(&cut).result, Known::Missing(Missing::Withheld));
-    let dropped = read(span("l", "s", json!({ "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t" }), json!({ "droppedAttributesCount": 2 })));
+    let dropped = read(span(
+        "l",
+        "s",
+        json!({ "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t" }),
+        json!({ "droppedAttributesCount": 2 }),
+    ));
     assert_eq!(call(&dropped).arguments, Known::Missing(Missing::Lost));
 }
 
 #[test]
 fn span_events_before_the_last_user_message_are_history() {
-    let event = |name: &str, fields: Value| json!({ "timeUnixNano": "1", "name": name, "attributes": attributes(&fields) });
+    let event =
+        |name: &str, fields: Value| json!({ "timeUnixNano": "1", "name": name, "attributes": attributes(&fields) });
     let used = |id: &str| json!({ "content": json!([{ "toolUse": { "toolUseId": id, "name": "t", "input": {} } }]).to_string() });
     let result = |id: &str| json!({ "content": json!([{ "toolResult": { "toolUseId": id, "status": "success", "content": [{ "text": "ok" }] } }]).to_string() });
     let events = json!({ "events": [
@@ -229,13 +270,16 @@ fn span_events_before_the_last_user_message_are_history() {
             _ => None,
         })
         .collect();
-    assert_eq!(moments, [
-        (Some("a"), &Moment::History),
-        (Some("a"), &Moment::Answered { error: false, history: true }),
-        (Some("b"), &Moment::Carried),
-        (Some("b"), &Moment::Answered { error: false, history: false }),
-        (Some("c"), &Moment::Proposed),
-    ]);
+    assert_eq!(
+        moments,
+        [
+            (Some("a"), &Moment::History),
+            (Some("a"), &Moment::Answered { error: false, history: true }),
+            (Some("b"), &Moment::Carried),
+            (Some("b"), &Moment::Answered { error: false, history: false }),
+            (Some("c"), &Moment::Proposed),
+        ]
+    );
     let intents: Vec<_> = read
         .facts
         .iter()
@@ -252,7 +296,11 @@ fn structured_messages_are_written_as_json() {
     let messages = json!([{ "role": "user", "parts": [{ "type": "text", "content": "hi" }] }]);
     let body = json!({ "eventName": "gen_ai.client.inference.operation.details", "attributes": [{ "key": "gen_ai.input.messages", "value": any(&messages) }] });
     let read = read(log(json!({}), body));
-    let Some(What::Messages(said)) = read.facts.iter().map(|fact| &fact.what).find(|what| matches!(what, What::Messages(_))) else { panic!("messages") };
+    let Some(What::Messages(said)) =
+        read.facts.iter().map(|fact| &fact.what).find(|what| matches!(what, What::Messages(_)))
+    else {
+        panic!("messages")
+    };
     assert_eq!(serde_json::from_slice::<Value>(&said.json).expect("json"), messages);
 }
 
