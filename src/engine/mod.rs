@@ -1,1 +1,571 @@
-//! step(now, Input) -> Output.
+//! The engine: `step(now, Input) -> Output`. Read this file first.
+//!
+//! One owner folds the journal, frame by frame. A step (1) moves the clock and does what became due, (2) folds the
+//! frame's evidence into the [`Book`], (3) hands out what was published: rows of settled or revised actions,
+//! rows of closed turns, bodies of long texts, findings. Nothing here reads a clock, a socket or a disk: the same
+//! frames give the same outputs, so recovery and replay are this same fold run again.
+//!
+//! ```text
+//! evidence ─► Book.fold ─► touched ─► at once: a forbidden call that ran?
+//!                             │
+//!                             └─► dues: settle an action · close a turn · wait for a check · revise
+//!                                          │
+//!                                          └─► read the action ─► judge ─► count once ─► publish a row
+//! ```
+//!
+//! *The engine's clock* is the journal's clock without the time the process was down: after a restart every open
+//! deadline still has as long to go as it had. What is late is decided by the journal's clock itself.
+
+mod account;
+mod dues;
+mod publish;
+mod rows;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::catalogue::{Metric, Sample, SampleValue};
+use crate::contain::{Incident, Incidents};
+use crate::envelope::Rules;
+use crate::judge;
+use crate::lineage::{self, Book, Handle};
+use crate::model::{
+    Action, ActionId, Body, Constants, Digest, Evidence, Finding, Moment, Nanos, Node, Span,
+    Tenant, Turn, TurnId, What,
+};
+use crate::sli::{Counters, Ledger};
+use crate::values;
+
+pub use account::{Account, TurnAccount, Want};
+pub use dues::{Due, Dues};
+pub use rows::{Changes, Checkpoint, Rows, TurnRow};
+
+/// How much slower than the journal's a source's clock may be before its records count as late (DESIGN §5).
+const SLOW_CLOCK: Span = Span::minutes(5);
+/// How long changes of a settled action are gathered before it is read again.
+const REVISE_AFTER: Span = Span::seconds(1);
+/// How long changes of what a turn shares are gathered before its settled actions are read again.
+const SHARED_AFTER: Span = Span::seconds(30);
+/// Slices and slots are tidied at most this often.
+const TIDY_EVERY: Span = Span::hours(1);
+
+/// What the engine judges with. A value of the journal: a replay judges with what was in force.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Configuration {
+    /// The envelopes.
+    pub rules: Arc<Rules>,
+    /// How long to wait for what.
+    pub constants: Constants,
+}
+
+impl Configuration {
+    /// Digest of what it means.
+    pub fn digest(&self) -> Digest {
+        values::digest_bytes(format!("{}\n{:?}", self.rules.digest(), self.constants).as_bytes())
+    }
+}
+
+impl Default for Configuration {
+    fn default() -> Self {
+        Self {
+            rules: Arc::default(),
+            constants: Constants::default(),
+        }
+    }
+}
+
+/// What can wake the engine.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The evidence of one frame.
+    Evidence(&'a [Evidence]),
+    /// Time passed.
+    Tick,
+    /// The process started; it was down since the last frame.
+    Restart,
+    /// From now on judge with this. Actions that have begun keep what they began with.
+    Configure(Configuration),
+}
+
+/// What a step published.
+#[derive(Debug, Default, PartialEq)]
+pub struct Output {
+    /// Rows of settled and revised actions, tombstones among them.
+    pub actions: Vec<Action>,
+    /// Rows of closed turns.
+    pub turns: Vec<Turn>,
+    /// Texts that rows refer to.
+    pub bodies: Vec<Body>,
+    /// Findings opened or taken back.
+    pub findings: Vec<FindingEvent>,
+}
+
+/// A finding was opened or taken back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FindingEvent {
+    /// The finding, in its new state.
+    pub finding: Finding,
+    /// Whose.
+    pub tenant: Tenant,
+    /// The action it is about.
+    pub action: ActionId,
+    /// The acting agent.
+    pub agent: Arc<str>,
+    /// The turn, whose findings are one incident.
+    pub turn: TurnId,
+}
+
+/// The engine. See the top of this file.
+#[derive(Debug)]
+pub struct Engine {
+    book: Book,
+    accounts: HashMap<Handle, Account, foldhash::fast::RandomState>,
+    turns: HashMap<TurnId, TurnAccount, foldhash::fast::RandomState>,
+    by_id: HashMap<ActionId, Handle, foldhash::fast::RandomState>,
+    dues: Dues,
+    counters: Counters,
+    ledger: Ledger,
+    incidents: Incidents,
+    configurations: Vec<(Digest, Configuration)>,
+    /// Of the last frame.
+    now: Nanos,
+    /// How long the process was down, in all.
+    held: Span,
+    tidied: Nanos,
+    last_evidence: HashMap<Tenant, Nanos, foldhash::fast::RandomState>,
+    skew: HashMap<(Tenant, Arc<str>), f64, foldhash::fast::RandomState>,
+    introduced: BTreeSet<(Tenant, Arc<str>)>,
+    changed: rows::Changed,
+}
+
+impl Engine {
+    /// An engine without a past.
+    pub fn new(configuration: Configuration) -> Self {
+        Self {
+            book: Book::default(),
+            accounts: HashMap::default(),
+            turns: HashMap::default(),
+            by_id: HashMap::default(),
+            dues: Dues::default(),
+            counters: Counters::default(),
+            ledger: Ledger::default(),
+            incidents: Incidents::default(),
+            configurations: vec![(configuration.digest(), configuration)],
+            now: Nanos(0),
+            held: Span(0),
+            tidied: Nanos(0),
+            last_evidence: HashMap::default(),
+            skew: HashMap::default(),
+            introduced: BTreeSet::new(),
+            changed: rows::Changed::default(),
+        }
+    }
+
+    /// One step. `now` is the journal's stamp, `rows` what [`Engine::wants`] asked for.
+    pub fn step(&mut self, now: Nanos, input: Input<'_>) -> Output {
+        let mut output = Output::default();
+        let now = now.max(self.now);
+        if matches!(input, Input::Restart) && self.now > Nanos(0) {
+            self.held = Span(self.held.0.saturating_add(now.since(self.now).0));
+        }
+        self.now = now;
+        self.pass(&mut output);
+        match input {
+            Input::Evidence(evidence) => {
+                for evidence in evidence {
+                    self.fold(evidence, &mut output);
+                }
+                self.pass(&mut output);
+            }
+            Input::Configure(configuration) => self.configure(configuration),
+            Input::Tick | Input::Restart => {}
+        }
+        if now.since(self.tidied) >= TIDY_EVERY {
+            self.tidied = now;
+            self.counters.tidy(now);
+            self.incidents.tidy(now);
+            let horizon = self.configuration().1.constants.horizon;
+            self.ledger.forget(now - Span(horizon.0.saturating_mul(2)));
+            self.skew.clear();
+        }
+        output
+    }
+
+    /// When the next deadline passes, on the journal's clock.
+    pub fn next_due(&self) -> Option<Nanos> {
+        self.dues.next().map(|due| due + self.held)
+    }
+
+    /// The journal's clock as of the last frame.
+    pub fn now(&self) -> Nanos {
+        self.now
+    }
+
+    /// The engine's clock: the journal's without downtime.
+    fn clock(&self) -> Nanos {
+        self.now - self.held
+    }
+
+    /// The configuration in force.
+    pub fn configuration(&self) -> &(Digest, Configuration) {
+        self.configurations
+            .last()
+            .expect("an engine has a configuration from the start")
+    }
+
+    fn configuration_of(&self, judged_by: Option<Digest>) -> &(Digest, Configuration) {
+        let same = |known: &&(Digest, Configuration)| Some(known.0) == judged_by;
+        self.configurations
+            .iter()
+            .rev()
+            .find(same)
+            .unwrap_or_else(|| self.configuration())
+    }
+
+    fn constants(&self) -> Constants {
+        self.configuration().1.constants
+    }
+
+    fn configure(&mut self, configuration: Configuration) {
+        let digest = configuration.digest();
+        if self.configuration().0 != digest {
+            self.configurations.retain(|(known, _)| *known != digest);
+            self.configurations.push((digest, configuration));
+            self.introduced.clear();
+            self.changed.configuration = true;
+        }
+    }
+
+    /// Does everything that is due, in the order of its deadlines.
+    fn pass(&mut self, output: &mut Output) {
+        while let Some(due) = self.dues.take(self.clock()) {
+            match due {
+                Due::Close(turn) => self.close(turn, output),
+                Due::Settle(handle) => self.settle(handle, output),
+                Due::Check(handle) | Due::Revise(handle) => self.revise(handle, output),
+            }
+        }
+    }
+
+    /// Folds one piece of evidence, and sets the deadlines that follow from it.
+    fn fold(&mut self, evidence: &Evidence, output: &mut Output) {
+        self.observe(evidence);
+        let touched = self.book.fold(evidence);
+        if touched.duplicate {
+            let tenant = evidence.tenant.as_str();
+            self.counters
+                .add(Metric::DuplicateRecords, &[tenant], 1, self.now, None);
+            return;
+        }
+        output.bodies.extend(touched.bodies.iter().cloned());
+        let clock = self.clock();
+        let constants = self.constants();
+        for (kept, gone) in &touched.merged {
+            self.merge(*kept, *gone, output);
+        }
+
+        let turn = self.turns.entry(touched.turn).or_default();
+        turn.last_seen = clock;
+        if touched.root {
+            turn.root_seen = Some(clock);
+        }
+        let rooted = turn.root_seen.is_some();
+        self.changed.turns.insert(touched.turn);
+        let wait = if rooted {
+            constants.grace
+        } else {
+            constants.idle
+        };
+        self.dues.set(Due::Close(touched.turn), clock + wait);
+
+        let judged_by = self.configuration().0;
+        for handle in &touched.actions {
+            let account = self.accounts.entry(*handle).or_insert_with(|| Account {
+                judged_by: Some(judged_by),
+                first_seen: clock,
+                ..Account::default()
+            });
+            account.last_seen = clock;
+            let late = self.now.since(evidence.end).0;
+            if account.latest.is_none_or(|(end, _)| end <= evidence.end) {
+                account.latest = Some((evidence.end, late));
+            }
+            self.changed.actions.insert(*handle);
+            if account.settled {
+                self.dues.sooner(Due::Revise(*handle), clock + REVISE_AFTER);
+            } else {
+                self.dues.set(Due::Settle(*handle), clock + wait);
+            }
+        }
+        for handle in &touched.actions {
+            self.relatives_change(*handle, clock + REVISE_AFTER);
+        }
+        if touched.root {
+            self.root_ended(touched.turn, clock + constants.grace);
+        }
+        for turn in &touched.turns {
+            self.changed.turns.insert(*turn);
+            self.shared_changed(*turn, clock + SHARED_AFTER);
+        }
+        if may_prove_execution(evidence) {
+            for handle in &touched.actions {
+                self.look_at_once(*handle, output);
+            }
+        }
+    }
+
+    /// Counts a record as it comes: lateness, skew, freshness, who reads it.
+    fn observe(&mut self, evidence: &Evidence) {
+        let tenant = evidence.tenant.as_str();
+        let now = self.now;
+        self.last_evidence.insert(evidence.tenant.clone(), now);
+        if evidence.dialect == "unread" {
+            self.counters.add(
+                Metric::UnreadRecords,
+                &[tenant, &evidence.instrumentation],
+                1,
+                now,
+                None,
+            );
+        } else {
+            self.counters.add(
+                Metric::ReadRecords,
+                &[tenant, evidence.dialect],
+                1,
+                now,
+                None,
+            );
+        }
+        if now.since(evidence.end) > self.live_limit() {
+            self.counters
+                .add(Metric::LateRecords, &[tenant], 1, now, None);
+        }
+        if evidence.end > now {
+            let lead = evidence.end.since(now).as_seconds();
+            let slot = self
+                .skew
+                .entry((evidence.tenant.clone(), evidence.service.name.clone()))
+                .or_default();
+            *slot = slot.max(lead);
+        }
+        let agent = evidence.facts.iter().find_map(|fact| match &fact.what {
+            What::Agent { name, .. } => Some(name),
+            _ => None,
+        });
+        if let Some(agent) = agent {
+            self.introduce(&evidence.tenant.clone(), &agent.clone());
+        }
+    }
+
+    /// Makes an agent's series before its first verdict.
+    fn introduce(&mut self, tenant: &Tenant, agent: &Arc<str>) {
+        if self.introduced.len() < 100_000
+            && self.introduced.insert((tenant.clone(), agent.clone()))
+        {
+            self.counters.introduce(tenant, agent, self.now);
+            let rules = self.configuration().1.rules.clone();
+            for rule in rules.enforced() {
+                let labels = [tenant.as_str(), agent, &rule.name()];
+                self.counters
+                    .add(Metric::InvariantViolations, &labels, 0, self.now, None);
+            }
+        }
+    }
+
+    /// Records later than this after their end are late.
+    fn live_limit(&self) -> Span {
+        Span(
+            self.constants()
+                .live_lateness
+                .0
+                .saturating_add(SLOW_CLOCK.0),
+        )
+    }
+
+    /// The root of a turn has ended: what is not settled settles after the grace.
+    fn root_ended(&mut self, turn: TurnId, at: Nanos) {
+        for handle in self.book.members(turn) {
+            if self
+                .accounts
+                .get(&handle)
+                .is_some_and(|account| !account.settled)
+            {
+                self.dues.sooner(Due::Settle(handle), at);
+            }
+        }
+    }
+
+    /// What a turn shares changed: its settled actions are read again, soon.
+    fn shared_changed(&mut self, turn: TurnId, at: Nanos) {
+        for handle in self.book.members(turn) {
+            if self
+                .accounts
+                .get(&handle)
+                .is_some_and(|account| account.settled)
+            {
+                self.dues.sooner(Due::Revise(handle), at);
+            }
+        }
+    }
+
+    /// Others that are computed together with this component are read again if they are settled.
+    fn relatives_change(&mut self, handle: Handle, at: Nanos) {
+        for other in self.book.relatives(handle) {
+            if other != handle
+                && self
+                    .accounts
+                    .get(&other)
+                    .is_some_and(|account| account.settled)
+            {
+                self.dues.sooner(Due::Revise(other), at);
+            }
+        }
+    }
+
+    /// Nothing more is expected for a turn: what is missing is missing for good, and its actions are read again.
+    fn close(&mut self, turn: TurnId, output: &mut Output) {
+        let Some(account) = self.turns.get_mut(&turn) else {
+            return;
+        };
+        account.closed = true;
+        self.publish_turn(turn, output);
+        let clock = self.clock();
+        for handle in self.book.members(turn) {
+            let Some(account) = self.accounts.get(&handle) else {
+                continue;
+            };
+            let due = if account.settled {
+                Due::Revise(handle)
+            } else {
+                Due::Settle(handle)
+            };
+            self.dues.sooner(due, clock);
+        }
+    }
+
+    /// Looks for a forbidden call that ran, before anything settles. Later evidence can only add to it.
+    fn look_at_once(&mut self, handle: Handle, output: &mut Output) {
+        let Some(account) = self.accounts.get(&handle) else {
+            return;
+        };
+        let (_, configuration) = self.configuration_of(account.judged_by);
+        if configuration.rules.is_empty() {
+            return;
+        }
+        let rules = configuration.rules.clone();
+        let Some(group) = self.book.group(handle) else {
+            return;
+        };
+        let reading = lineage::Reading {
+            closed: false,
+            expired: false,
+        };
+        let Some(action) = self.book.action(&group, reading) else {
+            return;
+        };
+        let Some(turn) = self
+            .book
+            .turn_state(action.turn)
+            .map(|turn| turn.record(false))
+        else {
+            return;
+        };
+        let context = judge::Context {
+            rules: &rules,
+            turn: &turn,
+        };
+        if judge::violated(&context, &action).next().is_some() {
+            let findings = judge::findings(&context, &action);
+            self.raise(group.root, &action, findings, &rules, output);
+        }
+    }
+
+    /// Every series of the engine, for exposition.
+    pub fn samples(&self) -> Vec<Sample> {
+        let gauge = |metric, labels: Vec<Arc<str>>, value: f64| Sample {
+            metric,
+            labels,
+            value: SampleValue::Gauge(value),
+        };
+        let mut samples = self.counters.samples();
+        for ((tenant, sli, agent), cell) in self.ledger.totals(Nanos(0)) {
+            let tenant: Arc<str> = tenant.as_str().into();
+            let labels = vec![tenant.clone(), sli.as_str().into(), agent.clone()];
+            for value in crate::model::Value::ALL {
+                let labels = vec![
+                    tenant.clone(),
+                    sli.as_str().into(),
+                    agent.clone(),
+                    value.as_str().into(),
+                ];
+                samples.push(gauge(Metric::LedgerEvents, labels, cell.get(*value) as f64));
+            }
+            if cell.total() > 0 {
+                let covered = (cell.good + cell.bad) as f64 / cell.total() as f64;
+                samples.push(gauge(Metric::CoverageRatio, labels, covered));
+            }
+        }
+        for (tenant, at) in &self.last_evidence {
+            samples.push(gauge(
+                Metric::LastEvidence,
+                vec![tenant.as_str().into()],
+                at.as_seconds(),
+            ));
+        }
+        for ((tenant, service), lead) in &self.skew {
+            samples.push(gauge(
+                Metric::ClockSkew,
+                vec![tenant.as_str().into(), service.clone()],
+                *lead,
+            ));
+        }
+        let open = self.dues.count(|due| matches!(due, Due::Settle(_)));
+        samples.push(gauge(Metric::OpenActions, vec![], open as f64));
+        let open = self.dues.count(|due| matches!(due, Due::Close(_)));
+        samples.push(gauge(Metric::OpenTurns, vec![], open as f64));
+        let tenants: BTreeSet<&Tenant> = self
+            .last_evidence
+            .keys()
+            .chain(self.incidents.all().map(|incident| &incident.tenant))
+            .collect();
+        for tenant in tenants {
+            let open = self
+                .incidents
+                .all()
+                .filter(|it| it.tenant == *tenant && it.contained.is_none())
+                .count();
+            samples.push(gauge(
+                Metric::OpenIncidents,
+                vec![tenant.as_str().into()],
+                open as f64,
+            ));
+        }
+        samples.sort_by(|a, b| (a.metric, &a.labels).cmp(&(b.metric, &b.labels)));
+        samples
+    }
+
+    /// The live counters.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The event-time ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Incidents that are open or were lately.
+    pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.all()
+    }
+}
+
+/// Whether a record can be what shows that a call ran.
+fn may_prove_execution(evidence: &Evidence) -> bool {
+    evidence.node == Node::Tool
+        || evidence.facts.iter().any(|fact| match &fact.what {
+            What::Call(call) => matches!(call.moment, Moment::Ran { .. } | Moment::Answered { .. }),
+            What::Messages(_) => true,
+            _ => false,
+        })
+}

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActionId, By, Check, Containment, ConversationId, Decision, Digest, Effect, EvidenceId, Finding, Known, Moment,
-    Nanos, Node, Provenance, Pseudo, Role, Service, Sli, SpanId, Tenant, Text, TraceId, TurnId, Verdict, Witness,
-    words,
+    ActionId, By, Check, Containment, ConversationId, Decision, Digest, Effect, EvidenceId,
+    Finding, Hash, Known, Moment, Nanos, Node, Provenance, Pseudo, Role, Service, Sli, SpanId,
+    Tenant, Text, TraceId, TurnId, Verdict, Witness, words,
 };
 
 /// A key of an action: what makes two records speak of one action. Every key is an alias of it for ever.
@@ -23,6 +23,8 @@ pub enum Key {
     Call(TurnId, Arc<str>),
     /// A JSON-RPC request id inside its MCP session.
     Mcp(Arc<str>, Arc<str>),
+    /// The k-th call of one tool with one parameter digest in a turn's messages: a call without an id.
+    Kth(TurnId, Arc<str>, Hash, u32),
     /// One part of one record: a call without any id.
     Part(EvidenceId, u16),
 }
@@ -33,6 +35,7 @@ impl fmt::Display for Key {
             Self::Span(trace, span) => write!(f, "span:{trace}/{span}"),
             Self::Call(turn, id) => write!(f, "call:{turn}/{id}"),
             Self::Mcp(session, id) => write!(f, "mcp:{session}/{id}"),
+            Self::Kth(turn, tool, digest, k) => write!(f, "kth:{turn}/{tool}/{digest}/{k}"),
             Self::Part(evidence, part) => write!(f, "part:{evidence}/{part}"),
         }
     }
@@ -47,6 +50,9 @@ pub struct Piece {
     pub evidence: EvidenceId,
     /// Which part of it.
     pub part: u16,
+    /// Length in bytes of the message array it was read from; 0 when it was not. Of pieces that say the same, the
+    /// one from the shortest array stays, so that reading only the new end of a grown array loses nothing.
+    pub read_at: u64,
     /// When it started, as sent.
     pub start: Nanos,
     /// The dialect that read it.
@@ -179,7 +185,10 @@ impl State {
 
     /// It may still get an outcome.
     pub fn is_open(&self) -> bool {
-        matches!(self, Self::Proposed | Self::Asked | Self::Executed(Execution::UnknownResult))
+        matches!(
+            self,
+            Self::Proposed | Self::Asked | Self::Executed(Execution::UnknownResult)
+        )
     }
 }
 
@@ -206,7 +215,9 @@ words!(
 );
 
 /// What is unusual about an action's telemetry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub struct Marks {
     /// Sampled telemetry.
     pub sampled: bool,
@@ -293,13 +304,22 @@ impl Action {
 
     /// Fields present, of eight.
     pub fn observed(&self) -> (usize, usize) {
-        (self.fields.values().filter(|field| field.is_present()).count(), Field::ALL.len())
+        (
+            self.fields
+                .values()
+                .filter(|field| field.is_present())
+                .count(),
+            Field::ALL.len(),
+        )
     }
 
     /// Fields present, of those not withheld.
     pub fn observable(&self) -> (usize, usize) {
         let withheld = |field: &&Known<()>| field.missing() == Some(super::Missing::Withheld);
-        (self.observed().0, Field::ALL.len() - self.fields.values().filter(withheld).count())
+        (
+            self.observed().0,
+            Field::ALL.len() - self.fields.values().filter(withheld).count(),
+        )
     }
 
     /// The verdict for one SLI, if it applies.
@@ -310,7 +330,13 @@ impl Action {
     /// The agent's name, or `unknown`: the value of the `agent` label.
     pub fn agent_label(&self) -> &str {
         self.agent.value().map_or_else(
-            || if self.service.name.is_empty() { "unknown" } else { &self.service.name },
+            || {
+                if self.service.name.is_empty() {
+                    "unknown"
+                } else {
+                    &self.service.name
+                }
+            },
             |(name, _)| name,
         )
     }

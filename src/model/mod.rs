@@ -1,15 +1,19 @@
 //! The nouns. Everything that two stages pass to each other lives here.
 
 mod action;
+mod constants;
 mod decision;
 mod evidence;
 mod ids;
 mod known;
+#[cfg(test)]
+pub(crate) mod sample;
 mod source;
 mod time;
 mod verdict;
 
 pub use action::*;
+pub use constants::*;
 pub use decision::*;
 pub use evidence::*;
 pub use ids::*;

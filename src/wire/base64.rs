@@ -23,7 +23,7 @@ pub fn encode(bytes: &[u8], out: &mut Vec<u8>) {
 /// not. `None` when it is not base64; `out` then holds some of it.
 pub fn decode(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let digits = text.strip_suffix(b"==").or(text.strip_suffix(b"=")).unwrap_or(text);
-    if digits.len() != text.len() && text.len() % 4 != 0 {
+    if digits.len() != text.len() && !text.len().is_multiple_of(4) {
         return None;
     }
     for chunk in digits.chunks(4) {

@@ -62,7 +62,8 @@ impl<'a> LogView<'a> {
                 log::DROPPED_ATTRIBUTES => view.dropped_attributes = reader.varint().ok()? as u32,
                 log::FLAGS => view.flags = reader.fixed32().ok()?,
                 log::TRACE_ID => {
-                    view.trace_id = TraceId::from_slice(reader.bytes().ok()?).filter(|id| !id.is_zero());
+                    view.trace_id =
+                        TraceId::from_slice(reader.bytes().ok()?).filter(|id| !id.is_zero());
                 }
                 log::SPAN_ID => view.span_id = present(SpanId::from_slice(reader.bytes().ok()?)),
                 log::EVENT_NAME => view.event_name = text(reader.bytes().ok()?),

@@ -9,7 +9,8 @@ use crate::model::Signal;
 use super::read::{MAX_DEPTH, Reader};
 use super::rejected::Reason;
 use super::tags::{
-    any_value, by_resource, by_scope, event, key_value, link, list, log, request, resource, scope, span,
+    any_value, by_resource, by_scope, event, key_value, link, list, log, request, resource, scope,
+    span,
 };
 use super::write;
 
@@ -83,11 +84,17 @@ static LOG: Shape = Shape {
 /// it reads to its end.
 pub fn reframe(signal: Signal, body: &[u8], edits: &[(u32, Edit)]) -> Vec<u8> {
     let record = if signal == Signal::Logs { &LOG } else { &SPAN };
-    let mut pass = Pass { record, next: 0, edits };
+    let mut pass = Pass {
+        record,
+        next: 0,
+        edits,
+    };
     let mut out = Vec::with_capacity(body.len());
     for field in fields(body) {
         match field.key {
-            request::RESOURCE => write::bytes(field.key, &pass.by_resource(field.payload), &mut out),
+            request::RESOURCE => {
+                write::bytes(field.key, &pass.by_resource(field.payload), &mut out)
+            }
             _ => out.extend_from_slice(field.whole),
         }
     }
@@ -110,7 +117,9 @@ impl Pass<'_> {
                     write::bytes(key, &single(message, key, &RESOURCE), &mut out);
                 }
                 by_resource::RESOURCE => {}
-                by_resource::SCOPE => write::bytes(field.key, &self.by_scope(field.payload), &mut out),
+                by_resource::SCOPE => {
+                    write::bytes(field.key, &self.by_scope(field.payload), &mut out)
+                }
                 _ => out.extend_from_slice(field.whole),
             }
         }
@@ -173,7 +182,10 @@ fn joined(message: &[u8], shape: &Shape) -> Vec<u8> {
 }
 
 fn find(shapes: &[(u32, &'static Shape)], key: u32) -> Option<&'static Shape> {
-    shapes.iter().find(|(known, _)| *known == key).map(|(_, shape)| *shape)
+    shapes
+        .iter()
+        .find(|(known, _)| *known == key)
+        .map(|(_, shape)| *shape)
 }
 
 /// The one message that the fields of `message` with `key` make together.
@@ -208,7 +220,9 @@ fn joined_value(message: &[u8]) -> Vec<u8> {
             (any_value::ARRAY | any_value::MAP, Some((key, pieces))) if *key == field.key => {
                 pieces.extend_from_slice(field.payload);
             }
-            (any_value::ARRAY | any_value::MAP, value) => *value = Some((field.key, field.payload.to_vec())),
+            (any_value::ARRAY | any_value::MAP, value) => {
+                *value = Some((field.key, field.payload.to_vec()))
+            }
             (key, value) if any_value::KNOWN >> (key >> 3).min(31) & 1 == 1 => {
                 *value = Some((key, field.whole.to_vec()));
             }
@@ -216,7 +230,9 @@ fn joined_value(message: &[u8]) -> Vec<u8> {
         }
     }
     match value {
-        Some((key @ any_value::ARRAY, pieces)) => write::bytes(key, &joined(&pieces, &ARRAY), &mut out),
+        Some((key @ any_value::ARRAY, pieces)) => {
+            write::bytes(key, &joined(&pieces, &ARRAY), &mut out)
+        }
         Some((key @ any_value::MAP, pieces)) => write::bytes(key, &joined(&pieces, &MAP), &mut out),
         Some((_, whole)) => out.extend_from_slice(&whole),
         None => {}
@@ -239,7 +255,11 @@ fn fields(message: &[u8]) -> impl Iterator<Item = Field<'_>> {
         let key = reader.key().ok()??;
         let payload = payload(&mut reader, key).ok()?;
         let whole = message.get(start..message.len() - reader.left())?;
-        Some(Field { key, payload, whole })
+        Some(Field {
+            key,
+            payload,
+            whole,
+        })
     })
 }
 

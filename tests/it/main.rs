@@ -1,7 +1,11 @@
-//! What needs the real program or real files. One binary: a link is the slowest step of a test run.
+//! Integration tests: one binary, because a link is the slowest step of a test run.
 
+mod captures;
+mod check;
 mod dialect;
 mod dialect_words;
 mod support;
 mod wire_captures;
+mod wire_fuzz;
+mod wire_json;
 mod wire_view;

@@ -626,13 +626,27 @@ fn group(tag: u32, script: &mut Script<'_>, out: &mut Vec<u8>) {
     varint(u64::from(tag << 3 | 4), out);
 }
 
-fn script() -> impl Strategy<Value = Vec<u32>> {
+/// A request with the fields of the protocol in any order, number and mixture, some of them wrong.
+pub(crate) fn wild_request(signal: Signal, script: &[u32]) -> Vec<u8> {
+    let fields = match signal {
+        Signal::Traces => &TRACES,
+        Signal::Logs => &LOGS,
+        Signal::Metrics => &METRICS,
+    };
+    wild(fields, &mut Script(script), 20)
+}
+
+pub(crate) fn noise() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 0..64)
+}
+
+pub(crate) fn script() -> impl Strategy<Value = Vec<u32>> {
     prop::collection::vec(any::<u32>(), 0..600)
 }
 
 /// One change to some bytes: where (of 2^16), what.
 #[derive(Debug, Clone)]
-enum Change {
+pub(crate) enum Change {
     Set(u16, u8),
     Flip(u16, u8),
     Insert(u16, Vec<u8>),
@@ -641,7 +655,7 @@ enum Change {
     Cut(u16),
 }
 
-fn changes() -> impl Strategy<Value = Vec<Change>> {
+pub(crate) fn changes() -> impl Strategy<Value = Vec<Change>> {
     let change = prop_oneof![
         (any::<u16>(), any::<u8>()).prop_map(|(at, byte)| Change::Set(at, byte)),
         (any::<u16>(), 0..8u8).prop_map(|(at, bit)| Change::Flip(at, bit)),
@@ -653,7 +667,7 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
     prop::collection::vec(change, 1..4)
 }
 
-fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
+pub(crate) fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
     for change in changes {
         let place = |at: &u16| usize::from(*at) * bytes.len() / (1 << 16);
         let range = |at: &u16, len: &u8| place(at)..(place(at) + usize::from(*len)).min(bytes.len());
@@ -683,6 +697,7 @@ fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
     bytes
 }
 
+/// Cases of each property.
 pub(crate) fn cases() -> u32 {
     std::env::var("WHEREFORE_FUZZ_CASES")
         .ok()
@@ -695,36 +710,36 @@ proptest! {
 
     #[test]
     fn spans_are_what_prost_says(script in script()) {
-        agrees_with_prost(Signal::Traces, wild(&TRACES, &mut Script(&script), 20))?;
+        agrees_with_prost(Signal::Traces, wild_request(Signal::Traces, &script))?;
     }
 
     #[test]
     fn logs_are_what_prost_says(script in script()) {
-        agrees_with_prost(Signal::Logs, wild(&LOGS, &mut Script(&script), 20))?;
+        agrees_with_prost(Signal::Logs, wild_request(Signal::Logs, &script))?;
     }
 
     #[test]
     fn metrics_are_counted_as_prost_counts_them(script in script()) {
-        counts_like_prost(&wild(&METRICS, &mut Script(&script), 20))?;
+        counts_like_prost(&wild_request(Signal::Metrics, &script))?;
     }
 
     #[test]
     fn changed_requests_are_what_prost_says(script in script(), changes in changes()) {
-        agrees_with_prost(Signal::Traces, changed(wild(&TRACES, &mut Script(&script), 20), &changes))?;
-        agrees_with_prost(Signal::Logs, changed(wild(&LOGS, &mut Script(&script), 20), &changes))?;
-        counts_like_prost(&changed(wild(&METRICS, &mut Script(&script), 20), &changes))?;
+        agrees_with_prost(Signal::Traces, changed(wild_request(Signal::Traces, &script), &changes))?;
+        agrees_with_prost(Signal::Logs, changed(wild_request(Signal::Logs, &script), &changes))?;
+        counts_like_prost(&changed(wild_request(Signal::Metrics, &script), &changes))?;
     }
 
     #[test]
     fn canonical_requests_are_what_prost_says(script in script()) {
-        let body = wild(&TRACES, &mut Script(&script), 20);
+        let body = wild_request(Signal::Traces, &script);
         if let Ok(request) = otlp::collector::trace::v1::ExportTraceServiceRequest::decode(&*body) {
             agrees_with_prost(Signal::Traces, request.encode_to_vec())?;
         }
     }
 
     #[test]
-    fn noise_is_what_prost_says(body in prop::collection::vec(any::<u8>(), 0..64)) {
+    fn noise_is_what_prost_says(body in noise()) {
         agrees_with_prost(Signal::Traces, body.clone())?;
         agrees_with_prost(Signal::Logs, body.clone())?;
         counts_like_prost(&body)?;

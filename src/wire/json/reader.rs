@@ -89,7 +89,7 @@ impl<'j> Reader<'j> {
                 self.space();
                 Ok(true)
             }
-            Some(_) if first => Ok(true),
+            _ if first => Ok(true),
             _ => self.expected("`,` or the closing bracket"),
         }
     }

@@ -121,18 +121,39 @@ fn double(text: &str) -> Option<f64> {
 }
 
 fn finite(text: &str) -> Option<f64> {
-    if number_len(text.as_bytes()) != text.len() {
+    if !is_number(text) {
         return None;
     }
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// A whole number that fits `number`. Written as a float it must have no fraction: 42.0 and 1e3 are whole.
+/// Whether the text is a JSON number and nothing else: Rust would read more than that, `inf` for one.
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && number_len(text.as_bytes()) == text.len()
+}
+
+/// A whole number that fits `number`. It may be written as a decimal without a fraction: 42.0 and 1e3 are whole. Read
+/// digit by digit, because a nanosecond time does not fit a double.
 fn whole(text: &str, number: Number) -> Option<i128> {
-    let exact = number_len(text.as_bytes()) == text.len();
-    let value = match text.parse::<i128>() {
-        Ok(value) if exact => value,
-        _ => finite(text).filter(|float| float.fract() == 0.0 && float.abs() < 1e30)? as i128,
+    if !is_number(text) {
+        return None;
+    }
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (before_point, behind_point) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = [before_point, behind_point].concat();
+    let significant = digits.trim_end_matches('0');
+    let value = if significant.is_empty() || significant == "-" {
+        0
+    } else {
+        let zeros = exponent
+            .parse::<i64>()
+            .ok()?
+            .checked_add((digits.len() - significant.len()) as i64)?;
+        let zeros = u32::try_from(zeros.checked_sub(behind_point.len() as i64)?).ok()?;
+        significant
+            .parse::<i128>()
+            .ok()?
+            .checked_mul(10_i128.checked_pow(zeros)?)?
     };
     number.range().contains(&value).then_some(value)
 }
@@ -159,6 +180,16 @@ mod tests {
             ("42.0", Number::Int64, Some(42)),
             ("1e3", Number::Int64, Some(1000)),
             ("1.5e18", Number::Fixed64, Some(1_500_000_000_000_000_000)),
+            (
+                "1795149303599000001.0",
+                Number::Fixed64,
+                Some(1_795_149_303_599_000_001),
+            ),
+            ("100E-2", Number::Int64, Some(1)),
+            ("-1.20e+1", Number::Int64, Some(-12)),
+            ("0e99999999999999999999", Number::Int64, Some(0)),
+            ("1e99999999999999999999", Number::Int64, None),
+            ("12e-1", Number::Int64, None),
             ("9007199254740993", Number::Int64, Some(9_007_199_254_740_993)),
             ("18446744073709551615", Number::Fixed64, Some(i128::from(u64::MAX))),
             ("18446744073709551616", Number::Fixed64, None),

@@ -566,7 +566,7 @@ mod tests {
 
     fn message_of<'a>(blocks: &[(&str, &'a str)]) -> Option<&'a str> {
         let (_, name) = blocks.iter().rev().find(|(block, _)| *block != "oneof")?;
-        blocks.iter().any(|block| *block == ("message", name)).then_some(name)
+        blocks.contains(&("message", name)).then_some(name)
     }
 
     fn proto_type(declared: &str) -> String {

@@ -1,0 +1,328 @@
+//! What of the engine is kept on disk, and how it comes back. Memory is a cache of these rows: turns leave it least
+//! recently touched first, and come back when evidence or a deadline names them; no output depends on it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::catalogue::Metric;
+use crate::contain::{Incident, Incidents};
+use crate::lineage::{self, ActionState, Handle, TurnState};
+use crate::model::{Digest, Evidence, IncidentId, Key, Nanos, Span, Tenant, TurnId, What};
+use crate::sli::{Cell, Counters, Histogram, Ledger, LedgerKey, Series};
+
+use super::{Account, Configuration, Due, Dues, Engine, TurnAccount, Want};
+
+/// What changed since the last checkpoint.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    pub turns: BTreeSet<TurnId>,
+    pub actions: BTreeSet<Handle>,
+    pub gone: BTreeSet<Handle>,
+    pub configuration: bool,
+}
+
+/// One turn with the components whose rows it keeps: the unit that is loaded and left.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TurnRow {
+    /// What its actions share.
+    pub state: TurnState,
+    /// Its books.
+    pub account: TurnAccount,
+    /// Its components and theirs.
+    pub actions: Vec<(ActionState, Account)>,
+}
+
+/// Rows as of the last step, in answer to [`Engine::wants`].
+pub type Rows = Vec<TurnRow>;
+
+/// Everything that changed since the last checkpoint, to be written in one transaction.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Turns, without their components.
+    pub turns: Vec<(TurnState, TurnAccount)>,
+    /// Components; `home` says which turn keeps them.
+    pub actions: Vec<(ActionState, Account)>,
+    /// Components that were merged into others.
+    pub gone: Vec<Handle>,
+    /// Under which names the store finds a turn.
+    pub wants: Vec<(Want, TurnId)>,
+    /// Deadlines, and those that are no more.
+    pub dues: Vec<(Due, Option<Nanos>)>,
+    /// Slices of the ledger.
+    pub ledger: Vec<(LedgerKey, Cell)>,
+    /// Incidents, and those that are no more.
+    pub incidents: Vec<(IncidentId, Option<Incident>)>,
+    /// The small state, whole.
+    pub small: Checkpoint,
+}
+
+/// The small state: what does not grow with history.
+#[derive(Debug, Clone, Default)]
+pub struct Checkpoint {
+    /// Time of the last frame.
+    pub now: Nanos,
+    /// Downtime in all.
+    pub held: Span,
+    /// The last handle that was given.
+    pub last_handle: Handle,
+    /// Every counter.
+    pub counters: Vec<(Metric, Vec<Arc<str>>, Series)>,
+    /// The distribution of settle lag.
+    pub settle_lag: Option<Histogram>,
+    /// When each tenant's last evidence was folded.
+    pub last_evidence: Vec<(Tenant, Nanos)>,
+    /// Digests of the configurations that open actions are judged with, the one in force last. Their content is in
+    /// the journal's configuration frames and in the store's table of versions.
+    pub configurations: Vec<Digest>,
+}
+
+impl Engine {
+    /// The engine as a checkpoint left it. Turns come back when they are wanted.
+    pub fn restore(
+        small: Checkpoint,
+        configurations: Vec<(Digest, Configuration)>,
+        dues: impl IntoIterator<Item = (Due, Nanos)>,
+        ledger: impl IntoIterator<Item = (LedgerKey, Cell)>,
+        incidents: impl IntoIterator<Item = Incident>,
+    ) -> Self {
+        let mut engine = Self::new(Configuration::default());
+        if !configurations.is_empty() {
+            engine.configurations = configurations;
+        }
+        engine.now = small.now;
+        engine.held = small.held;
+        engine.book.resume_after(small.last_handle);
+        engine.counters = Counters::restore(small.counters, small.settle_lag, small.now);
+        engine.last_evidence = small.last_evidence.into_iter().collect();
+        engine.dues = Dues::restore(dues);
+        engine.ledger = Ledger::restore(ledger);
+        engine.incidents = Incidents::restore(incidents);
+        engine
+    }
+
+    /// The turns that a step may touch and that are not in memory: what evidence names, and what is due by `now`.
+    pub fn wants(&self, now: Nanos, evidence: &[Evidence]) -> BTreeSet<Want> {
+        let mut wants = BTreeSet::new();
+        for evidence in evidence {
+            self.wants_of(evidence, &mut wants);
+        }
+        for due in self.dues.until(now.max(self.now) - self.held) {
+            match due {
+                Due::Close(turn) => self.want_turn(turn, &mut wants),
+                Due::Settle(handle) | Due::Check(handle) | Due::Revise(handle) => {
+                    if !self.accounts.contains_key(&handle) {
+                        wants.insert(Want::Handle(handle));
+                    }
+                }
+            }
+        }
+        wants
+    }
+
+    fn want_turn(&self, turn: TurnId, wants: &mut BTreeSet<Want>) {
+        if self.book.turn_state(turn).is_none() {
+            wants.insert(Want::Turn(turn));
+        }
+    }
+
+    fn wants_of(&self, evidence: &Evidence, wants: &mut BTreeSet<Want>) {
+        let tenant = &evidence.tenant;
+        self.want_turn(lineage::turn_of(evidence), wants);
+        let mut call = |id: &Option<Arc<str>>| {
+            if let Some(id) = id {
+                wants.insert(Want::Call(tenant.clone(), id.clone()));
+            }
+        };
+        for fact in &evidence.facts {
+            match &fact.what {
+                What::Call(it) => call(&it.id),
+                What::Decision(it) => call(&it.call_id),
+                What::Check(it) => call(&it.call_id),
+                _ => {}
+            }
+        }
+        for fact in &evidence.facts {
+            match &fact.what {
+                What::Call(it) => {
+                    if let Some((session, request)) = &it.mcp {
+                        wants.insert(Want::Mcp(tenant.clone(), session.clone(), request.clone()));
+                    }
+                }
+                What::Check(it) => {
+                    if let Some(response) = &it.response_id {
+                        self.want_turn(lineage::turn_of_response(tenant, response), wants);
+                    }
+                    if let Some((trace, _)) = it.about {
+                        self.want_turn(lineage::turn_of_trace(tenant, trace), wants);
+                    }
+                }
+                What::Response(response) => {
+                    self.want_turn(lineage::turn_of_response(tenant, response), wants)
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Puts rows back into memory. Rows that are there already are newer and stay.
+    pub fn load(&mut self, rows: Rows) {
+        for row in rows {
+            if self.book.turn_state(row.state.id).is_some() {
+                continue;
+            }
+            self.turns.insert(row.state.id, row.account);
+            let mut actions = Vec::new();
+            for (action, account) in row.actions {
+                if self.accounts.contains_key(&action.handle) {
+                    continue;
+                }
+                if let Some(id) = account.id {
+                    self.by_id.insert(id, action.handle);
+                }
+                self.accounts.insert(action.handle, account);
+                actions.push(action);
+            }
+            self.book.put_back(row.state, actions);
+        }
+    }
+
+    /// Takes what changed since the last checkpoint.
+    pub fn checkpoint(&mut self) -> Changes {
+        let changed = std::mem::take(&mut self.changed);
+        let mut changes = Changes {
+            gone: changed.gone.into_iter().collect(),
+            ..Changes::default()
+        };
+        for turn in &changed.turns {
+            let Some(state) = self.book.turn_state(*turn) else {
+                continue;
+            };
+            changes.turns.push((
+                state.clone(),
+                self.turns.get(turn).cloned().unwrap_or_default(),
+            ));
+            changes.wants.push((Want::Turn(*turn), *turn));
+        }
+        for handle in &changed.actions {
+            let Some(state) = self.book.action_state(*handle) else {
+                continue;
+            };
+            changes
+                .wants
+                .extend(names(state).map(|want| (want, state.home)));
+            changes.actions.push((
+                state.clone(),
+                self.accounts.get(handle).cloned().unwrap_or_default(),
+            ));
+        }
+        changes.dues = self.dues.take_changed();
+        changes.ledger = self.ledger.take_changed();
+        changes.incidents = self.incidents.take_changed();
+        changes.small = Checkpoint {
+            now: self.now,
+            held: self.held,
+            last_handle: self.book.last_handle(),
+            counters: self
+                .counters
+                .series()
+                .map(|(metric, labels, series)| (metric, labels.to_vec(), *series))
+                .collect(),
+            settle_lag: Some(self.counters.settle_lag().clone()),
+            last_evidence: self
+                .last_evidence
+                .iter()
+                .map(|(tenant, at)| (tenant.clone(), *at))
+                .collect(),
+            configurations: self
+                .configurations
+                .iter()
+                .map(|(digest, _)| *digest)
+                .collect(),
+        };
+        changes.small.last_evidence.sort();
+        changes
+    }
+
+    /// Configurations by digest: what the store keeps versions of.
+    pub fn configurations(&self) -> &[(Digest, Configuration)] {
+        &self.configurations
+    }
+
+    /// Lets turns go until about `budget` bytes are left, least recently touched first. Only what a checkpoint has
+    /// written may go: call it right after one.
+    pub fn evict(&mut self, budget: usize) -> usize {
+        let mut held: usize = self.book.weight();
+        if held <= budget {
+            return 0;
+        }
+        let mut oldest: Vec<(Nanos, TurnId)> = self
+            .turns
+            .iter()
+            .map(|(turn, account)| (account.last_seen, *turn))
+            .collect();
+        oldest.sort_unstable();
+        let mut gone = 0;
+        for (_, turn) in oldest {
+            if held <= budget {
+                break;
+            }
+            if self.changed.turns.contains(&turn) {
+                continue;
+            }
+            let weight = self.book.weight_of(turn);
+            for handle in self.book.take_out(turn) {
+                if let Some(id) = self.accounts.remove(&handle).and_then(|account| account.id) {
+                    self.by_id.remove(&id);
+                }
+            }
+            self.turns.remove(&turn);
+            held = held.saturating_sub(weight);
+            gone += 1;
+        }
+        gone
+    }
+
+    /// Finds components by any alias: an action id, `trace/span`, a trace id, a call id, a key as printed.
+    pub fn find(&self, alias: &str) -> BTreeSet<Handle> {
+        let mut found = BTreeSet::new();
+        if let Some(id) = crate::model::ActionId::from_hex(alias) {
+            found.extend(self.by_id.get(&id));
+        }
+        found.extend(self.book.find(alias));
+        found
+    }
+
+    /// Every component in memory, for listing open actions.
+    pub fn handles(&self) -> Vec<Handle> {
+        let mut handles: Vec<Handle> = self.accounts.keys().copied().collect();
+        handles.sort_unstable();
+        handles
+    }
+
+    /// The turn as it stands.
+    pub fn turn(&self, turn: TurnId) -> Option<crate::model::Turn> {
+        let account = self.turns.get(&turn)?;
+        let mut record = self.book.turn_state(turn)?.record(account.closed);
+        record.revision = account.revision;
+        Some(record)
+    }
+
+    /// The components of a turn.
+    pub fn members(&self, turn: TurnId) -> Vec<Handle> {
+        self.book.members(turn)
+    }
+}
+
+/// The names under which evidence of another turn may ask for this component.
+fn names(state: &ActionState) -> impl Iterator<Item = Want> + '_ {
+    let keys = state.keys.iter().filter_map(|key| match key {
+        Key::Call(_, id) => Some(Want::Call(state.tenant.clone(), id.clone())),
+        Key::Mcp(session, request) => Some(Want::Mcp(
+            state.tenant.clone(),
+            session.clone(),
+            request.clone(),
+        )),
+        _ => None,
+    });
+    keys.chain([Want::Handle(state.handle)])
+}

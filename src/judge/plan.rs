@@ -1,0 +1,91 @@
+//! Plans as data: does an approved plan contain this call?
+//!
+//! A plan can be compared when it is JSON: a list of steps, or an object with `steps`. A step is an object with
+//! `tool` (or `name`), and, when it wants to bind them, `target` and `arguments` (or `parameters`).
+
+use serde_json::Value;
+
+use crate::model::{Action, Provenance, Text};
+use crate::values;
+
+/// Whether a plan contains a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Contains {
+    /// A step is this call.
+    Yes,
+    /// Every step is another call.
+    No,
+    /// A step could be this call, but one side does not say enough.
+    Unclear,
+    /// The plan is cut short or is no list of steps.
+    Unreadable,
+}
+
+/// Looks for the call among the plan's steps.
+pub(super) fn contains(plan: &Text, action: &Action) -> Contains {
+    let Some(steps) = plan.whole().and_then(steps) else {
+        return Contains::Unreadable;
+    };
+    let answers: Vec<Contains> = steps.iter().map(|step| is_step(step, action)).collect();
+    if answers.contains(&Contains::Yes) {
+        Contains::Yes
+    } else if answers.contains(&Contains::Unclear) {
+        Contains::Unclear
+    } else {
+        Contains::No
+    }
+}
+
+fn steps(text: &str) -> Option<Vec<Value>> {
+    match serde_json::from_str(text).ok()? {
+        Value::Array(steps) => Some(steps),
+        Value::Object(mut plan) => match plan.remove("steps") {
+            Some(Value::Array(steps)) => Some(steps),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Compares what the step binds. A step in prose, without a tool, could mean anything.
+fn is_step(step: &Value, action: &Action) -> Contains {
+    let text = |keys: &[&str]| {
+        keys.iter()
+            .find_map(|key| step.get(key))
+            .and_then(Value::as_str)
+    };
+    let (Some(tool), Some(called)) = (text(&["tool", "name"]), action.tool.value()) else {
+        return Contains::Unclear;
+    };
+    if tool != &**called {
+        return Contains::No;
+    }
+    let target = text(&["target"]).map(|target| is_target(target, action));
+    let arguments = ["arguments", "parameters"]
+        .iter()
+        .find_map(|key| step.get(key));
+    let arguments = arguments.map(|arguments| are_arguments(arguments, action));
+    match (
+        target.unwrap_or(Some(true)),
+        arguments.unwrap_or(Some(true)),
+    ) {
+        (Some(false), _) | (_, Some(false)) => Contains::No,
+        (Some(true), Some(true)) => Contains::Yes,
+        _ => Contains::Unclear,
+    }
+}
+
+fn is_target(planned: &str, action: &Action) -> Option<bool> {
+    let (target, provenance) = action.target.value()?;
+    (*provenance != Provenance::Inferred).then(|| planned == &**target)
+}
+
+/// By digest of canonical JSON, so that neither layout nor key order decides, nor a text too long for its row.
+fn are_arguments(planned: &Value, action: &Action) -> Option<bool> {
+    let called = action.arguments.value()?;
+    let planned = match planned {
+        Value::String(text) => values::digest_json(text),
+        other => values::digest_json(&other.to_string()),
+    };
+    called.digest.agrees_with(&planned)
+}

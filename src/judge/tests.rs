@@ -1,0 +1,918 @@
+//! The whole table, row by row, and what holds for every row.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::envelope;
+use crate::model::sample::{self, at, check, decision, service, shared, text, witness};
+use crate::model::{
+    Algorithm, By, Check, CheckResult, Decision, Digest, Effect, Execution, Field, Hash, Key, Known, Missing, Outcome,
+    Phase, PlanText, Provenance, Role, Severity, State, Witness,
+};
+
+/// What a row changes in the sample action and its turn.
+type Change = fn(&mut Action, &mut Turn);
+
+fn judged(sli: Sli, rules: &Rules, change: Change) -> Option<(Value, String)> {
+    let (mut action, mut turn) = (sample::action(), sample::turn());
+    change(&mut action, &mut turn);
+    let (verdicts, _) = judge(&Context { rules, turn: &turn }, &action);
+    verdicts.into_iter().find(|verdict| verdict.sli == sli).map(|verdict| (verdict.value, verdict.reason.to_string()))
+}
+
+fn table(sli: Sli, rules: &str, rows: &[(&str, Change, &str)]) {
+    let rules = rules_of(rules);
+    for (name, change, want) in rows {
+        let got = judged(sli, &rules, *change).map_or("-".to_owned(), |(value, reason)| format!("{value} {reason}"));
+        assert_eq!(&got, want, "{sli}: {name}");
+    }
+}
+
+fn rules_of(text: &str) -> Rules {
+    if text.is_empty() {
+        return Rules::default();
+    }
+    envelope::parse(&[("test.yaml", text)]).unwrap_or_else(|mistakes| panic!("{}", mistakes[0]))
+}
+
+/// Forbids to delete in production.
+const FREEZE: &str = "
+envelope: prod
+forbid:
+  - id: no-deletes
+    effect: delete
+    target: pg://prod/*
+    because: freeze
+";
+
+fn own() -> Option<Witness> {
+    Some(witness(0x99, Role::Unspecified, "ops"))
+}
+
+fn human() -> Option<Witness> {
+    Some(witness(0x31, Role::HumanChannel, "approvals"))
+}
+
+fn inferred(role: Role) -> Option<Witness> {
+    Some(Witness { provenance: Provenance::Inferred, ..witness(0x98, role, "guess") })
+}
+
+fn allowed(witness: Option<Witness>) -> Decision {
+    Decision { witness, ..decision(Outcome::Allow, By::Human) }
+}
+
+fn denied(by: By) -> Decision {
+    decision(Outcome::Deny, by)
+}
+
+fn aligned(result: CheckResult, witness: Option<Witness>) -> Check {
+    Check { witness, phase: Phase::Unknown, ..check(intent_alignment::NAME, result) }
+}
+
+fn checked(result: CheckResult, witness: Option<Witness>) -> Check {
+    Check { witness, ..check("row_is_gone", result) }
+}
+
+/// The turn gets a plan at second 1, approved by a human channel at second 3.
+fn plan(turn: &mut Turn, plan: &str) {
+    turn.plan = Known::Value(shared(0x40, PlanText { id: Some("plan-1".into()), text: text(plan) }));
+    turn.plan_decisions = vec![Decision { plan: Some("plan-1".into()), ..allowed(human()) }];
+}
+
+fn pass() -> Option<Witness> {
+    check("", CheckResult::Pass).witness
+}
+
+#[test]
+fn intent_is_decided_by_the_first_rung_that_answers() {
+    table(
+        Sli::IntentAlignment,
+        "",
+        &[
+            ("nothing speaks", |_, _| {}, "unknown no_authority"),
+            ("refused calls need no authority", |a, _| a.state = State::Refused(By::Human), "-"),
+            ("neither do proposed ones", |a, _| a.state = State::Proposed, "-"),
+            // rung 1
+            ("evaluator passes", |a, _| a.checks.push(aligned(CheckResult::Pass, pass())), "good evaluation_passed"),
+            ("evaluator fails", |a, _| a.checks.push(aligned(CheckResult::Fail, pass())), "bad evaluation_failed"),
+            (
+                "evaluator is unsure",
+                |a, _| a.checks.push(aligned(CheckResult::Unknown, pass())),
+                "unknown no_authority",
+            ),
+            ("agent passes itself", |a, _| a.checks.push(aligned(CheckResult::Pass, own())), "unknown self_reported"),
+            ("agent fails itself", |a, _| a.checks.push(aligned(CheckResult::Fail, own())), "bad evaluation_failed"),
+            (
+                "a token of an agent is no other witness",
+                |a, _| a.checks.push(aligned(CheckResult::Pass, Some(witness(1, Role::Agent, "other")))),
+                "unknown self_reported",
+            ),
+            (
+                "another service without a token is one",
+                |a, _| a.checks.push(aligned(CheckResult::Pass, Some(witness(1, Role::Unspecified, "evals")))),
+                "good evaluation_passed",
+            ),
+            (
+                "a service without a name is nobody",
+                |a, _| a.checks.push(aligned(CheckResult::Pass, Some(witness(1, Role::Unspecified, "")))),
+                "unknown self_reported",
+            ),
+            (
+                "nobody is another than an agent without a name",
+                |a, _| {
+                    a.service = service("");
+                    a.checks.push(aligned(CheckResult::Pass, Some(witness(1, Role::Unspecified, "evals"))));
+                },
+                "unknown self_reported",
+            ),
+            (
+                "guessed pass",
+                |a, _| a.checks.push(aligned(CheckResult::Pass, inferred(Role::Evaluator))),
+                "unknown no_authority",
+            ),
+            (
+                "guessed fail",
+                |a, _| a.checks.push(aligned(CheckResult::Fail, inferred(Role::Evaluator))),
+                "unknown no_authority",
+            ),
+            (
+                "fail outweighs pass and approval",
+                |a, _| {
+                    a.checks = vec![aligned(CheckResult::Pass, pass()), aligned(CheckResult::Fail, pass())];
+                    a.decisions.push(allowed(human()));
+                },
+                "bad evaluation_failed",
+            ),
+            (
+                "other checks are not asked",
+                |a, _| a.checks.push(checked(CheckResult::Pass, pass())),
+                "unknown no_authority",
+            ),
+            // rung 2
+            ("a human approved", |a, _| a.decisions.push(allowed(human())), "good approved"),
+            ("the agent says a human approved", |a, _| a.decisions.push(allowed(own())), "unknown self_reported"),
+            (
+                "the agent's approval does not hide another's",
+                |a, _| a.decisions = vec![allowed(own()), allowed(human())],
+                "good approved",
+            ),
+            (
+                "a self-report on rung 1 does not hide an approval",
+                |a, _| {
+                    a.checks.push(aligned(CheckResult::Pass, own()));
+                    a.decisions.push(allowed(human()));
+                },
+                "good approved",
+            ),
+            (
+                "approved with these parameters",
+                |a, _| {
+                    let parameters = a.arguments.value().map(|text| text.digest);
+                    a.decisions.push(Decision { parameters, ..allowed(human()) });
+                },
+                "good approved",
+            ),
+            (
+                "approved with other parameters",
+                |a, _| {
+                    let parameters = Some(text(r#"{"table":"accounts","id":8}"#).digest);
+                    a.decisions.push(Decision { parameters, ..allowed(human()) });
+                },
+                "unknown approval_changed",
+            ),
+            (
+                "digests under another key say nothing",
+                |a, _| {
+                    let parameters = Some(Digest { algorithm: Algorithm::Blake3, key: 3, bytes: Hash([0; 32]) });
+                    a.decisions.push(Decision { parameters, ..allowed(human()) });
+                },
+                "unknown approval_incomparable",
+            ),
+            (
+                "withheld parameters cannot be compared",
+                |a, _| {
+                    let parameters = a.arguments.value().map(|text| text.digest);
+                    a.decisions.push(Decision { parameters, ..allowed(human()) });
+                    a.arguments = Known::Missing(Missing::Withheld);
+                },
+                "unknown approval_incomparable",
+            ),
+            (
+                "modified after the approval",
+                |a, _| {
+                    let modified = Decision { at: at(4), ..decision(Outcome::Modify, By::Hook) };
+                    a.decisions = vec![allowed(human()), modified];
+                },
+                "unknown approval_changed",
+            ),
+            (
+                "approved afterwards",
+                |a, _| a.decisions.push(Decision { at: at(7), ..allowed(human()) }),
+                "unknown approval_late",
+            ),
+            (
+                "watched only",
+                |a, _| a.decisions.push(Decision { enforced: false, ..allowed(human()) }),
+                "unknown no_authority",
+            ),
+            (
+                "a policy's allow is no intent",
+                |a, _| a.decisions.push(decision(Outcome::Allow, By::Policy)),
+                "unknown no_authority",
+            ),
+            (
+                "a human's later denial takes it back",
+                |a, _| a.decisions = vec![allowed(human()), Decision { at: at(4), ..denied(By::Human) }],
+                "unknown no_authority",
+            ),
+            (
+                "a denial between two approvals takes the first back",
+                |a, _| {
+                    let again = Decision { at: at(5), ..allowed(own()) };
+                    a.decisions = vec![allowed(human()), Decision { at: at(4), ..denied(By::Human) }, again];
+                },
+                "unknown self_reported",
+            ),
+            ("a policy denied, it ran", |a, _| a.decisions.push(denied(By::Policy)), "bad ran_against_denial"),
+            (
+                "a policy denied, a human overruled",
+                |a, _| a.decisions = vec![denied(By::Policy), Decision { at: at(4), ..allowed(human()) }],
+                "good approved",
+            ),
+            (
+                "a denial of the output is not about the call",
+                |a, _| a.decisions = vec![allowed(human()), Decision { at: at(8), ..denied(By::Policy) }],
+                "unknown no_authority",
+            ),
+            // rung 3
+            (
+                "the plan contains it",
+                |_, t| plan(t, r#"[{"tool":"delete_row","target":"pg://prod/accounts"}]"#),
+                "good in_plan",
+            ),
+            (
+                "with its arguments, in another layout",
+                |_, t| plan(t, r#"{"steps":[{"name":"delete_row","parameters":{"id": 7.0, "table":"accounts"}}]}"#),
+                "good in_plan",
+            ),
+            (
+                "with its arguments as text",
+                |_, t| plan(t, r#"[{"tool":"delete_row","arguments":"{\"id\":7,\"table\":\"accounts\"}"}]"#),
+                "good in_plan",
+            ),
+            ("another tool", |_, t| plan(t, r#"[{"tool":"read_row"}]"#), "bad not_in_plan"),
+            ("no step", |_, t| plan(t, "[]"), "bad not_in_plan"),
+            ("another target", |_, t| plan(t, r#"[{"tool":"delete_row","target":"pg://dev"}]"#), "bad not_in_plan"),
+            ("other arguments", |_, t| plan(t, r#"[{"tool":"delete_row","arguments":{"id":8}}]"#), "bad not_in_plan"),
+            (
+                "a target that nobody told",
+                |a, t| {
+                    a.target = Known::ABSENT;
+                    plan(t, r#"[{"tool":"delete_row","target":"pg://prod/accounts"}]"#);
+                },
+                "unknown plan_unclear",
+            ),
+            (
+                "a target that is a guess convicts nobody",
+                |a, t| {
+                    a.target = Known::Value(("pg://dev".into(), Provenance::Inferred));
+                    plan(t, r#"[{"tool":"delete_row","target":"pg://prod/accounts"}]"#);
+                },
+                "unknown plan_unclear",
+            ),
+            ("a step in prose", |_, t| plan(t, r#"[{"do":"then tidy up"},{"tool":"read"}]"#), "unknown plan_unclear"),
+            ("a plan in prose", |_, t| plan(t, "delete the row"), "unknown plan_unreadable"),
+            ("a plan cut short", |_, t| plan(t, &format!("[{}]", " ".repeat(5000))), "unknown plan_unreadable"),
+            (
+                "approved by the agent",
+                |_, t| {
+                    plan(t, r#"[{"tool":"read_row"}]"#);
+                    t.plan_decisions[0].witness = own();
+                },
+                "unknown self_reported",
+            ),
+            (
+                "approved, then rejected",
+                |_, t| {
+                    plan(t, r#"[{"tool":"delete_row"}]"#);
+                    t.plan_decisions.push(Decision { at: at(4), ..denied(By::Human) });
+                },
+                "unknown no_authority",
+            ),
+            (
+                "not approved",
+                |_, t| {
+                    plan(t, r#"[{"tool":"delete_row"}]"#);
+                    t.plan_decisions.clear();
+                },
+                "unknown no_authority",
+            ),
+            (
+                "another plan was approved",
+                |_, t| {
+                    plan(t, r#"[{"tool":"delete_row"}]"#);
+                    t.plan_decisions[0].plan = Some("plan-0".into());
+                },
+                "unknown no_authority",
+            ),
+            (
+                "approved after the call",
+                |_, t| {
+                    plan(t, r#"[{"tool":"read_row"}]"#);
+                    t.plan_decisions[0].at = at(7);
+                },
+                "unknown no_authority",
+            ),
+            (
+                "planned anew after the approval",
+                |_, t| {
+                    plan(t, r#"[{"tool":"delete_row"}]"#);
+                    t.plan_decisions[0].at = at(0);
+                },
+                "unknown plan_changed",
+            ),
+            (
+                "approval of the call comes before the plan",
+                |a, t| {
+                    a.decisions.push(allowed(human()));
+                    plan(t, r#"[{"tool":"read_row"}]"#);
+                },
+                "good approved",
+            ),
+            // rung 4
+            (
+                "a standing grant",
+                |a, _| a.decisions.push(Decision { standing: true, ..allowed(human()) }),
+                "good granted",
+            ),
+            (
+                "a standing grant by the agent's word",
+                |a, _| a.decisions.push(Decision { standing: true, ..allowed(own()) }),
+                "unknown self_reported",
+            ),
+            // execution not proven
+            (
+                "approved, and nothing proves that it ran",
+                |a, _| {
+                    a.state = State::Executed(Execution::UnknownResult);
+                    a.decisions.push(allowed(human()));
+                },
+                "unknown execution_not_proven",
+            ),
+            (
+                "failed by an evaluation, whether it ran or not",
+                |a, _| {
+                    a.state = State::Executed(Execution::UnknownResult);
+                    a.checks.push(aligned(CheckResult::Fail, pass()));
+                },
+                "bad evaluation_failed",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_is_forbidden_stays_bad() {
+    table(
+        Sli::IntentAlignment,
+        FREEZE,
+        &[
+            ("forbidden", |_, _| {}, "bad forbidden"),
+            (
+                "failed calls were made too",
+                |a, _| a.state = State::Executed(Execution::Failed("5".into())),
+                "bad forbidden",
+            ),
+            (
+                "whoever approved it",
+                |a, t| {
+                    a.decisions.push(allowed(human()));
+                    a.checks.push(aligned(CheckResult::Pass, pass()));
+                    plan(t, r#"[{"tool":"delete_row"}]"#);
+                },
+                "bad forbidden",
+            ),
+            (
+                "elsewhere",
+                |a, _| a.target = Known::Value(("pg://dev".into(), Provenance::Dialect)),
+                "unknown no_authority",
+            ),
+            ("not proven", |a, _| a.state = State::Executed(Execution::UnknownResult), "unknown execution_not_proven"),
+            ("stopped", |a, _| a.state = State::Refused(By::Policy), "-"),
+        ],
+    );
+    for mode in ["warn", "shadow"] {
+        let rules = FREEZE.replace("effect:", &format!("mode: {mode}\n    effect:"));
+        table(Sli::IntentAlignment, &rules, &[(mode, |_, _| {}, "unknown no_authority")]);
+    }
+}
+
+#[test]
+fn outcomes_are_validated_after_the_action() {
+    table(
+        Sli::OutcomeValidation,
+        "",
+        &[
+            ("no check", |_, _| {}, "unknown no_check"),
+            ("passed", |a, _| a.checks.push(checked(CheckResult::Pass, pass())), "good check_passed"),
+            ("failed", |a, _| a.checks.push(checked(CheckResult::Fail, pass())), "bad check_failed"),
+            (
+                "failed by the agent's own word",
+                |a, _| a.checks.push(checked(CheckResult::Fail, own())),
+                "bad check_failed",
+            ),
+            (
+                "passed by the agent's own word",
+                |a, _| a.checks.push(checked(CheckResult::Pass, own())),
+                "unknown self_reported",
+            ),
+            (
+                "one failed, one passed",
+                |a, _| a.checks = vec![checked(CheckResult::Pass, pass()), checked(CheckResult::Fail, pass())],
+                "bad check_failed",
+            ),
+            ("unclear", |a, _| a.checks.push(checked(CheckResult::Unknown, pass())), "unknown check_unclear"),
+            (
+                "before the action",
+                |a, _| a.checks.push(Check { phase: Phase::PreAction, ..checked(CheckResult::Fail, pass()) }),
+                "unknown no_check",
+            ),
+            (
+                "nobody knows when",
+                |a, _| a.checks.push(Check { phase: Phase::Unknown, ..checked(CheckResult::Pass, pass()) }),
+                "unknown no_check",
+            ),
+            (
+                "a guess",
+                |a, _| a.checks.push(checked(CheckResult::Fail, inferred(Role::Evaluator))),
+                "unknown no_check",
+            ),
+            (
+                "intent is judged elsewhere",
+                |a, _| a.checks.push(Check { phase: Phase::PostAction, ..aligned(CheckResult::Fail, pass()) }),
+                "unknown no_check",
+            ),
+            (
+                "failed calls have outcomes too",
+                |a, _| {
+                    a.state = State::Executed(Execution::Failed("timeout".into()));
+                    a.checks.push(checked(CheckResult::Pass, pass()));
+                },
+                "good check_passed",
+            ),
+            (
+                "not proven, passed",
+                |a, _| {
+                    a.state = State::Executed(Execution::UnknownResult);
+                    a.checks.push(checked(CheckResult::Pass, pass()));
+                },
+                "unknown execution_not_proven",
+            ),
+            (
+                "not proven, failed",
+                |a, _| {
+                    a.state = State::Executed(Execution::UnknownResult);
+                    a.checks.push(checked(CheckResult::Fail, pass()));
+                },
+                "bad check_failed",
+            ),
+            ("refused", |a, _| a.state = State::Refused(By::Policy), "-"),
+            ("expired", |a, _| a.state = State::Expired, "-"),
+        ],
+    );
+}
+
+#[test]
+fn denials_count_by_the_last_enforced_word() {
+    table(
+        Sli::DeniedActions,
+        "",
+        &[
+            ("ran", |_, _| {}, "good executed"),
+            ("ran and failed", |a, _| a.state = State::Executed(Execution::Failed("x".into())), "good executed"),
+            ("not proven", |a, _| a.state = State::Executed(Execution::UnknownResult), "unknown execution_not_proven"),
+            ("proposed", |a, _| a.state = State::Proposed, "unknown no_outcome"),
+            ("asked", |a, _| a.state = State::Asked, "unknown no_outcome"),
+            ("expired", |a, _| a.state = State::Expired, "unknown no_outcome"),
+            ("aborted", |a, _| a.state = State::Aborted, "-"),
+            ("refused by policy", |a, _| a.state = State::Refused(By::Policy), "bad denied_by_policy"),
+            ("refused by a hook", |a, _| a.state = State::Refused(By::Hook), "bad denied_by_hook"),
+            ("refused by a model", |a, _| a.state = State::Refused(By::Model), "bad denied_by_model"),
+            ("refused by the system", |a, _| a.state = State::Refused(By::System), "bad denied_by_system"),
+            ("refused by a human", |a, _| a.state = State::Refused(By::Human), "-"),
+            ("refused by nobody named", |a, _| a.state = State::Refused(By::Unknown), "unknown refused_by_unknown"),
+            (
+                "the decision names whom the refusal does not",
+                |a, _| {
+                    a.state = State::Refused(By::Unknown);
+                    a.decisions.push(denied(By::Policy));
+                },
+                "bad denied_by_policy",
+            ),
+            (
+                "the refusal names whom the decision does not",
+                |a, _| {
+                    a.state = State::Refused(By::Human);
+                    a.decisions.push(denied(By::Unknown));
+                },
+                "-",
+            ),
+            (
+                "a decision by nobody named",
+                |a, _| {
+                    a.state = State::Refused(By::Unknown);
+                    a.decisions.push(denied(By::Unknown));
+                },
+                "unknown refused_by_unknown",
+            ),
+            (
+                "allowed, then refused by the sandbox",
+                |a, _| {
+                    a.state = State::Refused(By::Policy);
+                    a.decisions.push(allowed(human()));
+                },
+                "bad denied_by_policy",
+            ),
+            (
+                "denied, then allowed",
+                |a, _| a.decisions = vec![denied(By::Policy), Decision { at: at(4), ..allowed(human()) }],
+                "good executed",
+            ),
+            (
+                "at the same time the denial is last",
+                |a, _| {
+                    a.state = State::Asked;
+                    a.decisions = vec![denied(By::Policy), allowed(human())];
+                },
+                "bad denied_by_policy",
+            ),
+            (
+                "only watched",
+                |a, _| a.decisions.push(Decision { enforced: false, ..denied(By::Policy) }),
+                "good executed",
+            ),
+            (
+                "guessed",
+                |a, _| a.decisions.push(Decision { witness: inferred(Role::Gateway), ..denied(By::Policy) }),
+                "good executed",
+            ),
+            (
+                "asked after the denial",
+                |a, _| {
+                    a.state = State::Asked;
+                    a.decisions =
+                        vec![denied(By::Policy), Decision { at: at(4), ..decision(Outcome::Ask, By::Policy) }];
+                },
+                "bad denied_by_policy",
+            ),
+            (
+                "timed out",
+                |a, _| {
+                    a.state = State::Expired;
+                    a.decisions.push(decision(Outcome::Timeout, By::System));
+                },
+                "-",
+            ),
+            (
+                "a retry",
+                |a, _| {
+                    a.state = State::Refused(By::Policy);
+                    a.retry_of = Some(a.id);
+                },
+                "-",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn lineage_is_complete_when_the_profile_is_there() {
+    let rules = "envelope: full\nprofile: [intent, tool, output, post_check]\n";
+    table(Sli::LineageComplete, "", &[("no profile", |_, _| {}, "unknown no_profile")]);
+    table(
+        Sli::LineageComplete,
+        rules,
+        &[
+            ("all there", |_, _| {}, "good complete"),
+            (
+                "fields outside the profile do not matter",
+                |a, _| _ = a.fields.insert(Field::Policy, Known::ABSENT),
+                "good complete",
+            ),
+            ("absent", |a, _| _ = a.fields.insert(Field::Intent, Known::ABSENT), "bad missing_intent"),
+            ("lost", |a, _| _ = a.fields.insert(Field::Output, Known::Missing(Missing::Lost)), "bad missing_output"),
+            ("nobody filled it in", |a, _| _ = a.fields.remove(&Field::Tool), "bad missing_tool"),
+            (
+                "pending",
+                |a, _| _ = a.fields.insert(Field::PostCheck, Known::Missing(Missing::Pending)),
+                "unknown pending",
+            ),
+            (
+                "withheld",
+                |a, _| _ = a.fields.insert(Field::Intent, Known::Missing(Missing::Withheld)),
+                "unknown withheld",
+            ),
+            (
+                "absent outweighs withheld",
+                |a, _| {
+                    a.fields.insert(Field::Intent, Known::Missing(Missing::Withheld));
+                    a.fields.insert(Field::Tool, Known::ABSENT);
+                },
+                "bad missing_tool",
+            ),
+            ("sampled", |a, _| a.marks.sampled = true, "unknown sampled"),
+            (
+                "what did not run has no output",
+                |a, _| {
+                    a.state = State::Refused(By::Policy);
+                    a.fields.insert(Field::Output, Known::ABSENT);
+                    a.fields.insert(Field::PostCheck, Known::ABSENT);
+                },
+                "good complete",
+            ),
+        ],
+    );
+}
+
+fn found(rules: &str, change: fn(&mut Action)) -> Vec<Finding> {
+    let (mut action, turn, rules) = (sample::action(), sample::turn(), rules_of(rules));
+    change(&mut action);
+    findings(&Context { rules: &rules, turn: &turn }, &action)
+}
+
+#[test]
+fn findings_are_as_loud_as_the_evidence_allows() {
+    let proven: fn(&mut Action) = |_| {};
+    let unproven: fn(&mut Action) = |action| action.state = State::Executed(Execution::UnknownResult);
+    let refused: fn(&mut Action) = |action| action.state = State::Refused(By::Policy);
+    for (mode, change, want) in [
+        ("enforce", proven, ("envelope.prod.no-deletes", Severity::Page)),
+        ("warn", proven, ("envelope.prod.no-deletes", Severity::Ticket)),
+        ("shadow", proven, ("envelope.prod.no-deletes", Severity::Info)),
+        ("enforce", unproven, ("envelope.prod.no-deletes", Severity::Ticket)),
+        ("shadow", unproven, ("envelope.prod.no-deletes", Severity::Info)),
+        ("enforce", refused, ("envelope.prod.no-deletes.attempt", Severity::Info)),
+        ("warn", refused, ("envelope.prod.no-deletes.attempt", Severity::Info)),
+    ] {
+        let rules = FREEZE.replace("effect:", &format!("mode: {mode}\n    effect:"));
+        let found = found(&rules, change);
+        assert_eq!(found.iter().map(|f| (&*f.rule, f.severity)).collect::<Vec<_>>(), [want], "{mode}");
+    }
+    assert!(found("", proven).is_empty() && found(FREEZE, |a| a.target = Known::ABSENT).is_empty());
+}
+
+#[test]
+fn a_finding_says_what_where_and_why() {
+    let [finding] = &found(FREEZE, |_| {})[..] else { panic!("one rule, one finding") };
+    let want = "`delete_row` on `pg://prod/accounts` ran, and envelope `prod` forbids it (`no-deletes`): freeze";
+    assert_eq!(&*finding.message, want);
+    assert_eq!((&finding.evidence[..], finding.at), (&[sample::record(0x50)][..], at(6)));
+}
+
+#[test]
+fn a_finding_keeps_its_id_while_evidence_grows() {
+    let first = &found(FREEZE, |_| {})[0];
+    let grown = &found(FREEZE, |action| {
+        action.revision = 9;
+        action.id = crate::model::ActionId([9; 16]);
+        action.pieces.push(sample::ran(0x51));
+        action.keys.push(Key::Mcp("session".into(), "1".into()));
+    })[0];
+    assert_eq!(first.id, grown.id);
+    let elsewhere = &found(FREEZE, |action| action.tenant = crate::model::Tenant::new("other"))[0];
+    let attempt = &found(FREEZE, |action| action.state = State::Proposed)[0];
+    assert!(first.id != elsewhere.id && first.id != attempt.id);
+}
+
+#[test]
+fn violations_are_enforced_and_proven() {
+    let count = |rules: &str, change: fn(&mut Action)| {
+        let (mut action, turn, rules) = (sample::action(), sample::turn(), rules_of(rules));
+        change(&mut action);
+        violated(&Context { rules: &rules, turn: &turn }, &action).count()
+    };
+    assert_eq!(count(FREEZE, |_| {}), 1);
+    assert_eq!(count(FREEZE, |action| action.state = State::Executed(Execution::UnknownResult)), 0);
+    assert_eq!(count(FREEZE, |action| action.state = State::Asked), 0);
+    assert_eq!(count(&FREEZE.replace("effect:", "mode: warn\n    effect:"), |_| {}), 0);
+}
+
+#[test]
+fn a_tombstone_is_not_judged() {
+    let (mut action, turn, rules) = (sample::action(), sample::turn(), rules_of(FREEZE));
+    action.merged_into = Some(action.id);
+    assert_eq!(judge(&Context { rules: &rules, turn: &turn }, &action), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn the_table_has_one_validator_for_each_sli() {
+    let slis: Vec<Sli> = VALIDATORS.iter().map(|validator| validator.sli()).collect();
+    assert_eq!(slis, Sli::ALL);
+}
+
+// What holds for every action.
+
+fn witnesses() -> impl Strategy<Value = Option<Witness>> {
+    let roles = prop::sample::select(vec![
+        Role::Unspecified,
+        Role::Agent,
+        Role::Gateway,
+        Role::PolicyEngine,
+        Role::Evaluator,
+        Role::HumanChannel,
+    ]);
+    let provenances = prop::sample::select(vec![Provenance::Inferred, Provenance::Computed, Provenance::Explicit]);
+    let services = prop::sample::select(vec!["ops", "evals", ""]);
+    prop::option::of(
+        (roles, provenances, services, any::<u8>())
+            .prop_map(|(role, provenance, name, number)| Witness { provenance, ..witness(number, role, name) }),
+    )
+}
+
+fn decisions() -> impl Strategy<Value = Decision> {
+    let outcome = prop::sample::select(Outcome::ALL);
+    let by = prop::sample::select(By::ALL);
+    let digest =
+        prop::sample::select(vec![None, sample::action().arguments.value().map(|t| t.digest), Some(text("x").digest)]);
+    (outcome, by, 0_u64..9, witnesses(), any::<(bool, bool)>(), digest).prop_map(
+        |(outcome, by, second, witness, (enforced, standing), parameters)| Decision {
+            at: at(second),
+            witness,
+            enforced,
+            standing,
+            parameters,
+            ..decision(outcome, by)
+        },
+    )
+}
+
+fn checks() -> impl Strategy<Value = Check> {
+    let name = prop::sample::select(vec![intent_alignment::NAME, "row_is_gone"]);
+    let result = prop::sample::select(CheckResult::ALL);
+    let phase = prop::sample::select(Phase::ALL);
+    (name, result, phase, witnesses()).prop_map(|(name, result, phase, witness)| Check {
+        phase,
+        witness,
+        ..check(name, result)
+    })
+}
+
+fn states() -> impl Strategy<Value = State> {
+    prop_oneof![
+        4 => Just(State::Executed(Execution::Ok)),
+        1 => Just(State::Executed(Execution::Failed("x".into()))),
+        1 => Just(State::Executed(Execution::UnknownResult)),
+        1 => Just(State::Proposed),
+        1 => Just(State::Asked),
+        1 => Just(State::Aborted),
+        1 => Just(State::Expired),
+        1 => prop::sample::select(By::ALL).prop_map(State::Refused),
+    ]
+}
+
+fn actions() -> impl Strategy<Value = Action> {
+    let fields = prop::collection::btree_map(
+        prop::sample::select(Field::ALL),
+        prop::sample::select(vec![
+            Known::Value(()),
+            Known::ABSENT,
+            Known::Missing(Missing::Withheld),
+            Known::Missing(Missing::Pending),
+        ]),
+        0..8,
+    );
+    let parts = (states(), prop::collection::vec(decisions(), 0..4), prop::collection::vec(checks(), 0..4), fields);
+    (parts, any::<bool>()).prop_map(|((state, decisions, checks, fields), forbidden)| {
+        let mut action = Action { state, decisions, checks, fields, ..sample::action() };
+        if !forbidden {
+            action.effect = Known::Value((Effect::Read, Provenance::Dialect));
+        }
+        action
+    })
+}
+
+fn turns() -> impl Strategy<Value = Turn> {
+    let texts = prop::sample::select(vec![
+        r#"[{"tool":"delete_row"}]"#,
+        r#"[{"tool":"read_row"}]"#,
+        r#"{"steps":[{"tool":"delete_row","arguments":{"id":7,"table":"accounts"}}]}"#,
+        "prose",
+    ]);
+    (prop::option::of(texts), prop::collection::vec(decisions(), 0..3)).prop_map(|(plan, plan_decisions)| {
+        let plan = Known::or_absent(plan.map(|plan| shared(0x40, PlanText { id: None, text: text(plan) })));
+        Turn { plan, plan_decisions, ..sample::turn() }
+    })
+}
+
+fn value(sli: Sli, rules: &Rules, action: &Action, turn: &Turn) -> Option<Value> {
+    let (verdicts, _) = judge(&Context { rules, turn }, action);
+    verdicts.iter().find(|verdict| verdict.sli == sli).map(|verdict| verdict.value)
+}
+
+/// FREEZE with a profile.
+fn strict() -> Rules {
+    rules_of(&format!("{FREEZE}profile: [intent, tool, output]\n"))
+}
+
+proptest! {
+    #[test]
+    fn the_agents_own_word_is_never_good(mut action in actions(), mut turn in turns()) {
+        for witness in action.checks.iter_mut().map(|check| &mut check.witness)
+            .chain(action.decisions.iter_mut().map(|decision| &mut decision.witness))
+            .chain(turn.plan_decisions.iter_mut().map(|decision| &mut decision.witness))
+        {
+            *witness = own();
+        }
+        for sli in [Sli::IntentAlignment, Sli::OutcomeValidation] {
+            prop_assert_ne!(value(sli, &strict(), &action, &turn), Some(Value::Good));
+        }
+    }
+
+    #[test]
+    fn without_any_statement_nothing_is_good_or_bad(mut action in actions(), mut turn in turns()) {
+        action.checks.clear();
+        action.decisions.clear();
+        turn.plan_decisions.clear();
+        for sli in [Sli::IntentAlignment, Sli::OutcomeValidation] {
+            prop_assert!(matches!(value(sli, &Rules::default(), &action, &turn), None | Some(Value::Unknown)));
+        }
+    }
+
+    #[test]
+    fn guesses_change_no_verdict(mut action in actions(), mut turn in turns(), check in checks(), decision in decisions()) {
+        let before = judge(&Context { rules: &strict(), turn: &turn }, &action);
+        action.checks.push(Check { witness: inferred(Role::Evaluator), ..check });
+        let guess = Decision { witness: inferred(Role::HumanChannel), ..decision };
+        // An inferred modification still spoils an approval: a guess may excuse, never make good.
+        prop_assume!(guess.outcome != Outcome::Modify);
+        action.decisions.push(guess.clone());
+        turn.plan_decisions.push(guess);
+        prop_assert_eq!(judge(&Context { rules: &strict(), turn: &turn }, &action), before);
+    }
+
+    #[test]
+    fn what_a_check_failed_no_statement_makes_good(mut action in actions(), turn in turns(), more in checks()) {
+        action.state = State::Executed(Execution::Ok);
+        action.checks.push(checked(CheckResult::Fail, pass()));
+        action.checks.push(aligned(CheckResult::Fail, pass()));
+        action.checks.push(more);
+        for sli in [Sli::IntentAlignment, Sli::OutcomeValidation] {
+            prop_assert_eq!(value(sli, &strict(), &action, &turn), Some(Value::Bad));
+        }
+    }
+
+    #[test]
+    fn losing_a_good_word_never_makes_good(mut action in actions(), turn in turns(), which in any::<prop::sample::Index>()) {
+        let rules = strict();
+        let before = value(Sli::OutcomeValidation, &rules, &action, &turn);
+        let passes: Vec<usize> = (0..action.checks.len()).filter(|i| action.checks[*i].result != CheckResult::Fail).collect();
+        prop_assume!(!passes.is_empty() && before != Some(Value::Good));
+        action.checks.remove(*which.get(&passes));
+        prop_assert_ne!(value(Sli::OutcomeValidation, &rules, &action, &turn), Some(Value::Good));
+    }
+
+    #[test]
+    fn losing_an_approval_never_makes_intent_good(mut action in actions(), mut turn in turns(), approval in decisions()) {
+        let rules = strict();
+        // With a plan, a call that is not approved any more may still be in the plan: another rung, another answer.
+        turn.plan = Known::ABSENT;
+        let without = value(Sli::IntentAlignment, &rules, &action, &turn);
+        action.decisions.push(Decision { outcome: Outcome::Allow, by: By::Human, ..approval });
+        let with = value(Sli::IntentAlignment, &rules, &action, &turn);
+        prop_assert!(without != Some(Value::Good) || with == Some(Value::Good), "{without:?} without, {with:?} with");
+    }
+
+    #[test]
+    fn only_a_proven_execution_is_good_or_pages(action in actions(), turn in turns()) {
+        let rules = strict();
+        let (verdicts, findings) = judge(&Context { rules: &rules, turn: &turn }, &action);
+        if !action.state.is_proven_execution() {
+            for verdict in verdicts.iter().filter(|verdict| verdict.sli != Sli::LineageComplete) {
+                prop_assert_ne!(verdict.value, Value::Good, "{}", verdict.reason);
+            }
+            prop_assert!(findings.iter().all(|finding| finding.severity != Severity::Page));
+        }
+    }
+
+    #[test]
+    fn every_verdict_has_a_reason_and_a_sentence(action in actions(), turn in turns()) {
+        let rules = strict();
+        for verdict in judge(&Context { rules: &rules, turn: &turn }, &action).0 {
+            prop_assert!(verdict.reason.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", verdict.reason);
+            prop_assert!(!verdict.because.is_empty() && !verdict.because.ends_with('.'));
+        }
+    }
+
+    #[test]
+    fn order_of_statements_does_not_matter(action in actions(), turn in turns()) {
+        let rules = strict();
+        let mut turned = action.clone();
+        turned.checks.reverse();
+        turned.decisions.reverse();
+        let strip = |action: &Action| -> Vec<(Sli, Value)> {
+            let (verdicts, _) = judge(&Context { rules: &rules, turn: &turn }, action);
+            verdicts.into_iter().map(|verdict| (verdict.sli, verdict.value)).collect()
+        };
+        prop_assert_eq!(strip(&action), strip(&turned));
+    }
+}

@@ -1,0 +1,189 @@
+//! The book as a container: what is in it, what leaves it, what comes back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Action, Key, SpanId, Tenant, TraceId, TurnId};
+
+use super::fold::turn_of_trace;
+use super::pair::Group;
+use super::read::Reading;
+use super::state::{ActionState, Book, Handle, TurnState};
+
+/// About how many bytes a component, a piece, a span and an evidence id take in memory.
+const COMPONENT: usize = 400;
+const PIECE: usize = 900;
+const SPAN: usize = 160;
+const RECORD: usize = 40;
+
+impl Book {
+    /// The state of a turn.
+    pub fn turn_state(&self, turn: TurnId) -> Option<&TurnState> {
+        self.turns.get(&turn)
+    }
+
+    /// The state of a component.
+    pub fn action_state(&self, handle: Handle) -> Option<&ActionState> {
+        self.actions.get(&handle)
+    }
+
+    /// Whose a component is.
+    pub fn tenant_of(&self, handle: Handle) -> Option<Tenant> {
+        self.actions
+            .get(&handle)
+            .map(|action| action.tenant.clone())
+    }
+
+    /// The components that stand in a turn.
+    pub fn members(&self, turn: TurnId) -> Vec<Handle> {
+        self.turns
+            .get(&turn)
+            .map(|turn| turn.members.iter().copied().collect())
+            .unwrap_or_default()
+    }
+
+    /// What a component on its own would be: what its tombstone shows.
+    pub fn remains(&self, handle: Handle) -> Option<Action> {
+        let group = Group {
+            root: handle,
+            members: Vec::new(),
+        };
+        self.action(
+            &group,
+            Reading {
+                closed: true,
+                expired: true,
+            },
+        )
+    }
+
+    /// The last handle that was given.
+    pub fn last_handle(&self) -> Handle {
+        self.next
+    }
+
+    /// Goes on after this handle.
+    pub fn resume_after(&mut self, last: Handle) {
+        self.next = last;
+    }
+
+    /// Components by an alias: `trace/span`, a trace id, a span id, a call id, or a key as printed.
+    pub fn find(&self, alias: &str) -> BTreeSet<Handle> {
+        let mut found = BTreeSet::new();
+        let (first, second) = alias.split_once('/').unwrap_or((alias, ""));
+        let trace = TraceId::from_hex(first.strip_prefix("span:").unwrap_or(first));
+        let span = SpanId::from_hex(if second.is_empty() { first } else { second });
+        for (tenant, id) in self.by_pair.keys().filter(|(_, id)| **id == *alias) {
+            found.extend(
+                self.by_pair
+                    .get(&(tenant.clone(), id.clone()))
+                    .into_iter()
+                    .flatten(),
+            );
+        }
+        for action in self.actions.values() {
+            let named = action.keys.iter().any(|key| match (key, trace, span) {
+                (Key::Span(t, s), Some(trace), Some(span)) if !second.is_empty() => {
+                    *t == trace && *s == span
+                }
+                (Key::Span(t, _), Some(trace), _) if second.is_empty() => *t == trace,
+                (Key::Span(_, s), None, Some(span)) => *s == span,
+                _ => false,
+            });
+            if named || action.keys.iter().any(|key| key.to_string() == alias) {
+                found.insert(action.handle);
+            }
+        }
+        if let Some(trace) = trace.filter(|_| second.is_empty()) {
+            for turn in self.turns.values().filter(|turn| turn.trace == Some(trace)) {
+                debug_assert_eq!(turn.id, turn_of_trace(&turn.tenant, trace));
+                found.extend(&turn.members);
+            }
+        }
+        found
+    }
+
+    /// Puts a turn and its components back. What follows from their keys and spans is computed again.
+    pub fn put_back(&mut self, mut turn: TurnState, actions: Vec<ActionState>) {
+        turn.waiting = waiting(&turn);
+        turn.idless.clear();
+        for action in &actions {
+            if !action.keys.iter().any(|key| matches!(key, Key::Call(..)))
+                && turn.members.contains(&action.handle)
+            {
+                turn.idless.insert(action.handle);
+            }
+        }
+        for action in actions {
+            for key in &action.keys {
+                self.by_key.insert(key.clone(), action.handle);
+                if let Key::Call(_, id) = key {
+                    let pair = (action.tenant.clone(), id.clone());
+                    self.by_pair.entry(pair).or_default().insert(action.handle);
+                }
+            }
+            self.actions.insert(action.handle, action);
+        }
+        self.turns.insert(turn.id, turn);
+    }
+
+    /// Lets a turn and the components it keeps go.
+    pub fn take_out(&mut self, turn: TurnId) -> Vec<Handle> {
+        let Some(state) = self.turns.remove(&turn) else {
+            return Vec::new();
+        };
+        let kept = |handle: &&Handle| {
+            self.actions
+                .get(handle)
+                .is_some_and(|action| action.home == turn)
+        };
+        let gone: Vec<Handle> = state.members.iter().filter(kept).copied().collect();
+        for handle in &gone {
+            let Some(action) = self.actions.remove(handle) else {
+                continue;
+            };
+            for key in &action.keys {
+                self.by_key.remove(key);
+                if let Key::Call(_, id) = key {
+                    let pair = (action.tenant.clone(), id.clone());
+                    if let Some(group) = self.by_pair.get_mut(&pair) {
+                        group.remove(handle);
+                        if group.is_empty() {
+                            self.by_pair.remove(&pair);
+                        }
+                    }
+                }
+            }
+        }
+        gone
+    }
+
+    /// About how many bytes everything takes.
+    pub fn weight(&self) -> usize {
+        self.turns.keys().map(|turn| self.weight_of(*turn)).sum()
+    }
+
+    /// About how many bytes a turn and its components take.
+    pub fn weight_of(&self, turn: TurnId) -> usize {
+        let Some(state) = self.turns.get(&turn) else {
+            return 0;
+        };
+        let pieces: usize = state
+            .members
+            .iter()
+            .filter_map(|handle| self.actions.get(handle))
+            .map(|action| COMPONENT + action.pieces.len() * PIECE)
+            .sum();
+        pieces + state.spans.len() * SPAN + state.evidence.len() * RECORD + COMPONENT
+    }
+}
+
+/// Tool and agent spans whose chain of parents ends at a span that is not here.
+fn waiting(turn: &TurnState) -> BTreeMap<SpanId, BTreeSet<SpanId>> {
+    let mut waiting: BTreeMap<SpanId, BTreeSet<SpanId>> = BTreeMap::new();
+    for (span, node) in &turn.spans {
+        if let Some(missing) = super::fold::first_missing(turn, node) {
+            waiting.entry(missing).or_default().insert(*span);
+        }
+    }
+    waiting
+}

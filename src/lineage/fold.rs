@@ -1,0 +1,907 @@
+//! Folds one piece of evidence into the book. Touches the turn it stands in and the components it speaks of,
+//! however long the conversation.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::model::{
+    Action, Body, Call, Check, Decision, Evidence, EvidenceId, Fact, Key, Known, Messages, Missing,
+    ModelUse, Moment, Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text,
+    TraceId, TurnId, What, Witness,
+};
+use crate::model::{CallSays, Pseudo};
+
+use super::messages::{self, Cursor};
+use super::state::{About, ActionState, Attached, Book, Handle, Ranked, TurnState};
+
+/// How far up a span tree is walked for an ancestor.
+const ANCESTORS: usize = 64;
+/// How many message arrays a turn remembers: one per agent is enough.
+const CURSORS: usize = 8;
+/// How many retrievals, delegations, policies a turn keeps of each.
+const SHARED: usize = 256;
+
+/// What one piece of evidence changed.
+#[derive(Debug, Default, PartialEq)]
+pub struct Touched {
+    /// The turn it stands in.
+    pub turn: TurnId,
+    /// It was there already, byte for byte.
+    pub duplicate: bool,
+    /// Components that got something new.
+    pub actions: BTreeSet<Handle>,
+    /// Turns whose shared facts changed: their settled actions are read again.
+    pub turns: BTreeSet<TurnId>,
+    /// Components that turned out to be one: (kept, gone).
+    pub merged: Vec<(Handle, Handle)>,
+    /// The turn's root has ended.
+    pub root: bool,
+    /// Texts that rows refer to and do not hold.
+    pub bodies: Vec<Body>,
+}
+
+/// The turn of a trace.
+pub fn turn_of_trace(tenant: &Tenant, trace: TraceId) -> TurnId {
+    turn_id(tenant, b"trace", &[&trace.0])
+}
+
+/// The turn that collects what is said about a model response by its id alone.
+pub fn turn_of_response(tenant: &Tenant, response: &str) -> TurnId {
+    turn_id(tenant, b"response", &[response.as_bytes()])
+}
+
+fn turn_id(tenant: &Tenant, kind: &[u8], parts: &[&[u8]]) -> TurnId {
+    let mut hasher = blake3::Hasher::new();
+    for part in [&[tenant.as_str().as_bytes(), kind], parts].concat() {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    let mut id = [0; 16];
+    id.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    TurnId(id)
+}
+
+/// The turn a record stands in: the dialect's own turn, else its trace, else its conversation, else itself.
+pub fn turn_of(evidence: &Evidence) -> TurnId {
+    let tenant = &evidence.tenant;
+    let service = [
+        evidence.service.namespace.as_bytes(),
+        evidence.service.name.as_bytes(),
+    ];
+    for fact in &evidence.facts {
+        if let What::Turn(id) = &fact.what {
+            return turn_id(tenant, b"turn", &[service[0], service[1], id.as_bytes()]);
+        }
+    }
+    if let Some(trace) = evidence.trace {
+        return turn_of_trace(tenant, trace);
+    }
+    for fact in &evidence.facts {
+        if let What::Conversation(id) = &fact.what {
+            return turn_id(
+                tenant,
+                b"conversation",
+                &[service[0], service[1], id.as_bytes()],
+            );
+        }
+    }
+    turn_id(tenant, b"record", &[&evidence.id.0])
+}
+
+impl Book {
+    /// Adds one piece of evidence.
+    pub fn fold(&mut self, evidence: &Evidence) -> Touched {
+        let id = turn_of(evidence);
+        let turn = self
+            .turns
+            .entry(id)
+            .or_insert_with(|| TurnState::new(id, evidence.tenant.clone(), evidence.trace));
+        turn.trace = turn.trace.or(evidence.trace);
+        let mut touched = Touched {
+            turn: id,
+            ..Touched::default()
+        };
+        if !turn.evidence.insert(evidence.id) {
+            touched.duplicate = true;
+            return touched;
+        }
+        let mut fold = Fold {
+            book: self,
+            evidence,
+            turn: id,
+            touched,
+            part: 0,
+        };
+        fold.header();
+        for fact in &evidence.facts {
+            fold.fact(fact);
+        }
+        fold.touched
+    }
+}
+
+/// One folding: the book, the evidence, and what changed so far.
+struct Fold<'a> {
+    book: &'a mut Book,
+    evidence: &'a Evidence,
+    turn: TurnId,
+    touched: Touched,
+    part: u16,
+}
+
+impl Fold<'_> {
+    fn turn(&mut self) -> &mut TurnState {
+        self.book
+            .turns
+            .get_mut(&self.turn)
+            .expect("`fold` put the turn there")
+    }
+
+    fn ranked<T>(&self, provenance: Provenance, read_at: u64, value: T) -> Ranked<T> {
+        Ranked {
+            provenance,
+            start: self.evidence.start,
+            read_at,
+            evidence: self.evidence.id,
+            value,
+        }
+    }
+
+    /// The shared facts of the turn changed.
+    fn shared(&mut self, changed: bool) {
+        if changed {
+            self.touched.turns.insert(self.turn);
+        }
+    }
+
+    fn header(&mut self) {
+        let evidence = self.evidence;
+        let service = self.ranked(Provenance::Dialect, 0, evidence.service.clone());
+        let turn = self.turn();
+        turn.start = turn.start.min(evidence.start);
+        turn.end = turn.end.max(evidence.end);
+        let mut changed = evidence.sampled && !turn.sampled;
+        turn.sampled |= evidence.sampled;
+        if evidence.node != Node::Log {
+            changed |= service.offer(&mut turn.service);
+        }
+        self.shared(changed);
+        if let (Some(span), true) = (evidence.span, evidence.node != Node::Log) {
+            self.span(span);
+        }
+    }
+
+    /// Puts a span into the tree, and resolves what waited for it.
+    fn span(&mut self, span: SpanId) {
+        let evidence = self.evidence;
+        let call = evidence.facts.iter().find_map(|fact| match &fact.what {
+            What::Call(call) => Some(call),
+            _ => None,
+        });
+        let node = SpanNode {
+            parent: evidence.parent,
+            node: evidence.node,
+            tool: call.and_then(|call| call.tool.clone()),
+            call_id: call.and_then(|call| call.id.clone()),
+            remote_parent: evidence.remote_parent,
+            start: evidence.start,
+            end: evidence.end,
+        };
+        let root = node.parent.is_none() || node.remote_parent && node.node == Node::Agent;
+        let turn = self.turn();
+        let is_tool = node.node == Node::Tool;
+        let mut changed = is_tool && !turn.tool_spans;
+        turn.tool_spans |= is_tool;
+        let walks = matches!(node.node, Node::Tool | Node::Agent);
+        match turn.spans.get(&span) {
+            Some(known) if *known >= node => {}
+            _ => {
+                turn.spans.insert(span, node);
+            }
+        }
+        let mut starts = turn.waiting.remove(&span).unwrap_or_default();
+        if walks {
+            starts.insert(span);
+        }
+        if root {
+            changed |= turn.root_ended < Some(evidence.end);
+            turn.root_ended = turn.root_ended.max(Some(evidence.end));
+            self.touched.root = true;
+        }
+        self.shared(changed);
+        for start in starts {
+            self.climb(start);
+        }
+    }
+
+    /// Looks for the nearest tool above a tool or agent span. Waits at the first span that is not here yet.
+    fn climb(&mut self, start: SpanId) {
+        let Some(trace) = self.evidence.trace else {
+            return;
+        };
+        let turn = self.turn();
+        let Some(from) = turn.spans.get(&start).cloned() else {
+            return;
+        };
+        let mut next = from.parent;
+        for _ in 0..ANCESTORS {
+            let Some(above) = next else { return };
+            let Some(node) = turn.spans.get(&above) else {
+                turn.waiting.entry(above).or_default().insert(start);
+                return;
+            };
+            match (from.node, node.node) {
+                (Node::Tool, Node::Tool) => {
+                    let one = node.tool == from.tool
+                        && from.tool.is_some()
+                        && !contradict(&node.call_id, &from.call_id);
+                    if one {
+                        self.unify_keys(&Key::Span(trace, above), Key::Span(trace, start));
+                    }
+                    return;
+                }
+                (Node::Agent, Node::Tool) => {
+                    self.delegates(trace, above);
+                    return;
+                }
+                (_, Node::Agent) => return,
+                _ => next = node.parent,
+            }
+        }
+    }
+
+    /// A tool span with an agent below it hands over; it is an edge, not an action.
+    fn delegates(&mut self, trace: TraceId, tool: SpanId) {
+        let handle = self.component(&[Key::Span(trace, tool)]);
+        let action = self
+            .book
+            .actions
+            .get_mut(&handle)
+            .expect("`component` put it there");
+        if !action.delegates {
+            action.delegates = true;
+            self.touched.actions.insert(handle);
+        }
+    }
+
+    fn fact(&mut self, fact: &Fact) {
+        let provenance = fact.provenance;
+        let bodies = &self.evidence.bodies;
+        match &fact.what {
+            What::Turn(_) | What::Response(_) => {}
+            What::Conversation(id) => {
+                let ranked = self.ranked(provenance, 0, id.clone());
+                let changed = ranked.offer(&mut self.turn().conversation);
+                self.shared(changed);
+            }
+            What::Agent { name, version } => {
+                let ranked = self.ranked(provenance, 0, (name.clone(), version.clone()));
+                let changed = ranked.offer(&mut self.turn().agent);
+                self.shared(changed);
+            }
+            What::IntentId(id) => {
+                let ranked = self.ranked(provenance, 0, id.clone());
+                let changed = ranked.offer(&mut self.turn().intent_id);
+                self.shared(changed);
+            }
+            What::Intent(text) => self.intent(provenance, 0, text.clone(), bodies),
+            What::Prompt(text) => self.prompt(provenance, 0, text.clone(), bodies),
+            What::PromptVersion(version) => {
+                let ranked = self.ranked(provenance, 0, version.clone());
+                let changed = ranked.offer(&mut self.turn().prompt_version);
+                self.shared(changed);
+            }
+            What::Policy(policy) => {
+                let turn = self.turn();
+                let changed = turn.policies.insert(policy.clone());
+                bound(&mut turn.policies);
+                self.shared(changed);
+            }
+            What::Context { ids, withheld } => self.context(ids, *withheld),
+            What::Plan { id, text } => self.plan(provenance, id.clone(), text),
+            What::Model {
+                provider,
+                model,
+                tokens,
+            } => self.model(provider, model, *tokens),
+            What::Call(call) => self.call(provenance, call, 0, None),
+            What::Messages(messages) => self.messages(provenance, messages),
+            What::Decision(decision) => self.decision(provenance, decision),
+            What::Check(check) => self.check(provenance, check),
+            What::Containment(step) => {
+                let witness = self.witness(provenance);
+                let at = self.evidence.end;
+                let changed = self.turn().containment.insert((at, *step, witness));
+                self.shared(changed);
+            }
+            What::Withheld => {
+                let changed = !self.turn().withheld;
+                self.turn().withheld = true;
+                self.shared(changed);
+            }
+        }
+    }
+
+    /// Keeps the body of a text that a row will refer to.
+    fn body_of(&mut self, text: &Text, bodies: &[Body]) {
+        if !text.is_whole() {
+            let body = bodies.iter().find(|body| body.digest == text.digest);
+            self.touched.bodies.extend(body.cloned());
+        }
+    }
+
+    fn intent(&mut self, provenance: Provenance, read_at: u64, text: Known<Text>, bodies: &[Body]) {
+        let ranked = self.ranked(known_first(provenance, &text), read_at, text.clone());
+        let changed = ranked.offer(&mut self.turn().intent);
+        self.said(changed, &text, bodies);
+    }
+
+    fn prompt(&mut self, provenance: Provenance, read_at: u64, text: Known<Text>, bodies: &[Body]) {
+        let ranked = self.ranked(known_first(provenance, &text), read_at, text.clone());
+        let changed = ranked.offer(&mut self.turn().prompt);
+        self.said(changed, &text, bodies);
+    }
+
+    fn said(&mut self, changed: bool, text: &Known<Text>, bodies: &[Body]) {
+        if let (true, Some(text)) = (changed, text.value()) {
+            self.body_of(text, bodies);
+        }
+        self.shared(changed);
+    }
+
+    fn context(&mut self, ids: &[Arc<str>], withheld: bool) {
+        let known = match withheld {
+            true => Known::Missing(Missing::Withheld),
+            false => Known::Value(ids.to_vec()),
+        };
+        let entry = (self.evidence.end, self.evidence.id, known);
+        let turn = self.turn();
+        let changed = turn.context.insert(entry);
+        bound(&mut turn.context);
+        self.shared(changed);
+    }
+
+    fn plan(&mut self, provenance: Provenance, id: Option<Arc<str>>, text: &Known<Text>) {
+        let Known::Value(text) = text else { return };
+        let ranked = self.ranked(
+            provenance,
+            0,
+            PlanText {
+                id,
+                text: text.clone(),
+            },
+        );
+        let changed = ranked.offer(&mut self.turn().plan);
+        let bodies = &self.evidence.bodies;
+        self.said(changed, &Known::Value(text.clone()), bodies);
+    }
+
+    fn model(&mut self, provider: &Arc<str>, model: &Arc<str>, tokens: (u64, u64)) {
+        let response_id = self.response();
+        let EvidenceId(id) = self.evidence.id;
+        let record = SpanId([id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7]]);
+        let span = self.evidence.span.unwrap_or(record);
+        let used = ModelUse {
+            end: self.evidence.end,
+            provider: provider.clone(),
+            model: model.clone(),
+            tokens,
+            response_id,
+        };
+        let turn = self.turn();
+        let changed = turn.models.get(&span).is_none_or(|known| *known < used);
+        if changed {
+            turn.models.insert(span, used);
+        }
+        self.shared(changed);
+    }
+
+    fn response(&self) -> Option<Arc<str>> {
+        self.evidence
+            .facts
+            .iter()
+            .find_map(|fact| match &fact.what {
+                What::Response(id) => Some(id.clone()),
+                _ => None,
+            })
+    }
+
+    /// Reads a message array, or only what is new in it when the turn has read its beginning.
+    fn messages(&mut self, provenance: Provenance, messages: &Messages) {
+        let start = self.evidence.start;
+        let read_at = messages.json.len() as u64;
+        let cursors = &self.turn().cursors;
+        let known = cursors
+            .iter()
+            .position(|cursor| cursor.suffix(&messages.json, start).is_some());
+        let reading = match known.and_then(|index| cursors[index].suffix(&messages.json, start)) {
+            Some(suffix) => messages::read(suffix, messages.direction, true),
+            None => messages::read(&messages.json, messages.direction, false),
+        };
+        if !reading.idless && !reading.truncated {
+            if let Some(cursor) = Cursor::of(&messages.json, start) {
+                let cursors = &mut self.turn().cursors;
+                if let Some(index) = known {
+                    cursors.remove(index);
+                } else if cursors.len() == CURSORS {
+                    cursors.remove(0);
+                }
+                cursors.push(cursor);
+            }
+        }
+        if reading.withheld {
+            let changed = !self.turn().withheld;
+            self.turn().withheld = true;
+            self.shared(changed);
+        }
+        if let Some(intent) = reading.intent {
+            self.intent(provenance, read_at, intent, &reading.bodies);
+        }
+        if let Some(prompt) = reading.prompt {
+            self.prompt(provenance, read_at, prompt, &reading.bodies);
+        }
+        let mut seen: Vec<(Arc<str>, crate::model::Hash)> = Vec::new();
+        let mut last = Vec::new();
+        for call in &reading.calls {
+            let kth = call
+                .id
+                .is_none()
+                .then(|| self.kth(call, &mut seen, &mut last))
+                .flatten();
+            if call.id.is_some() || kth.is_some() {
+                self.call_in(provenance, call, read_at, kth, &reading.bodies);
+            }
+        }
+    }
+
+    /// The key of a call without an id: its place among the calls of the same tool and digest. An answer without
+    /// an id belongs to the oldest call that has none yet.
+    fn kth(
+        &self,
+        call: &Call,
+        seen: &mut Vec<(Arc<str>, crate::model::Hash)>,
+        open: &mut Vec<Key>,
+    ) -> Option<Key> {
+        if matches!(
+            call.moment,
+            Moment::Answered { .. } | Moment::Refused { .. }
+        ) {
+            return (!open.is_empty()).then(|| open.remove(0));
+        }
+        let tool = call.tool.clone()?;
+        let digest = call
+            .arguments
+            .value()
+            .map(|text| text.digest.bytes)
+            .unwrap_or_default();
+        let k = seen
+            .iter()
+            .filter(|(name, hash)| (name, hash) == (&tool, &digest))
+            .count();
+        seen.push((tool.clone(), digest));
+        let key = Key::Kth(
+            self.turn,
+            tool,
+            digest,
+            u32::try_from(k).unwrap_or(u32::MAX),
+        );
+        open.push(key.clone());
+        Some(key)
+    }
+
+    fn call(&mut self, provenance: Provenance, call: &Call, read_at: u64, kth: Option<Key>) {
+        let evidence = self.evidence;
+        self.call_in(provenance, call, read_at, kth, &evidence.bodies);
+    }
+
+    fn call_in(
+        &mut self,
+        provenance: Provenance,
+        call: &Call,
+        read_at: u64,
+        kth: Option<Key>,
+        bodies: &[Body],
+    ) {
+        let evidence = self.evidence;
+        let mut keys = Vec::with_capacity(3);
+        let of_span = matches!(
+            call.moment,
+            Moment::Ran { .. } | Moment::Asked | Moment::Refused { .. }
+        );
+        let own_span = of_span && evidence.node == Node::Tool && read_at == 0;
+        if let (true, Some(trace), Some(span)) = (own_span, evidence.trace, evidence.span) {
+            keys.push(Key::Span(trace, span));
+        }
+        keys.extend(call.id.clone().map(|id| Key::Call(self.turn, id)));
+        keys.extend(
+            call.mcp
+                .clone()
+                .map(|(session, request)| Key::Mcp(session, request)),
+        );
+        keys.extend(kth);
+        if keys.is_empty() {
+            keys.push(Key::Part(evidence.id, self.part));
+        }
+        let says = Says::Call(Box::new(CallSays {
+            moment: call.moment.clone(),
+            id: call.id.clone(),
+            tool: call.tool.clone(),
+            arguments: call.arguments.clone(),
+            result: call.result.clone(),
+            target: call.target.clone(),
+            effect: call.effect,
+            plan_step: call.plan_step.clone(),
+            state_versions: call.state_versions.clone(),
+            policies: self.policies(),
+            pseudo: call.pseudo.clone(),
+            response_id: matches!(call.moment, Moment::Proposed)
+                .then(|| self.response())
+                .flatten(),
+        }));
+        if let Some(Pseudo::Delegation { to: Some(to) }) = &call.pseudo {
+            let turn = self.turn();
+            turn.delegations.insert(to.clone());
+            bound(&mut turn.delegations);
+        }
+        let kept = self.piece(provenance, &keys, read_at, says);
+        if kept {
+            for text in [&call.arguments, &call.result]
+                .into_iter()
+                .filter_map(Known::value)
+            {
+                self.body_of(text, bodies);
+            }
+        }
+    }
+
+    fn policies(&self) -> Vec<Arc<str>> {
+        let own = self
+            .evidence
+            .facts
+            .iter()
+            .filter_map(|fact| match &fact.what {
+                What::Policy(policy) => Some(policy.clone()),
+                _ => None,
+            });
+        own.collect()
+    }
+
+    fn witness(&self, provenance: Provenance) -> Witness {
+        Witness {
+            evidence: self.evidence.id,
+            role: self.evidence.role,
+            service: self.evidence.service.clone(),
+            provenance,
+        }
+    }
+
+    /// The tool span a record is, or the call it names: the component that a decision or check speaks of.
+    fn subject(&self, call_id: Option<&Arc<str>>) -> Vec<Key> {
+        let evidence = self.evidence;
+        let mut keys = Vec::new();
+        if let (Node::Tool, Some(trace), Some(span)) =
+            (evidence.node, evidence.trace, evidence.span)
+        {
+            keys.push(Key::Span(trace, span));
+        }
+        keys.extend(call_id.map(|id| Key::Call(self.turn, id.clone())));
+        keys
+    }
+
+    fn decision(&mut self, provenance: Provenance, decision: &Decision) {
+        let decision = Decision {
+            witness: Some(self.witness(provenance)),
+            ..decision.clone()
+        };
+        let keys = self.subject(decision.call_id.as_ref());
+        if !keys.is_empty() {
+            self.piece(provenance, &keys, 0, Says::Decision(Box::new(decision)));
+        } else if decision.plan.is_some() {
+            let changed = self.turn().plan_decisions.insert(decision);
+            self.shared(changed);
+        } else {
+            let about = self.evidence.span.map_or(About::Turn, About::Span);
+            self.attach(self.turn, about, Attached::Decision(Box::new(decision)));
+        }
+    }
+
+    fn check(&mut self, provenance: Provenance, check: &Check) {
+        let check = Check {
+            witness: Some(self.witness(provenance)),
+            ..check.clone()
+        };
+        let keys = self.subject(check.call_id.as_ref());
+        if !keys.is_empty() {
+            self.piece(provenance, &keys, 0, Says::Check(Box::new(check)));
+            return;
+        }
+        let boxed = Attached::Check(Box::new(check.clone()));
+        let tenant = self.evidence.tenant.clone();
+        if let Some((trace, span)) = check.about {
+            self.attach(
+                turn_of_trace(&tenant, trace),
+                About::Span(span),
+                boxed.clone(),
+            );
+        }
+        if let Some(response) = &check.response_id {
+            self.attach(
+                turn_of_response(&tenant, response),
+                About::Response(response.clone()),
+                boxed.clone(),
+            );
+        }
+        let about = self.evidence.span.map_or(About::Turn, About::Span);
+        self.attach(self.turn, about, boxed);
+    }
+
+    fn attach(&mut self, turn: TurnId, about: About, what: Attached) {
+        let tenant = &self.evidence.tenant;
+        let state = self
+            .book
+            .turns
+            .entry(turn)
+            .or_insert_with(|| TurnState::new(turn, tenant.clone(), None));
+        let slot = state.attached.entry(about).or_default();
+        if slot.insert(what) {
+            bound(slot);
+            self.touched.turns.insert(turn);
+        }
+    }
+
+    /// Puts a piece into the component of its keys. True when it is kept.
+    fn piece(&mut self, provenance: Provenance, keys: &[Key], read_at: u64, says: Says) -> bool {
+        let evidence = self.evidence;
+        let agent = evidence.facts.iter().find_map(|fact| match &fact.what {
+            What::Agent { name, version } => Some((name.clone(), version.clone())),
+            _ => None,
+        });
+        let piece = Piece {
+            end: evidence.end,
+            evidence: evidence.id,
+            part: self.part,
+            read_at,
+            start: evidence.start,
+            dialect: evidence.dialect.into(),
+            provenance,
+            role: evidence.role,
+            service: evidence.service.clone(),
+            turn: self.turn,
+            span: evidence.trace.zip(evidence.span),
+            agent,
+            says,
+        };
+        self.part = self.part.saturating_add(1);
+        let handle = self.component(keys);
+        let action = self
+            .book
+            .actions
+            .get_mut(&handle)
+            .expect("`component` put it there");
+        let kept = action.keep(piece);
+        if kept {
+            self.touched.actions.insert(handle);
+        }
+        kept
+    }
+
+    /// The component that holds these keys: made, found, or merged of several.
+    fn component(&mut self, keys: &[Key]) -> Handle {
+        let mut found: Option<Handle> = None;
+        for key in keys {
+            match (found, self.book.by_key.get(key).copied()) {
+                (None, known) => found = known,
+                (Some(kept), Some(other)) if kept != other => found = Some(self.unify(kept, other)),
+                _ => {}
+            }
+        }
+        let handle = found.unwrap_or_else(|| self.create());
+        for key in keys {
+            self.own(handle, key.clone());
+        }
+        handle
+    }
+
+    fn create(&mut self) -> Handle {
+        self.book.next += 1;
+        let handle = self.book.next;
+        self.book.actions.insert(
+            handle,
+            ActionState {
+                handle,
+                tenant: self.evidence.tenant.clone(),
+                home: self.turn,
+                keys: BTreeSet::new(),
+                pieces: std::collections::BTreeMap::new(),
+                delegates: false,
+                crowded: false,
+            },
+        );
+        handle
+    }
+
+    fn own(&mut self, handle: Handle, key: Key) {
+        if let Key::Call(_, id) = &key {
+            let pair = (self.evidence.tenant.clone(), id.clone());
+            self.book.by_pair.entry(pair).or_default().insert(handle);
+        }
+        self.book.by_key.insert(key.clone(), handle);
+        let action = self.book.actions.get_mut(&handle).expect("an owner exists");
+        if action.keys.insert(key) {
+            self.touched.actions.insert(handle);
+        }
+        let idless = !action.keys.iter().any(|key| matches!(key, Key::Call(..)));
+        let turn = self.turn();
+        turn.members.insert(handle);
+        turn.place(handle, idless);
+    }
+
+    fn unify_keys(&mut self, one: &Key, other: Key) {
+        self.component(&[one.clone(), other]);
+    }
+
+    /// Makes two components one. The smaller handle stays; no record depends on which.
+    fn unify(&mut self, one: Handle, other: Handle) -> Handle {
+        let (kept, gone) = (one.min(other), one.max(other));
+        let lost = self
+            .book
+            .actions
+            .remove(&gone)
+            .expect("both components exist");
+        for turn in lost.turns() {
+            if let Some(turn) = self.book.turns.get_mut(&turn) {
+                turn.members.remove(&gone);
+                turn.members.insert(kept);
+                turn.idless.remove(&gone);
+            }
+        }
+        for key in &lost.keys {
+            self.book.by_key.insert(key.clone(), kept);
+            if let Key::Call(_, id) = key {
+                let pair = (lost.tenant.clone(), id.clone());
+                let group = self.book.by_pair.entry(pair).or_default();
+                group.remove(&gone);
+                group.insert(kept);
+            }
+        }
+        let action = self
+            .book
+            .actions
+            .get_mut(&kept)
+            .expect("both components exist");
+        action.keys.extend(lost.keys);
+        let idless = !action.keys.iter().any(|key| matches!(key, Key::Call(..)));
+        for turn in action.turns() {
+            if let Some(turn) = self.book.turns.get_mut(&turn) {
+                turn.place(kept, idless);
+            }
+        }
+        action.delegates |= lost.delegates;
+        action.crowded |= lost.crowded;
+        for piece in lost.pieces.into_values() {
+            action.keep(piece);
+        }
+        self.touched.actions.remove(&gone);
+        self.touched.actions.insert(kept);
+        self.touched.merged.push((kept, gone));
+        kept
+    }
+}
+
+impl TurnState {
+    /// Remembers whether a component has a call id.
+    pub(super) fn place(&mut self, handle: Handle, idless: bool) {
+        if idless {
+            self.idless.insert(handle);
+        } else {
+            self.idless.remove(&handle);
+        }
+    }
+}
+
+impl ActionState {
+    /// Keeps a piece if it is new or says the same from a shorter array. Of too many, the earliest stay.
+    fn keep(&mut self, piece: Piece) -> bool {
+        let id = identity(&piece);
+        let rank = |piece: &Piece| (piece.read_at, piece.end, piece.evidence, piece.part);
+        if self
+            .pieces
+            .get(&id)
+            .is_some_and(|known| rank(known) <= rank(&piece))
+        {
+            return false;
+        }
+        self.pieces.insert(id, piece);
+        if self.pieces.len() > Action::PIECES {
+            let last = self
+                .pieces
+                .iter()
+                .max_by(|a, b| a.1.cmp(b.1))
+                .map(|(id, _)| *id);
+            self.crowded = true;
+            if let Some(last) = last {
+                self.pieces.remove(&last);
+                return last != id;
+            }
+        }
+        true
+    }
+}
+
+/// What makes two pieces the same: for a span, a decision or a check the record; for what stands in messages, which
+/// every later model call repeats, what is said.
+fn identity(piece: &Piece) -> u128 {
+    let mut hasher = blake3::Hasher::new();
+    let mut field = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    match &piece.says {
+        Says::Call(call) if !matches!(call.moment, Moment::Ran { .. }) => {
+            let moment: &[u8] = match &call.moment {
+                Moment::Proposed => b"proposed",
+                Moment::Carried | Moment::History => b"carried",
+                Moment::Asked => b"asked",
+                Moment::Answered { error: true, .. } => b"error",
+                Moment::Answered { error: false, .. } => b"answer",
+                Moment::Refused { by } => by.as_str().as_bytes(),
+                Moment::Ran { .. } => b"ran",
+            };
+            field(moment);
+            field(call.tool.as_deref().unwrap_or_default().as_bytes());
+            for text in [&call.arguments, &call.result] {
+                match text {
+                    Known::Value(text) => field(&text.digest.bytes.0),
+                    Known::Missing(why) => field(why.as_str().as_bytes()),
+                }
+            }
+            field(&piece.turn.0);
+        }
+        _ => {
+            field(&piece.evidence.0);
+            field(&piece.part.to_le_bytes());
+        }
+    }
+    let hash = hasher.finalize();
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash.as_bytes()[..16]);
+    u128::from_le_bytes(id)
+}
+
+/// The first span that is missing on the way from a tool or agent span to its nearest tool or agent above.
+pub(super) fn first_missing(turn: &TurnState, from: &SpanNode) -> Option<SpanId> {
+    if !matches!(from.node, Node::Tool | Node::Agent) {
+        return None;
+    }
+    let mut next = from.parent;
+    for _ in 0..ANCESTORS {
+        let above = next?;
+        match turn.spans.get(&above) {
+            None => return Some(above),
+            Some(node) if matches!(node.node, Node::Tool | Node::Agent) => return None,
+            Some(node) => next = node.parent,
+        }
+    }
+    None
+}
+
+/// Two ids that are both there and differ.
+fn contradict(one: &Option<Arc<str>>, other: &Option<Arc<str>>) -> bool {
+    matches!((one, other), (Some(one), Some(other)) if one != other)
+}
+
+/// A missing value never beats one that is there.
+fn known_first(provenance: Provenance, text: &Known<Text>) -> Provenance {
+    if text.is_present() {
+        provenance
+    } else {
+        Provenance::Inferred
+    }
+}
+
+/// Keeps the smallest of too many.
+fn bound<T: Ord>(set: &mut BTreeSet<T>) {
+    while set.len() > SHARED {
+        set.pop_last();
+    }
+}

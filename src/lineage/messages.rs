@@ -1,0 +1,432 @@
+//! Reads a model's messages (`telemetry.md` §4.4): a JSON array of messages, each with typed parts.
+//!
+//! ```text
+//! [ { "role": "user", "parts": [ {"type":"text","content":"…"} ] },
+//!   { "role": "assistant", "parts": [ {"type":"tool_call","id":"…","name":"…","arguments":…} ] },
+//!   { "role": "tool", "parts": [ {"type":"tool_call_response","id":"…","response":…} ] } ]
+//! ```
+//!
+//! Known liberties of producers: results under `result`, tool results under role `user`, `arguments` as a JSON
+//! string, parts without content (capture is off), chat-completions messages (`content`, `tool_calls`,
+//! `tool_call_id`), arrays cut in the middle. What cannot be read ends the reading; what was read stays.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::model::{By, Call, Direction, Known, Missing, Moment, Pseudo, Text};
+use crate::values;
+
+/// What a message array says.
+#[derive(Debug, Default, PartialEq)]
+pub struct Reading {
+    /// The calls, in order, with the moment they show.
+    pub calls: Vec<Call>,
+    /// The text of the last user message.
+    pub intent: Option<Known<Text>>,
+    /// The text of the system messages.
+    pub prompt: Option<Known<Text>>,
+    /// A part had a type and no content: capture is off.
+    pub withheld: bool,
+    /// The array ended in the middle.
+    pub truncated: bool,
+    /// Longer texts.
+    pub bodies: Vec<crate::model::Body>,
+    /// Some call has no id, so that its place in the array is its identity.
+    pub idless: bool,
+}
+
+/// How many calls before the last user message are read. They complete actions of earlier turns and create none,
+/// and only the most recent can still be open.
+const HISTORY: usize = 32;
+
+/// A message array that was read whole: a longer one that starts with it needs only its new end.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Cursor {
+    /// Start of the record it came from: an extension that claims to be older is read whole.
+    pub start: crate::model::Nanos,
+    /// Its length without the closing bracket.
+    pub len: usize,
+    /// BLAKE3 of those bytes.
+    pub hash: [u8; 32],
+}
+
+impl Cursor {
+    /// Of an array that ends properly and can be continued.
+    pub fn of(json: &[u8], start: crate::model::Nanos) -> Option<Self> {
+        let open = trim_end(json).strip_suffix(b"]")?;
+        Some(Self {
+            start,
+            len: open.len(),
+            hash: *blake3::hash(open).as_bytes(),
+        })
+    }
+
+    /// The part of `json` behind this array, if `json` continues it.
+    pub fn suffix<'a>(&self, json: &'a [u8], start: crate::model::Nanos) -> Option<&'a [u8]> {
+        if start < self.start || json.len() <= self.len {
+            return None;
+        }
+        let (head, tail) = json.split_at(self.len);
+        let tail = trim_start(tail).strip_prefix(b",")?;
+        (*blake3::hash(head).as_bytes() == self.hash).then_some(tail)
+    }
+}
+
+fn trim_end(bytes: &[u8]) -> &[u8] {
+    bytes.trim_ascii_end()
+}
+
+fn trim_start(bytes: &[u8]) -> &[u8] {
+    bytes.trim_ascii_start()
+}
+
+/// Reads a whole array, or with `continued` the rest of one: what follows the comma, up to the bracket.
+pub fn read(json: &[u8], direction: Direction, continued: bool) -> Reading {
+    let mut reader = Reader {
+        direction,
+        ..Reader::default_for(direction)
+    };
+    let whole;
+    let bytes = if continued {
+        whole = [b"[", json].concat();
+        &whole
+    } else {
+        json
+    };
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    if serde::de::Deserializer::deserialize_seq(&mut deserializer, &mut reader).is_err() {
+        reader.out.truncated = true;
+    }
+    reader.finish()
+}
+
+#[derive(Debug, Deserialize)]
+struct Message<'a> {
+    #[serde(borrow, default)]
+    role: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    parts: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    content: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    tool_calls: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    tool_call_id: Option<Cow<'a, str>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Part<'a> {
+    #[serde(rename = "type", borrow, default)]
+    kind: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    content: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    name: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    arguments: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    response: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    result: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    is_error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    function: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Function<'a> {
+    #[serde(borrow, default)]
+    name: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    arguments: Option<&'a RawValue>,
+}
+
+struct Reader {
+    direction: Direction,
+    out: Reading,
+    /// Calls seen before the last user message.
+    history: Vec<Call>,
+    /// Calls seen after it.
+    current: Vec<Call>,
+}
+
+impl Reader {
+    fn default_for(direction: Direction) -> Self {
+        Self {
+            direction,
+            out: Reading::default(),
+            history: Vec::new(),
+            current: Vec::new(),
+        }
+    }
+
+    fn message(&mut self, message: &Message<'_>) {
+        let role = message.role.as_deref().unwrap_or_default();
+        let mut texts: Vec<Cow<'_, str>> = Vec::new();
+        let mut skeleton = false;
+        let mut answers = false;
+        if let Some(parts) = message.parts {
+            for raw in elements(parts) {
+                let Ok(part) = serde_json::from_str::<Part<'_>>(raw.get()) else {
+                    continue;
+                };
+                match part.kind.as_deref().unwrap_or_default() {
+                    "text" => match part.content.or(part.text).and_then(string) {
+                        Some(text) => texts.push(text),
+                        None => skeleton = true,
+                    },
+                    "tool_call" | "tool-call" | "server_tool_call" => {
+                        self.proposal(part.id.and_then(scalar), part.name, part.arguments)
+                    }
+                    "tool_call_response" | "tool-result" | "server_tool_call_response" => {
+                        answers = true;
+                        self.answer(
+                            part.id.and_then(scalar),
+                            part.name,
+                            part.response.or(part.result).or(part.content),
+                            part.is_error.is_some_and(|raw| raw.get() == "true"),
+                        );
+                    }
+                    _ => {}
+                }
+            }
+        }
+        if let Some(content) = message.content {
+            let mut parts = Vec::new();
+            content_texts(content, &mut parts);
+            if role == "tool" {
+                answers = true;
+                let id = message.tool_call_id.clone();
+                self.answer(id, None, Some(content), false);
+            } else {
+                texts.extend(parts);
+            }
+        }
+        if let Some(calls) = message.tool_calls {
+            for raw in elements(calls) {
+                let Ok(part) = serde_json::from_str::<Part<'_>>(raw.get()) else {
+                    continue;
+                };
+                let function: Function<'_> = part
+                    .function
+                    .and_then(|raw| serde_json::from_str(raw.get()).ok())
+                    .unwrap_or_default();
+                self.proposal(
+                    part.id.and_then(scalar),
+                    part.name.or(function.name),
+                    part.arguments.or(function.arguments),
+                );
+            }
+        }
+        self.said(role, &texts, skeleton, answers);
+    }
+
+    /// Text of a user ends the history; text of the system is the prompt.
+    fn said(&mut self, role: &str, texts: &[Cow<'_, str>], skeleton: bool, answers: bool) {
+        self.out.withheld |= skeleton;
+        if self.direction == Direction::Output || answers || texts.is_empty() && !skeleton {
+            return;
+        }
+        let said = if texts.is_empty() {
+            Known::Missing(Missing::Withheld)
+        } else {
+            Known::Value(self.text(&texts.join("\n")))
+        };
+        match role {
+            "user" | "human" => {
+                self.out.intent = Some(said);
+                self.history.append(&mut self.current);
+            }
+            "system" | "developer" => self.out.prompt = Some(said),
+            _ => {}
+        }
+    }
+
+    fn proposal(
+        &mut self,
+        id: Option<Cow<'_, str>>,
+        name: Option<Cow<'_, str>>,
+        arguments: Option<&RawValue>,
+    ) {
+        let moment = match self.direction {
+            Direction::Output => Moment::Proposed,
+            Direction::Input => Moment::Carried,
+        };
+        let mut call = Call::new(moment);
+        call.pseudo = name.as_deref().and_then(pseudo);
+        call.tool = name.as_deref().map(Arc::from);
+        call.arguments = self.json(arguments);
+        self.push(id, call);
+    }
+
+    fn answer(
+        &mut self,
+        id: Option<Cow<'_, str>>,
+        name: Option<Cow<'_, str>>,
+        result: Option<&RawValue>,
+        error: bool,
+    ) {
+        let moment = match result.and_then(refusal) {
+            Some(Verdict::Denied(by)) => Moment::Refused { by },
+            Some(Verdict::Waits) => Moment::Asked,
+            None => Moment::Answered { error, history: false },
+        };
+        let mut call = Call::new(moment);
+        call.tool = name.as_deref().map(Arc::from);
+        call.result = self.json(result);
+        self.push(id, call);
+    }
+
+    fn push(&mut self, id: Option<Cow<'_, str>>, mut call: Call) {
+        call.id = id.filter(|id| !id.is_empty()).as_deref().map(Arc::from);
+        self.out.idless |= call.id.is_none();
+        self.current.push(call);
+    }
+
+    /// The text of a JSON value: a string's content, anything else as it stands. No value: capture is off.
+    fn json(&mut self, raw: Option<&RawValue>) -> Known<Text> {
+        let Some(raw) = raw.filter(|raw| raw.get() != "null") else {
+            self.out.withheld = true;
+            return Known::Missing(Missing::Withheld);
+        };
+        let said = string(raw).unwrap_or(Cow::Borrowed(raw.get()));
+        match values::known(&said) {
+            Known::Missing(why) => Known::Missing(why),
+            Known::Value(said) => Known::Value(self.text(said)),
+        }
+    }
+
+    fn text(&mut self, said: &str) -> Text {
+        let (text, body) = values::text(said);
+        self.out.bodies.extend(body);
+        text
+    }
+
+    fn finish(mut self) -> Reading {
+        if self.direction == Direction::Input {
+            let old = self.history.len().saturating_sub(HISTORY);
+            for mut call in self.history.drain(..).skip(old) {
+                call.moment = match call.moment {
+                    Moment::Carried => Moment::History,
+                    Moment::Answered { error, .. } => Moment::Answered {
+                        error,
+                        history: true,
+                    },
+                    other => other,
+                };
+                self.out.calls.push(call);
+            }
+        } else {
+            self.out.calls.append(&mut self.history);
+        }
+        self.out.calls.append(&mut self.current);
+        self.out
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Reader {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an array of messages")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while let Some(raw) = seq.next_element::<&RawValue>()? {
+            if let Ok(message) = serde_json::from_str::<Message<'_>>(raw.get()) {
+                self.message(&message);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a framework itself answers in place of a tool.
+#[derive(Clone, Copy)]
+enum Verdict {
+    Denied(By),
+    Waits,
+}
+
+/// Fixed answers of frameworks. Only exact texts: what a tool says about denials in its own words is its result.
+const ANSWERS: &[(&str, Verdict)] = &[
+    ("This tool call is rejected.", Verdict::Denied(By::Human)),
+    ("Error: Tool call invocation was rejected by user.", Verdict::Denied(By::Human)),
+    ("This tool call requires confirmation, please approve or reject.", Verdict::Waits),
+];
+
+/// Whether an answer was made by a framework that kept the tool from running: one of [`ANSWERS`] as a text or under
+/// `error`, or `{"denied":true}`, which the AI SDK writes for a call that its user denied.
+fn refusal(result: &RawValue) -> Option<Verdict> {
+    #[derive(Default, Deserialize)]
+    struct Answer<'a> {
+        #[serde(default)]
+        denied: bool,
+        #[serde(borrow, default)]
+        error: Option<Cow<'a, str>>,
+    }
+    let text = string(result);
+    let object = serde_json::from_str::<Answer<'_>>(result.get()).unwrap_or_default();
+    if object.denied {
+        return Some(Verdict::Denied(By::Unknown));
+    }
+    let said = text.as_deref().or(object.error.as_deref())?;
+    ANSWERS.iter().find(|(answer, _)| *answer == said).map(|(_, verdict)| *verdict)
+}
+
+/// The elements of an array as far as they can be read.
+fn elements(raw: &RawValue) -> Vec<&RawValue> {
+    serde_json::from_str(raw.get()).unwrap_or_default()
+}
+
+/// The content of a JSON string.
+fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
+    raw.get()
+        .starts_with('"')
+        .then(|| serde_json::from_str::<Borrowed<'_>>(raw.get()).ok())
+        .flatten()
+        .map(|it| it.0)
+}
+
+/// A string or a number, as text.
+fn scalar(raw: &RawValue) -> Option<Cow<'_, str>> {
+    match raw.get().as_bytes().first()? {
+        b'"' => string(raw),
+        b'-' | b'0'..=b'9' => Some(Cow::Borrowed(raw.get())),
+        _ => None,
+    }
+}
+
+/// Chat-completions content: a string, or an array of `{"type":"text","text":…}`.
+fn content_texts<'a>(raw: &'a RawValue, out: &mut Vec<Cow<'a, str>>) {
+    if let Some(text) = string(raw) {
+        out.push(text);
+        return;
+    }
+    for element in elements(raw) {
+        if let Ok(part) = serde_json::from_str::<Part<'a>>(element.get()) {
+            out.extend(part.text.or(part.content).and_then(string));
+        }
+    }
+}
+
+/// Tools that frameworks make up to hand a turn to another agent. Only names that no business tool has: a wrong
+/// guess would hide an action.
+pub fn pseudo(tool: &str) -> Option<Pseudo> {
+    let to = match tool {
+        "transfer_to_agent" | "handoff_to_agent" => None,
+        _ => Some(Arc::from(tool.strip_prefix("handoff_to_")?)),
+    };
+    Some(Pseudo::Delegation { to })
+}

@@ -1,0 +1,786 @@
+//! Reads actions and turns out of the book. Nothing here changes state, and everything is a function of the set
+//! of records and of what the reader says about time: is the turn closed, has the action's window passed?
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::model::{
+    Action, ActionId, By, CallSays, Check, ConversationId, Decision, Evidence, Execution, Field,
+    Join, JoinMethod, Key, Known, Marks, Missing, Moment, Nanos, Outcome, Phase, Piece, Proof,
+    Provenance, Says, Shared, State, Status, Tenant, Turn, TurnId,
+};
+
+use super::pair::Group;
+use super::state::{About, Attached, Book, Handle, Ranked, TurnState};
+
+/// What the reader knows about time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// Nothing more is expected for the turn: what is missing is absent or lost, not pending.
+    pub closed: bool,
+    /// The action's window has passed: an open call is expired.
+    pub expired: bool,
+}
+
+/// What a set of evidence comes to.
+#[derive(Debug, Default, PartialEq)]
+pub struct Judged {
+    /// Its actions, by their smallest key.
+    pub actions: Vec<Action>,
+    /// Its turns, by id.
+    pub turns: Vec<Turn>,
+}
+
+/// The whole of a set at once: the oracle of the incremental fold. Sorted first, so that arrival cannot matter.
+pub fn assemble<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> Judged {
+    let mut sorted: Vec<_> = evidence.into_iter().collect();
+    sorted.sort_by_key(|evidence| (&evidence.tenant, evidence.id));
+    let mut book = Book::default();
+    for evidence in sorted {
+        book.fold(evidence);
+    }
+    book.judged(Reading {
+        closed: true,
+        expired: true,
+    })
+}
+
+/// What makes two attempts the same: (turn, tool, target), or the parameters where no target is known.
+pub type Attempt = (TurnId, Arc<str>, Arc<str>);
+
+/// The attempt of an action.
+pub fn attempt(action: &Action) -> Option<Attempt> {
+    let tool = action.tool.value()?.clone();
+    let about = match (&action.target, &action.arguments) {
+        (Known::Value((target, _)), _) => target.clone(),
+        (_, Known::Value(text)) => text.digest.to_string().into(),
+        _ => "".into(),
+    };
+    Some((action.turn, tool, about))
+}
+
+/// Whether the last enforced decision about an action is a denial by something other than a person.
+pub fn is_denied(action: &Action) -> bool {
+    let by_rule = |by: By| matches!(by, By::Policy | By::Hook | By::Model | By::System);
+    match &action.state {
+        State::Refused(by) => by_rule(*by),
+        State::Executed(Execution::Ok | Execution::Failed(_)) => false,
+        _ => last_enforced(&action.decisions)
+            .is_some_and(|last| last.outcome == Outcome::Deny && by_rule(last.by)),
+    }
+}
+
+/// The decision that stands: the last enforced one.
+pub fn last_enforced(decisions: &[Decision]) -> Option<&Decision> {
+    decisions
+        .iter()
+        .filter(|decision| decision.enforced)
+        .max_by_key(|decision| (decision.at, *decision))
+}
+
+impl Book {
+    /// The turn that an action belongs to.
+    pub fn home(&self, group: &Group) -> Option<TurnId> {
+        let pieces: Vec<&Piece> = group
+            .all()
+            .filter_map(|handle| self.actions.get(&handle))
+            .flat_map(|it| it.pieces.values())
+            .collect();
+        home(&pieces)
+    }
+
+    /// Everything, as one reader sees it.
+    pub fn judged(&self, reading: Reading) -> Judged {
+        let roots: BTreeSet<Handle> = self
+            .actions
+            .keys()
+            .filter_map(|handle| self.group(*handle))
+            .map(|group| group.root)
+            .collect();
+        let mut actions: Vec<_> = roots
+            .iter()
+            .filter_map(|root| self.action(&self.group(*root)?, reading))
+            .collect();
+        actions.sort_by(|a, b| (&a.tenant, &a.keys).cmp(&(&b.tenant, &b.keys)));
+        mark_retries(&mut actions);
+        let mut turns: Vec<_> = self
+            .turns
+            .values()
+            .filter(|turn| !turn.evidence.is_empty())
+            .map(|turn| turn.record(reading.closed))
+            .collect();
+        turns.sort_by_key(|turn| turn.id);
+        Judged { actions, turns }
+    }
+
+    /// One action. `None` when it is none: an edge, control flow, or a call that is only history.
+    pub fn action(&self, group: &Group, reading: Reading) -> Option<Action> {
+        let mut pieces: Vec<&Piece> = Vec::new();
+        let mut keys: BTreeSet<&Key> = BTreeSet::new();
+        let mut crowded = false;
+        for handle in group.all() {
+            let state = self.actions.get(&handle)?;
+            if state.delegates {
+                return None;
+            }
+            crowded |= state.crowded;
+            pieces.extend(state.pieces.values());
+            keys.extend(&state.keys);
+        }
+        pieces.sort();
+        if pieces
+            .iter()
+            .filter_map(|piece| says_call(piece))
+            .any(|call| call.pseudo.is_some())
+            || !pieces.iter().any(|piece| creates(piece))
+        {
+            return None;
+        }
+        let turn = self.turns.get(&home(&pieces)?)?;
+        let turns: BTreeSet<TurnId> = pieces.iter().map(|piece| piece.turn).collect();
+        let tool_spans = turns
+            .iter()
+            .any(|turn| self.turns.get(turn).is_some_and(|turn| turn.tool_spans));
+        let reader = Reader {
+            turn,
+            pieces,
+            tool_spans,
+            reading,
+        };
+        Some(reader.action(
+            self,
+            keys.into_iter().cloned().collect(),
+            turns,
+            crowded,
+            &self.joins(group),
+        ))
+    }
+
+    fn joins(&self, group: &Group) -> Vec<Join> {
+        let mut joins = BTreeSet::new();
+        for handle in group.all() {
+            let Some(action) = self.actions.get(&handle) else {
+                continue;
+            };
+            if action.pieces.len() < 2 {
+                continue;
+            }
+            let spans = action
+                .keys
+                .iter()
+                .filter(|key| matches!(key, Key::Span(..)))
+                .count();
+            for key in &action.keys {
+                let method = match key {
+                    Key::Call(..) => JoinMethod::CallId,
+                    Key::Mcp(..) => JoinMethod::McpRequest,
+                    Key::Span(..) if spans > 1 => JoinMethod::ToolAncestor,
+                    Key::Span(..) => JoinMethod::SameSpan,
+                    Key::Kth(..) | Key::Part(..) => continue,
+                };
+                joins.insert(Join {
+                    method,
+                    confidence: Provenance::Explicit,
+                    with: key.to_string().into(),
+                });
+            }
+        }
+        for (member, method) in &group.members {
+            if let Some(key) = self
+                .actions
+                .get(member)
+                .and_then(|action| action.keys.first())
+            {
+                joins.insert(Join {
+                    method: *method,
+                    confidence: Provenance::Computed,
+                    with: key.to_string().into(),
+                });
+            }
+        }
+        joins.into_iter().collect()
+    }
+}
+
+/// The turn an action belongs to: that of its earliest piece, a bystander's word last.
+fn home(pieces: &[&Piece]) -> Option<TurnId> {
+    let rank = |piece: &&&Piece| {
+        (
+            piece.role.is_independent(),
+            piece.start,
+            piece.evidence,
+            piece.part,
+        )
+    };
+    pieces.iter().min_by_key(rank).map(|piece| piece.turn)
+}
+
+/// Marks later denials of the same attempt. The engine keeps the same answer through an index.
+fn mark_retries(actions: &mut [Action]) {
+    let mut first: BTreeMap<Attempt, (Nanos, Vec<Key>)> = BTreeMap::new();
+    for action in actions.iter().filter(|action| is_denied(action)) {
+        if let Some(attempt) = attempt(action) {
+            let at = (action.start, action.keys.clone());
+            let slot = first.entry(attempt).or_insert_with(|| at.clone());
+            if at < *slot {
+                *slot = at;
+            }
+        }
+    }
+    for action in actions.iter_mut().filter(|action| is_denied(action)) {
+        let earliest = attempt(action).and_then(|attempt| first.get(&attempt));
+        action.retry_of = earliest
+            .filter(|(start, keys)| (*start, keys) != (action.start, &action.keys))
+            .map(|(_, keys)| action_id(&action.tenant, &keys[0]));
+    }
+}
+
+/// The public id of an action whose smallest key is `key`.
+pub fn action_id(tenant: &Tenant, key: &Key) -> ActionId {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(tenant.as_str().len() as u64).to_le_bytes());
+    hasher.update(tenant.as_str().as_bytes());
+    hasher.update(key.to_string().as_bytes());
+    let mut id = [0; 16];
+    id.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    ActionId(id)
+}
+
+/// One reading of one action.
+struct Reader<'a> {
+    turn: &'a TurnState,
+    pieces: Vec<&'a Piece>,
+    tool_spans: bool,
+    reading: Reading,
+}
+
+impl Reader<'_> {
+    fn action(
+        &self,
+        book: &Book,
+        keys: Vec<Key>,
+        turns: BTreeSet<TurnId>,
+        crowded: bool,
+        joins: &[Join],
+    ) -> Action {
+        let turn = self.turn;
+        let state = match state_of(&self.pieces, self.tool_spans) {
+            State::Proposed | State::Asked if self.reading.expired => State::Expired,
+            state => state,
+        };
+        let (start, end) = self.times();
+        let (decisions, checks) = self.said_about(book, &keys);
+        let policy = self.policies(&decisions);
+        let mut action = Action {
+            id: action_id(&turn.tenant, &keys[0]),
+            revision: 0,
+            tenant: turn.tenant.clone(),
+            merged_into: None,
+            turn: turn.id,
+            turns: turns.into_iter().collect(),
+            service: self.service(),
+            agent: self.agent(),
+            call_id: self.calls().find_map(|(_, call)| call.id.clone()),
+            tool: self.winner(|call| call.tool.clone()).map(|(tool, _)| tool),
+            arguments: self.known(|call| &call.arguments),
+            target: self.winner(|call| call.target.clone()),
+            effect: self.winner(|call| call.effect),
+            output: self.known(|call| &call.result),
+            state,
+            plan_step: self
+                .winner(|call| call.plan_step.clone())
+                .value()
+                .map(|(step, _)| step.clone()),
+            state_versions: self
+                .winner(|call| call.state_versions.clone())
+                .value()
+                .map(|(it, _)| it.clone()),
+            start,
+            end,
+            context: self.context(end),
+            policy,
+            joins: joins.to_vec(),
+            retry_of: None,
+            marks: Marks {
+                sampled: turn.sampled,
+                root_lost: self.reading.closed && turn.root_ended.is_none(),
+                crowded,
+                merged: false,
+            },
+            fields: BTreeMap::new(),
+            pieces: self.pieces.iter().map(|piece| (*piece).clone()).collect(),
+            judged_by: None,
+            verdicts: Vec::new(),
+            findings: Vec::new(),
+            keys,
+            decisions,
+            checks,
+        };
+        action.fields = self.fields(&action);
+        action
+    }
+
+    fn calls(&self) -> impl Iterator<Item = (&Piece, &CallSays)> {
+        self.pieces
+            .iter()
+            .filter_map(|piece| Some((*piece, says_call(piece)?)))
+    }
+
+    /// Why something that nobody said is missing.
+    fn missing(&self) -> Missing {
+        let turn = self.turn;
+        if !self.reading.closed {
+            Missing::Pending
+        } else if turn.root_ended.is_none() || turn.sampled {
+            Missing::Lost
+        } else {
+            Missing::Absent
+        }
+    }
+
+    /// The winner among what the records say: a run before messages, then provenance, later end, greater value.
+    fn winner<T: Ord>(&self, field: impl Fn(&CallSays) -> Option<T>) -> Known<(T, Provenance)> {
+        self.calls()
+            .filter_map(|(piece, call)| Some((rank(piece, call), field(call)?, piece.provenance)))
+            .max_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)))
+            .map_or(Known::Missing(self.missing()), |(_, value, provenance)| {
+                Known::Value((value, provenance))
+            })
+    }
+
+    /// As `winner`, for texts that may be withheld or lost.
+    fn known(
+        &self,
+        field: impl Fn(&CallSays) -> &Known<crate::model::Text>,
+    ) -> Known<crate::model::Text> {
+        let found = self
+            .calls()
+            .filter_map(|(piece, call)| Some((rank(piece, call), field(call).value()?)))
+            .max()
+            .map(|(_, text)| text.clone());
+        if let Some(text) = found {
+            return Known::Value(text);
+        }
+        let said = |why| {
+            self.calls()
+                .any(|(_, call)| field(call).missing() == Some(why))
+        };
+        let why = [Missing::Withheld, Missing::Lost]
+            .into_iter()
+            .find(|why| said(*why));
+        Known::Missing(why.unwrap_or_else(|| self.missing()))
+    }
+
+    /// Start and end as sent: of its spans, else of what answered it, else of what proposed it.
+    fn times(&self) -> (Nanos, Nanos) {
+        let of = |wanted: fn(&Piece) -> bool| {
+            let chosen = || self.pieces.iter().filter(|piece| wanted(piece));
+            Some((
+                chosen().map(|piece| piece.start).min()?,
+                chosen().map(|piece| piece.end).max()?,
+            ))
+        };
+        of(|piece| {
+            matches!(
+                says_call(piece),
+                Some(CallSays {
+                    moment: Moment::Ran { .. },
+                    ..
+                })
+            )
+        })
+        .or_else(|| {
+            of(|piece| match &piece.says {
+                Says::Call(call) => matches!(
+                    call.moment,
+                    Moment::Asked
+                        | Moment::Refused { .. }
+                        | Moment::Answered { history: false, .. }
+                ),
+                Says::Decision(_) => true,
+                Says::Check(_) => false,
+            })
+        })
+        .or_else(|| of(creates))
+        .unwrap_or_default()
+    }
+
+    /// The service of the agent that acted: never that of a gateway or policy engine that only spoke about it.
+    fn service(&self) -> crate::model::Service {
+        self.calls()
+            .filter(|(piece, _)| !piece.role.is_independent())
+            .max_by_key(|(piece, call)| (rank(piece, call).0, std::cmp::Reverse(*piece)))
+            .map(|(piece, _)| piece.service.clone())
+            .or_else(|| {
+                self.turn
+                    .service
+                    .as_ref()
+                    .map(|service| service.value.clone())
+            })
+            .unwrap_or_default()
+    }
+
+    fn agent(&self) -> Known<(Arc<str>, Option<Arc<str>>)> {
+        let own = self
+            .calls()
+            .filter(|(piece, _)| piece.agent.is_some())
+            .max_by_key(|(piece, call)| (rank(piece, call).0, std::cmp::Reverse(*piece)))
+            .and_then(|(piece, _)| piece.agent.clone());
+        let shared = || self.turn.agent.as_ref().map(|agent| agent.value.clone());
+        own.or_else(shared)
+            .map_or(Known::Missing(self.missing()), Known::Value)
+    }
+
+    fn context(&self, end: Nanos) -> Known<Vec<Arc<str>>> {
+        let before = || {
+            self.turn
+                .context
+                .iter()
+                .filter(|(at, ..)| *at <= end)
+                .map(|(_, _, ids)| ids)
+        };
+        if before().next().is_none() {
+            return Known::Missing(self.missing());
+        }
+        if before().any(|ids| !ids.is_present()) {
+            return Known::Missing(Missing::Withheld);
+        }
+        let ids: BTreeSet<Arc<str>> = before()
+            .filter_map(Known::value)
+            .flatten()
+            .cloned()
+            .collect();
+        Known::Value(ids.into_iter().collect())
+    }
+
+    fn policies(&self, decisions: &[Decision]) -> Known<Vec<Arc<str>>> {
+        let own = self.calls().flat_map(|(_, call)| call.policies.iter());
+        let decided = decisions
+            .iter()
+            .flat_map(|decision| decision.policies.iter());
+        let all: BTreeSet<&Arc<str>> = own.chain(decided).chain(&self.turn.policies).collect();
+        if all.is_empty() {
+            return Known::Missing(self.missing());
+        }
+        Known::Value(all.into_iter().cloned().collect())
+    }
+
+    /// Decisions and checks about it: its own, those about its spans, and those about the response that proposed it.
+    fn said_about(&self, book: &Book, keys: &[Key]) -> (Vec<Decision>, Vec<Check>) {
+        let mut decisions = BTreeSet::new();
+        let mut checks = BTreeSet::new();
+        for piece in &self.pieces {
+            match &piece.says {
+                Says::Decision(decision) => drop(decisions.insert((**decision).clone())),
+                Says::Check(check) => drop(checks.insert((**check).clone())),
+                Says::Call(_) => {}
+            }
+        }
+        let mut attached = |turn: Option<&TurnState>, about: &About| {
+            for said in turn
+                .and_then(|turn| turn.attached.get(about))
+                .into_iter()
+                .flatten()
+            {
+                match said {
+                    Attached::Decision(decision) => drop(decisions.insert((**decision).clone())),
+                    Attached::Check(check) => drop(checks.insert((**check).clone())),
+                }
+            }
+        };
+        let tenant = &self.turn.tenant;
+        for key in keys {
+            if let Key::Span(trace, span) = key {
+                attached(
+                    book.turns.get(&super::fold::turn_of_trace(tenant, *trace)),
+                    &About::Span(*span),
+                );
+            }
+        }
+        for (piece, call) in self
+            .calls()
+            .filter(|(_, call)| call.moment == Moment::Proposed)
+        {
+            if let Some((trace, span)) = piece.span {
+                attached(
+                    book.turns.get(&super::fold::turn_of_trace(tenant, trace)),
+                    &About::Span(span),
+                );
+            }
+            if let Some(response) = &call.response_id {
+                let turn = super::fold::turn_of_response(tenant, response);
+                attached(book.turns.get(&turn), &About::Response(response.clone()));
+            }
+        }
+        let mut decisions: Vec<_> = decisions.into_iter().collect();
+        decisions.sort();
+        let mut checks: Vec<_> = checks.into_iter().collect();
+        checks.sort();
+        (decisions, checks)
+    }
+
+    /// The eight fields (DESIGN §5).
+    fn fields(&self, action: &Action) -> BTreeMap<Field, Known<()>> {
+        let intent = match &self.turn.intent {
+            Some(Ranked {
+                value: Known::Value(_),
+                ..
+            }) => Known::Value(()),
+            Some(Ranked {
+                value: Known::Missing(why),
+                ..
+            }) => Known::Missing(*why),
+            None if self.turn.withheld => Known::Missing(Missing::Withheld),
+            None => Known::Missing(self.missing()),
+        };
+        let checked = action
+            .checks
+            .iter()
+            .any(|check| check.phase == Phase::PostAction);
+        let unchecked = if self.reading.closed {
+            Missing::Absent
+        } else {
+            Missing::Pending
+        };
+        BTreeMap::from([
+            (Field::Intent, intent),
+            (Field::Policy, action.policy.as_ref().map(drop)),
+            (Field::Context, action.context.as_ref().map(drop)),
+            (Field::Tool, action.tool.as_ref().map(drop)),
+            (Field::Parameters, action.arguments.as_ref().map(drop)),
+            (Field::Target, action.target.as_ref().map(drop)),
+            (Field::Output, action.output.as_ref().map(drop)),
+            (
+                Field::PostCheck,
+                if checked {
+                    Known::Value(())
+                } else {
+                    Known::Missing(unchecked)
+                },
+            ),
+        ])
+    }
+}
+
+/// How much a record's word on a call's own facts counts: a run before messages, then provenance, then later end.
+fn rank(piece: &Piece, call: &CallSays) -> (bool, Provenance, Nanos) {
+    (
+        matches!(call.moment, Moment::Ran { .. }),
+        piece.provenance,
+        piece.end,
+    )
+}
+
+fn says_call(piece: &Piece) -> Option<&CallSays> {
+    match &piece.says {
+        Says::Call(call) => Some(call),
+        _ => None,
+    }
+}
+
+/// Whether a piece makes an action. History completes actions and makes none; so does a carried call without an
+/// id, which cannot be told from an earlier one.
+fn creates(piece: &Piece) -> bool {
+    match &piece.says {
+        Says::Call(call) => match call.moment {
+            Moment::History | Moment::Answered { history: true, .. } => false,
+            Moment::Carried | Moment::Answered { .. } | Moment::Refused { .. } => call.id.is_some(),
+            Moment::Proposed | Moment::Asked | Moment::Ran { .. } => true,
+        },
+        Says::Decision(decision) => decision.call_id.is_some() || decision.tool.is_some(),
+        Says::Check(_) => false,
+    }
+}
+
+/// Where a call stands, by its records alone (DESIGN §5).
+pub(super) fn state_of(pieces: &[&Piece], tool_spans: bool) -> State {
+    let calls = || {
+        pieces
+            .iter()
+            .filter_map(|piece| Some((*piece, says_call(piece)?)))
+    };
+    let mut ran: Vec<_> = calls()
+        .filter_map(|(piece, call)| match &call.moment {
+            Moment::Ran { status, proof } => {
+                Some((piece.end, piece, status, *proof, call.result.is_present()))
+            }
+            _ => None,
+        })
+        .collect();
+    ran.sort_by_key(|(end, piece, ..)| (*end, *piece));
+    let refused = calls().filter_map(|(_, call)| match call.moment {
+        Moment::Refused { by } => Some(by),
+        _ => None,
+    });
+    let refused = refused.min_by_key(|by| (*by == By::Unknown, *by));
+    let asked = calls().any(|(_, call)| call.moment == Moment::Asked);
+    let answers = || {
+        calls().filter_map(|(_, call)| match call.moment {
+            Moment::Answered { error, .. } => Some(error),
+            _ => None,
+        })
+    };
+    let (answered, error) = (answers().next().is_some(), answers().any(|error| error));
+    let mut decisions: Vec<_> = pieces
+        .iter()
+        .filter_map(|piece| match &piece.says {
+            Says::Decision(decision) => Some((**decision).clone()),
+            _ => None,
+        })
+        .collect();
+    decisions.sort();
+    let decided = last_enforced(&decisions);
+
+    let proven = ran
+        .iter()
+        .any(|(_, _, _, proof, result)| *proof == Proof::Ran || *result);
+    let ending = || match ran.last() {
+        Some((_, _, Status::Error(message), ..)) => {
+            State::Executed(Execution::Failed(message.clone()))
+        }
+        _ if error => State::Executed(Execution::Failed(
+            "the tool's result says it is an error".into(),
+        )),
+        _ => State::Executed(Execution::Ok),
+    };
+    if ran.iter().any(|(_, _, _, proof, _)| *proof == Proof::Ran) {
+        return ending();
+    }
+    if let Some(by) = refused {
+        return State::Refused(by);
+    }
+    if proven {
+        return ending();
+    }
+    match decided.map(|decision| (decision.outcome, decision.by)) {
+        Some((Outcome::Deny, by)) => return State::Refused(by),
+        Some((Outcome::Abort, _)) => return State::Aborted,
+        Some((Outcome::Timeout, _)) => return State::Expired,
+        _ => {}
+    }
+    if !ran.is_empty() {
+        let failed = matches!(ran.last(), Some((_, _, Status::Error(_), ..)));
+        return match (failed, answered, asked) {
+            // Such a span is also made for a call that something kept from running; a tool that really raised
+            // would have ended the run without an answer.
+            (true, true, _) => State::Refused(By::Unknown),
+            (true, false, _) | (false, true, _) => ending(),
+            (false, false, true) => State::Asked,
+            (false, false, false) => State::Executed(Execution::UnknownResult),
+        };
+    }
+    if answered {
+        // Where tool calls have spans, an answer without one was made by something that kept the tool from running.
+        return match tool_spans {
+            true => State::Refused(By::Unknown),
+            false => State::Executed(Execution::UnknownResult),
+        };
+    }
+    let asked = asked
+        || matches!(
+            decided,
+            Some(Decision {
+                outcome: Outcome::Ask,
+                ..
+            })
+        );
+    if asked { State::Asked } else { State::Proposed }
+}
+
+impl TurnState {
+    /// What the turn's actions share, as a record.
+    pub fn record(&self, closed: bool) -> Turn {
+        let missing = if !closed {
+            Missing::Pending
+        } else if self.root_ended.is_none() || self.sampled {
+            Missing::Lost
+        } else {
+            Missing::Absent
+        };
+        let text = |slot: &Option<Ranked<Known<crate::model::Text>>>| match slot {
+            Some(ranked) => match &ranked.value {
+                Known::Value(text) => Known::Value(ranked.shared(text.clone())),
+                Known::Missing(why) => Known::Missing(*why),
+            },
+            None if self.withheld => Known::Missing(Missing::Withheld),
+            None => Known::Missing(missing),
+        };
+        let service = self
+            .service
+            .as_ref()
+            .map(|service| service.value.clone())
+            .unwrap_or_default();
+        Turn {
+            id: self.id,
+            revision: 0,
+            tenant: self.tenant.clone(),
+            trace: self.trace,
+            conversation: self.conversation.as_ref().map(|ranked| {
+                let id = conversation_id(&self.tenant, &service, &ranked.value);
+                ranked.shared((id, ranked.value.clone()))
+            }),
+            service,
+            agent: self
+                .agent
+                .as_ref()
+                .map(|ranked| ranked.shared(ranked.value.clone())),
+            intent: text(&self.intent),
+            intent_id: self
+                .intent_id
+                .as_ref()
+                .map(|ranked| ranked.shared(ranked.value.clone())),
+            prompt: text(&self.prompt),
+            prompt_version: self
+                .prompt_version
+                .as_ref()
+                .map(|ranked| ranked.shared(ranked.value.clone())),
+            policies: self.policies.iter().cloned().collect(),
+            context: self
+                .context
+                .iter()
+                .map(|(at, _, ids)| (*at, ids.clone()))
+                .collect(),
+            plan: match &self.plan {
+                Some(ranked) => Known::Value(ranked.shared(ranked.value.clone())),
+                None => Known::Missing(missing),
+            },
+            plan_decisions: self.plan_decisions.iter().cloned().collect(),
+            models: self.models.values().cloned().collect(),
+            delegations: self.delegations.iter().cloned().collect(),
+            containment: self.containment.iter().cloned().collect(),
+            root_ended: self.root_ended,
+            closed,
+            sampled: self.sampled,
+            withheld: self.withheld,
+            start: self.start,
+            end: self.end,
+        }
+    }
+}
+
+impl<T> Ranked<T> {
+    fn shared<U>(&self, value: U) -> Shared<U> {
+        Shared {
+            value,
+            provenance: self.provenance,
+            evidence: self.evidence,
+            at: self.start,
+        }
+    }
+}
+
+/// The conversation of a service. Its epoch is told by whoever lists conversations: it is a gap in event time.
+pub fn conversation_id(
+    tenant: &Tenant,
+    service: &crate::model::Service,
+    id: &str,
+) -> ConversationId {
+    let mut hasher = blake3::Hasher::new();
+    for part in [tenant.as_str(), &service.namespace, &service.name, id] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let mut out = [0; 16];
+    out.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    ConversationId(out)
+}

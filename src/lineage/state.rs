@@ -1,0 +1,226 @@
+//! What is kept of a set of evidence: the pieces that `assemble` reads.
+//!
+//! ```text
+//! Book
+//!   turns      TurnId → TurnState      what a turn's actions share, and its span tree
+//!   actions    Handle → ActionState    one connected component of keys, with its own pieces
+//!   by_key     Key    → Handle         union-find's answer: where a key belongs now
+//!   by_pair    (tenant, call id) → Handles   who may be two halves of one action
+//! ```
+//!
+//! Every field is a function of the set of records folded so far: sets, and winners by a total order.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::model::{
+    Check, Containment, Decision, EvidenceId, Key, Known, ModelUse, Nanos, Piece, PlanText,
+    Provenance, Service, SpanId, SpanNode, Tenant, Text, TraceId, TurnId, Witness,
+};
+
+/// Names an action inside one engine, before it has a public id. Given in journal order.
+pub type Handle = u64;
+
+/// A candidate for what a turn's actions share. The best one is kept: the greatest provenance, then the earliest
+/// start, then the shortest message array, then the smallest evidence id. Earliest, because a sub-agent speaks
+/// later than the agent that called it and must not overwrite what the user said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ranked<T> {
+    /// How it is known.
+    pub provenance: Provenance,
+    /// Start of its record as sent.
+    pub start: Nanos,
+    /// Length of the message array it was read from, or 0.
+    pub read_at: u64,
+    /// Its record.
+    pub evidence: EvidenceId,
+    /// The value.
+    pub value: T,
+}
+
+impl<T: Ord> Ranked<T> {
+    fn beats(&self, other: &Self) -> bool {
+        let key = |ranked: &Self| (ranked.start, ranked.read_at, ranked.evidence);
+        self.provenance > other.provenance
+            || self.provenance == other.provenance
+                && (key(self), &self.value) < (key(other), &other.value)
+    }
+
+    /// Keeps the better one. True when the kept value changed.
+    pub(super) fn offer(self, slot: &mut Option<Self>) -> bool {
+        match slot {
+            Some(kept) if !self.beats(kept) => false,
+            Some(kept) => {
+                let changed = kept.value != self.value;
+                *kept = self;
+                changed
+            }
+            None => {
+                *slot = Some(self);
+                true
+            }
+        }
+    }
+}
+
+/// What a decision or check without a call id is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum About {
+    /// A span of the turn.
+    Span(SpanId),
+    /// A model response.
+    Response(Arc<str>),
+    /// The turn as a whole.
+    Turn,
+}
+
+/// A decision or check that is attached to the actions it is about when they are read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Attached {
+    /// A decision.
+    Decision(Box<Decision>),
+    /// A check.
+    Check(Box<Check>),
+}
+
+/// One turn's state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TurnState {
+    /// Its id.
+    pub id: TurnId,
+    /// Whose.
+    pub tenant: Tenant,
+    /// The trace it is, if it is one.
+    pub trace: Option<TraceId>,
+    /// Content hashes of all its evidence.
+    pub evidence: BTreeSet<EvidenceId>,
+    /// The span tree.
+    pub spans: BTreeMap<SpanId, SpanNode>,
+    /// The service that speaks first.
+    pub service: Option<Ranked<Service>>,
+    /// The conversation id as sent.
+    pub conversation: Option<Ranked<Arc<str>>>,
+    /// The outermost agent: name and version.
+    pub agent: Option<Ranked<(Arc<str>, Option<Arc<str>>)>>,
+    /// What the user asked for.
+    pub intent: Option<Ranked<Known<Text>>>,
+    /// An opaque id of it.
+    pub intent_id: Option<Ranked<Arc<str>>>,
+    /// The system prompt.
+    pub prompt: Option<Ranked<Known<Text>>>,
+    /// Its version.
+    pub prompt_version: Option<Ranked<Arc<str>>>,
+    /// The plan.
+    pub plan: Option<Ranked<PlanText>>,
+    /// Decisions about plans.
+    pub plan_decisions: BTreeSet<Decision>,
+    /// Policies in force.
+    pub policies: BTreeSet<Arc<str>>,
+    /// Retrievals: end, record, ids.
+    pub context: BTreeSet<(Nanos, EvidenceId, Known<Vec<Arc<str>>>)>,
+    /// Model calls by their span, or by the record's first eight bytes.
+    pub models: BTreeMap<SpanId, ModelUse>,
+    /// Agents handed to.
+    pub delegations: BTreeSet<Arc<str>>,
+    /// Containment steps.
+    pub containment: BTreeSet<(Nanos, Containment, Witness)>,
+    /// Decisions and checks by what they are about.
+    pub attached: BTreeMap<About, BTreeSet<Attached>>,
+    /// Some tool call of it has a span: an answer without one was never run.
+    pub tool_spans: bool,
+    /// Sampled telemetry.
+    pub sampled: bool,
+    /// Content capture is off somewhere in it.
+    pub withheld: bool,
+    /// Last end of a root span, as sent.
+    pub root_ended: Option<Nanos>,
+    /// First start as sent.
+    pub start: Nanos,
+    /// Last end as sent.
+    pub end: Nanos,
+    /// The components that stand in it.
+    pub members: BTreeSet<Handle>,
+    /// Components without a call id: only where there are some, pairs are looked for. Follows from their keys.
+    pub(super) idless: BTreeSet<Handle>,
+    /// Spans whose ancestors are not all here: missing parent → spans that wait for it. Follows from `spans`.
+    pub(super) waiting: BTreeMap<SpanId, BTreeSet<SpanId>>,
+    /// Message arrays that were read, longest per conversation. A shortcut, never part of the result.
+    pub(super) cursors: Vec<super::messages::Cursor>,
+}
+
+/// One connected component of keys.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActionState {
+    /// Its name in this engine.
+    pub handle: Handle,
+    /// Whose.
+    pub tenant: Tenant,
+    /// The turn that keeps its row.
+    pub home: TurnId,
+    /// Its keys.
+    pub keys: BTreeSet<Key>,
+    /// What its records say, by identity (see [`super::identity`]).
+    pub pieces: BTreeMap<u128, Piece>,
+    /// A tool span with an agent's span below it.
+    pub delegates: bool,
+    /// More pieces came than are kept.
+    pub crowded: bool,
+}
+
+impl ActionState {
+    /// The turns it stands in.
+    pub fn turns(&self) -> BTreeSet<TurnId> {
+        self.pieces
+            .values()
+            .map(|piece| piece.turn)
+            .chain([self.home])
+            .collect()
+    }
+}
+
+/// All lineage state in memory.
+#[derive(Debug, Default)]
+pub struct Book {
+    pub(super) turns: HashMap<TurnId, TurnState, foldhash::fast::RandomState>,
+    pub(super) actions: HashMap<Handle, ActionState, foldhash::fast::RandomState>,
+    pub(super) by_key: HashMap<Key, Handle, foldhash::fast::RandomState>,
+    pub(super) by_pair: HashMap<(Tenant, Arc<str>), BTreeSet<Handle>, foldhash::fast::RandomState>,
+    pub(super) next: Handle,
+}
+
+impl TurnState {
+    pub(super) fn new(id: TurnId, tenant: Tenant, trace: Option<TraceId>) -> Self {
+        Self {
+            id,
+            tenant,
+            trace,
+            evidence: BTreeSet::new(),
+            spans: BTreeMap::new(),
+            service: None,
+            conversation: None,
+            agent: None,
+            intent: None,
+            intent_id: None,
+            prompt: None,
+            prompt_version: None,
+            plan: None,
+            plan_decisions: BTreeSet::new(),
+            policies: BTreeSet::new(),
+            context: BTreeSet::new(),
+            models: BTreeMap::new(),
+            delegations: BTreeSet::new(),
+            containment: BTreeSet::new(),
+            attached: BTreeMap::new(),
+            tool_spans: false,
+            sampled: false,
+            withheld: false,
+            root_ended: None,
+            start: Nanos(u64::MAX),
+            end: Nanos(0),
+            members: BTreeSet::new(),
+            idless: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            cursors: Vec::new(),
+        }
+    }
+}

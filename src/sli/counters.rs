@@ -1,0 +1,295 @@
+//! Live counters: one table of series for every metric that the engine counts, with a budget of label values.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::catalogue::{Exemplar, Kind, Metric, OVERFLOW, Sample, SampleValue};
+use crate::model::{Nanos, Sli, Span, Tenant, Value};
+
+/// How many agents of a tenant have series of their own (DESIGN P8); the rest share [`OVERFLOW`].
+const AGENTS: usize = 2_000;
+/// How many tools, scopes and rules of a tenant have series of their own.
+const NAMES: usize = 500;
+/// A slot that was not used for this long is freed, and its series with it.
+const IDLE_SLOT: Span = Span::days(7);
+/// Exemplars of one series are at least this far apart (`slo.md` §8.3).
+const EXEMPLAR_SPACING: Span = Span::seconds(1);
+/// Labels whose values come from telemetry.
+const UNBOUNDED: &[(&str, usize)] = &[
+    ("agent", AGENTS),
+    ("tool", NAMES),
+    ("scope", NAMES),
+    ("rule", NAMES),
+    ("service", NAMES),
+];
+
+/// One counter.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Series {
+    /// Its value.
+    pub value: u64,
+    /// The last trace it counted.
+    pub exemplar: Option<Exemplar>,
+}
+
+/// A distribution, in milliseconds, 1 ms to 10 days, two significant digits.
+pub type Histogram = hdrhistogram::Histogram<u64>;
+
+/// All live series of the engine.
+#[derive(Debug, Clone)]
+pub struct Counters {
+    series: BTreeMap<(Metric, Vec<Arc<str>>), Series>,
+    /// (tenant, label) → value → last use.
+    slots: BTreeMap<(Arc<str>, &'static str), BTreeMap<Arc<str>, Nanos>>,
+    settle_lag: Histogram,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            series: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            settle_lag: new_histogram(),
+        }
+    }
+}
+
+fn new_histogram() -> Histogram {
+    Histogram::new_with_bounds(1, 10 * 24 * 3_600_000, 2).expect("constant bounds are valid")
+}
+
+impl Counters {
+    /// Puts series back that a checkpoint kept. Every label value gets its slot back.
+    pub fn restore(
+        series: impl IntoIterator<Item = (Metric, Vec<Arc<str>>, Series)>,
+        settle_lag: Option<Histogram>,
+        now: Nanos,
+    ) -> Self {
+        let mut counters = Self {
+            settle_lag: settle_lag.unwrap_or_else(new_histogram),
+            ..Self::default()
+        };
+        for (metric, mut labels, series) in series {
+            counters.slot(metric, &mut labels, now);
+            counters.series.insert((metric, labels), series);
+        }
+        counters
+    }
+
+    /// Adds to a counter; unbounded labels over their budget become [`OVERFLOW`].
+    pub fn add(
+        &mut self,
+        metric: Metric,
+        labels: &[&str],
+        count: u64,
+        now: Nanos,
+        exemplar: Option<Exemplar>,
+    ) {
+        debug_assert_eq!(metric.def().kind, Kind::Counter);
+        debug_assert_eq!(metric.def().labels.len(), labels.len(), "{metric:?}");
+        let mut labels: Vec<Arc<str>> = labels.iter().map(|label| Arc::from(*label)).collect();
+        self.slot(metric, &mut labels, now);
+        let series = self.series.entry((metric, labels)).or_default();
+        series.value += count;
+        if let Some(new) = exemplar {
+            let due = series
+                .exemplar
+                .is_none_or(|old| new.at.since(old.at) >= EXEMPLAR_SPACING);
+            if due {
+                series.exemplar = Some(new);
+            }
+        }
+    }
+
+    /// Makes the series of an agent before its first verdict: a counter born with 1 has no increase (`slo.md` §8.4).
+    pub fn introduce(&mut self, tenant: &Tenant, agent: &str, now: Nanos) {
+        for sli in Sli::ALL {
+            for value in Value::ALL {
+                self.add(
+                    Metric::SliEvents,
+                    &[tenant.as_str(), sli.as_str(), agent, value.as_str()],
+                    0,
+                    now,
+                    None,
+                );
+            }
+        }
+        self.add(
+            Metric::DeniedRetries,
+            &[tenant.as_str(), agent],
+            0,
+            now,
+            None,
+        );
+    }
+
+    /// Records how long after its end an action settled.
+    pub fn settled_after(&mut self, lag: Span) {
+        self.settle_lag
+            .saturating_record((lag.0 / 1_000_000).max(1));
+    }
+
+    /// One counter's value; zero when there is none.
+    pub fn get(&self, metric: Metric, labels: &[&str]) -> u64 {
+        let labels: Vec<Arc<str>> = labels.iter().map(|label| Arc::from(*label)).collect();
+        self.series
+            .get(&(metric, labels))
+            .map_or(0, |series| series.value)
+    }
+
+    /// Every series.
+    pub fn series(&self) -> impl Iterator<Item = (Metric, &[Arc<str>], &Series)> {
+        self.series
+            .iter()
+            .map(|((metric, labels), series)| (*metric, labels.as_slice(), series))
+    }
+
+    /// The distribution of settle lag.
+    pub fn settle_lag(&self) -> &Histogram {
+        &self.settle_lag
+    }
+
+    /// Frees slots that nobody used for a week, with their series.
+    pub fn tidy(&mut self, now: Nanos) {
+        let mut freed = Vec::new();
+        for ((tenant, label), values) in &mut self.slots {
+            values.retain(|value, used| {
+                let keep = now.since(*used) < IDLE_SLOT;
+                if !keep {
+                    freed.push((tenant.clone(), *label, value.clone()));
+                }
+                keep
+            });
+        }
+        for (tenant, label, value) in freed {
+            self.series.retain(|(metric, labels), _| {
+                let at = |name: &str| metric.def().labels.iter().position(|known| *known == name);
+                let same_tenant = at("tenant").is_none_or(|index| labels[index] == tenant);
+                !(same_tenant && at(label).is_some_and(|index| labels[index] == value))
+            });
+        }
+    }
+
+    /// The series for exposition.
+    pub fn samples(&self) -> Vec<Sample> {
+        let counters = self.series.iter().map(|((metric, labels), series)| Sample {
+            metric: *metric,
+            labels: labels.clone(),
+            value: SampleValue::Counter(series.value, series.exemplar),
+        });
+        counters
+            .chain([histogram(
+                Metric::SettleLag,
+                &self.settle_lag,
+                SETTLE_BUCKETS,
+            )])
+            .collect()
+    }
+
+    /// Replaces what has no room left by the overflow slot.
+    fn slot(&mut self, metric: Metric, labels: &mut [Arc<str>], now: Nanos) {
+        let names = metric.def().labels;
+        let tenant = names
+            .iter()
+            .position(|name| *name == "tenant")
+            .map_or_else(|| "".into(), |at| labels[at].clone());
+        let mut overflowed = None;
+        for (name, label) in names.iter().zip(labels.iter_mut()) {
+            let Some((name, budget)) = UNBOUNDED.iter().find(|(unbounded, _)| unbounded == name)
+            else {
+                continue;
+            };
+            let slots = self.slots.entry((tenant.clone(), name)).or_default();
+            if let Some(used) = slots.get_mut(label) {
+                *used = now;
+            } else if slots.len() < *budget {
+                slots.insert(label.clone(), now);
+            } else if &**label != OVERFLOW {
+                *label = OVERFLOW.into();
+                overflowed = Some(*name);
+            }
+        }
+        if let Some(name) = overflowed {
+            self.series
+                .entry((Metric::CardinalityOverflow, vec![name.into()]))
+                .or_default()
+                .value += 1;
+        }
+    }
+}
+
+/// Upper bounds of settle lag in seconds: the grace, the idle time and the ask fall into buckets of their own.
+const SETTLE_BUCKETS: &[f64] = &[
+    1.0, 5.0, 15.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0, 172_800.0,
+];
+
+/// A distribution of milliseconds as classic buckets of seconds.
+pub fn histogram(metric: Metric, histogram: &Histogram, bounds: &[f64]) -> Sample {
+    let below = |seconds: f64| histogram.count_between(0, (seconds * 1000.0) as u64);
+    let mut buckets: Vec<(f64, u64)> = bounds.iter().map(|bound| (*bound, below(*bound))).collect();
+    buckets.push((f64::INFINITY, histogram.len()));
+    let sum = histogram
+        .iter_recorded()
+        .map(|it| it.value_iterated_to() as f64 * it.count_at_value() as f64)
+        .sum::<f64>();
+    Sample {
+        metric,
+        labels: Vec::new(),
+        value: SampleValue::Histogram {
+            buckets,
+            sum: sum / 1000.0,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_room_is_counted_under_the_overflow_slot_and_totals_stay_exact() {
+        let mut counters = Counters::default();
+        for agent in 0..AGENTS + 5 {
+            let agent = format!("agent-{agent}");
+            counters.add(
+                Metric::DeniedRetries,
+                &["default", &agent],
+                1,
+                Nanos(1),
+                None,
+            );
+        }
+        assert_eq!(
+            counters.get(Metric::DeniedRetries, &["default", "agent-0"]),
+            1
+        );
+        assert_eq!(
+            counters.get(Metric::DeniedRetries, &["default", OVERFLOW]),
+            5
+        );
+        assert_eq!(counters.get(Metric::CardinalityOverflow, &["agent"]), 5);
+        let total: u64 = counters
+            .series()
+            .filter(|(metric, ..)| *metric == Metric::DeniedRetries)
+            .map(|it| it.2.value)
+            .sum();
+        assert_eq!(total, (AGENTS + 5) as u64);
+    }
+
+    #[test]
+    fn a_slot_unused_for_a_week_is_freed_with_its_series() {
+        let mut counters = Counters::default();
+        counters.add(
+            Metric::DeniedRetries,
+            &["default", "old"],
+            1,
+            Nanos(0),
+            None,
+        );
+        let later = Nanos(0) + IDLE_SLOT;
+        counters.add(Metric::DeniedRetries, &["default", "new"], 1, later, None);
+        counters.tidy(later);
+        assert_eq!(counters.get(Metric::DeniedRetries, &["default", "old"]), 0);
+        assert_eq!(counters.get(Metric::DeniedRetries, &["default", "new"]), 1);
+    }
+}

@@ -1,0 +1,136 @@
+//! The event-time ledger: good, bad and unknown per tenant, SLI, agent and five minutes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Nanos, Sli, Span, Tenant, Value};
+
+/// Length of a slice.
+pub const SLICE: Span = Span::minutes(5);
+
+/// Where a verdict is booked. The agent is the real one: the ledger has no overflow slot.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LedgerKey {
+    /// Start of the slice.
+    pub slice: Nanos,
+    /// Whose.
+    pub tenant: Tenant,
+    /// Which SLI.
+    pub sli: Sli,
+    /// Which agent.
+    pub agent: Arc<str>,
+}
+
+/// The counts of one slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Cell {
+    /// Good actions.
+    pub good: u64,
+    /// Bad actions.
+    pub bad: u64,
+    /// Actions about which nothing can be said.
+    pub unknown: u64,
+}
+
+impl Cell {
+    fn slot(&mut self, value: Value) -> &mut u64 {
+        match value {
+            Value::Good => &mut self.good,
+            Value::Bad => &mut self.bad,
+            Value::Unknown => &mut self.unknown,
+        }
+    }
+
+    /// The count of one value.
+    pub fn get(&self, value: Value) -> u64 {
+        match value {
+            Value::Good => self.good,
+            Value::Bad => self.bad,
+            Value::Unknown => self.unknown,
+        }
+    }
+
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.good + self.bad + self.unknown
+    }
+
+    /// Adds another slice's counts.
+    pub fn add(&mut self, other: &Self) {
+        self.good += other.good;
+        self.bad += other.bad;
+        self.unknown += other.unknown;
+    }
+}
+
+/// The slices in memory, and which of them changed since the last checkpoint.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ledger {
+    cells: BTreeMap<LedgerKey, Cell>,
+    changed: BTreeSet<LedgerKey>,
+}
+
+impl Ledger {
+    /// Puts slices back that a checkpoint kept.
+    pub fn restore(cells: impl IntoIterator<Item = (LedgerKey, Cell)>) -> Self {
+        Self {
+            cells: cells.into_iter().collect(),
+            changed: BTreeSet::new(),
+        }
+    }
+
+    /// Moves one action from what was booked to what is known now.
+    pub fn book(&mut self, from: Option<&(LedgerKey, Value)>, to: Option<&(LedgerKey, Value)>) {
+        if from == to {
+            return;
+        }
+        if let Some((key, value)) = from {
+            let cell = self.cells.entry(key.clone()).or_default();
+            let slot = cell.slot(*value);
+            *slot = slot.saturating_sub(1);
+            self.changed.insert(key.clone());
+        }
+        if let Some((key, value)) = to {
+            *self.cells.entry(key.clone()).or_default().slot(*value) += 1;
+            self.changed.insert(key.clone());
+        }
+    }
+
+    /// Every slice, in time order. Empty ones are left out: they say the same as absent ones.
+    pub fn cells(&self) -> impl Iterator<Item = (&LedgerKey, &Cell)> {
+        self.cells.iter().filter(|(_, cell)| cell.total() > 0)
+    }
+
+    /// Sums per (tenant, SLI, agent) over slices that start at or after `since`.
+    pub fn totals(&self, since: Nanos) -> BTreeMap<(Tenant, Sli, Arc<str>), Cell> {
+        let mut totals: BTreeMap<_, Cell> = BTreeMap::new();
+        for (key, cell) in self.cells().filter(|(key, _)| key.slice >= since) {
+            totals
+                .entry((key.tenant.clone(), key.sli, key.agent.clone()))
+                .or_default()
+                .add(cell);
+        }
+        totals
+    }
+
+    /// What changed since it was last asked.
+    pub fn take_changed(&mut self) -> Vec<(LedgerKey, Cell)> {
+        let cells = &self.cells;
+        std::mem::take(&mut self.changed)
+            .into_iter()
+            .map(|key| {
+                let cell = cells.get(&key).copied().unwrap_or_default();
+                (key, cell)
+            })
+            .collect()
+    }
+
+    /// Drops slices before `before` from memory; the store keeps them.
+    pub fn forget(&mut self, before: Nanos) {
+        let changed = &self.changed;
+        self.cells
+            .retain(|key, _| key.slice >= before || changed.contains(key));
+    }
+}
