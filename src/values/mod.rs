@@ -21,7 +21,7 @@ pub use canonical::canonical;
 pub use number::write_number;
 pub use pseudo::pseudo;
 pub use read::{known, number_of, truth_of};
-pub use spoken::spoken;
+pub use spoken::{is_failure, spoken};
 
 /// Digest of a text: of its canonical JSON when it is JSON, else of its bytes. Key 0.
 pub fn digest_json(text: &str) -> Digest {

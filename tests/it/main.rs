@@ -3,11 +3,8 @@
 mod bad_input;
 mod captures;
 mod check;
-mod export;
-mod prometheus;
-mod rules;
-mod rules_dashboard;
-mod rules_deploy;
+mod dialect;
+mod dialect_words;
 mod support;
 mod wire_captures;
 mod wire_fuzz;
