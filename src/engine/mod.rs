@@ -258,6 +258,8 @@ impl Engine {
     /// Folds one piece of evidence, and sets the deadlines that follow from it.
     fn fold(&mut self, evidence: &Evidence, output: &mut Output) {
         self.observe(evidence);
+        let known = self.book.turn_state(lineage::turn_of(evidence)).map(|turn| turn.end);
+        let beyond = self.now > known.unwrap_or(evidence.end) + self.constants().horizon;
         let touched = self.book.fold(evidence);
         if touched.duplicate {
             let tenant = evidence.tenant.as_str();
@@ -294,6 +296,7 @@ impl Engine {
                 ..Account::default()
             });
             account.last_seen = clock;
+            account.frozen |= beyond;
             let late = self.now.since(evidence.end).0;
             if account.latest.is_none_or(|(end, _)| end <= evidence.end) {
                 account.latest = Some((evidence.end, late));
@@ -310,6 +313,13 @@ impl Engine {
         }
         if touched.root {
             self.root_ended(touched.turn, clock + constants.grace);
+        }
+        if beyond {
+            for handle in self.book.members(touched.turn) {
+                if let Some(account) = self.accounts.get_mut(&handle) {
+                    account.frozen = true;
+                }
+            }
         }
         for turn in &touched.turns {
             self.changed.turns.insert(*turn);

@@ -247,13 +247,12 @@ impl Engine {
     /// Counts each verdict that is due and was not counted, and books what is known now.
     fn count(&mut self, handle: Handle, action: &Action) {
         let now = self.now;
-        let constants = self.constants();
         let Some(account) = self.accounts.get(&handle) else {
             return;
         };
         let first_time = account.due.is_empty() && account.published.is_none();
         let late = account.latest.map_or(0, |(_, late)| late) > self.live_limit().0;
-        let open_ledger = now <= action.end + constants.horizon;
+        let open_ledger = !account.frozen;
         let (tenant, agent) = (action.tenant.as_str(), action.agent_label());
         let exemplar = action
             .trace()
@@ -519,6 +518,7 @@ impl Engine {
         account.last_seen = account.last_seen.max(lost.last_seen);
         account.latest = account.latest.max(lost.latest);
         account.settled |= lost.settled;
+        account.frozen |= lost.frozen;
         for (rule, raised) in &lost.raised {
             account.raised.entry(rule.clone()).or_insert(*raised);
         }

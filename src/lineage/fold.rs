@@ -113,7 +113,8 @@ impl Book {
             part: 0,
         };
         fold.header();
-        for fact in &evidence.facts {
+        for (index, fact) in evidence.facts.iter().enumerate() {
+            fold.part = u16::try_from(index).unwrap_or(u16::MAX);
             fold.fact(fact);
         }
         fold.touched
@@ -175,7 +176,7 @@ impl Fold<'_> {
     fn span(&mut self, span: SpanId) {
         let evidence = self.evidence;
         let call = evidence.facts.iter().find_map(|fact| match &fact.what {
-            What::Call(call) if matches!(call.moment, Moment::Ran { .. }) => Some(call),
+            What::Call(call) => Some(call),
             _ => None,
         });
         let node = SpanNode {
@@ -504,7 +505,11 @@ impl Fold<'_> {
     ) {
         let evidence = self.evidence;
         let mut keys = Vec::with_capacity(3);
-        let own_span = matches!(call.moment, Moment::Ran { .. }) && evidence.node == Node::Tool;
+        let of_span = matches!(
+            call.moment,
+            Moment::Ran { .. } | Moment::Asked | Moment::Refused { .. }
+        );
+        let own_span = of_span && evidence.node == Node::Tool && read_at == 0;
         if let (true, Some(trace), Some(span)) = (own_span, evidence.trace, evidence.span) {
             keys.push(Key::Span(trace, span));
         }
@@ -655,7 +660,7 @@ impl Fold<'_> {
         let piece = Piece {
             end: evidence.end,
             evidence: evidence.id,
-            part: self.part,
+            part: if read_at == 0 { self.part } else { 0 },
             read_at,
             start: evidence.start,
             dialect: evidence.dialect.into(),
@@ -667,7 +672,6 @@ impl Fold<'_> {
             agent,
             says,
         };
-        self.part = self.part.saturating_add(1);
         let handle = self.component(keys);
         let action = self
             .book

@@ -275,20 +275,10 @@ impl Reader {
         result: Option<&RawValue>,
         error: bool,
     ) {
-        // What the AI SDK writes for a tool call that its user denied: `{"denied":true,"reason":…}`.
-        #[derive(Deserialize)]
-        struct Denied {
-            denied: bool,
-        }
-        let denied = result
-            .and_then(|raw| serde_json::from_str::<Denied>(raw.get()).ok())
-            .is_some_and(|it| it.denied);
-        let moment = match denied {
-            true => Moment::Refused { by: By::Unknown },
-            false => Moment::Answered {
-                error,
-                history: false,
-            },
+        let moment = match result.and_then(refusal) {
+            Some(Verdict::Denied(by)) => Moment::Refused { by },
+            Some(Verdict::Waits) => Moment::Asked,
+            None => Moment::Answered { error, history: false },
         };
         let mut call = Call::new(moment);
         call.tool = name.as_deref().map(Arc::from);
@@ -358,6 +348,39 @@ impl<'de> Visitor<'de> for &mut Reader {
         }
         Ok(())
     }
+}
+
+/// What a framework itself answers in place of a tool.
+#[derive(Clone, Copy)]
+enum Verdict {
+    Denied(By),
+    Waits,
+}
+
+/// Fixed answers of frameworks. Only exact texts: what a tool says about denials in its own words is its result.
+const ANSWERS: &[(&str, Verdict)] = &[
+    ("This tool call is rejected.", Verdict::Denied(By::Human)),
+    ("Error: Tool call invocation was rejected by user.", Verdict::Denied(By::Human)),
+    ("This tool call requires confirmation, please approve or reject.", Verdict::Waits),
+];
+
+/// Whether an answer was made by a framework that kept the tool from running: one of [`ANSWERS`] as a text or under
+/// `error`, or `{"denied":true}`, which the AI SDK writes for a call that its user denied.
+fn refusal(result: &RawValue) -> Option<Verdict> {
+    #[derive(Default, Deserialize)]
+    struct Answer<'a> {
+        #[serde(default)]
+        denied: bool,
+        #[serde(borrow, default)]
+        error: Option<Cow<'a, str>>,
+    }
+    let text = string(result);
+    let object = serde_json::from_str::<Answer<'_>>(result.get()).unwrap_or_default();
+    if object.denied {
+        return Some(Verdict::Denied(By::Unknown));
+    }
+    let said = text.as_deref().or(object.error.as_deref())?;
+    ANSWERS.iter().find(|(answer, _)| *answer == said).map(|(_, verdict)| *verdict)
 }
 
 /// The elements of an array as far as they can be read.

@@ -231,36 +231,49 @@ impl Book {
                 .is_some_and(|action| tool_of(action).as_deref() == Some(tool))
         };
         let mut spans = Vec::new();
-        let mut calls = Vec::new();
+        let mut arrays = Vec::new();
+        let mut events = Vec::new();
         for handle in turn.members.iter().filter(of_tool) {
             let side = Side::of(*handle, &self.actions[handle], turn.id);
-            match (side.ran, side.spoken) {
-                (true, false) => spans.push(side),
-                (false, true) => calls.push(side),
+            match side {
+                Side { ran: true, spoken: false, .. } => spans.push(side),
+                Side { ran: false, spoken: true, event: false, .. } => arrays.push(side),
+                Side { ran: false, proposed: true, event: true, .. } => events.push(side),
                 _ => {}
             }
         }
-        if spans.is_empty() || calls.is_empty() {
-            return Vec::new();
-        }
-        spans.sort_by(|a, b| a.order.cmp(&b.order));
-        calls.sort_by(|a, b| a.order.cmp(&b.order));
         let mut pairs = Vec::new();
-        let exact =
-            |span: &Side<'_>, call: &Side<'_>| span.digest.is_some() && span.digest == call.digest;
-        let vague =
-            |span: &Side<'_>, call: &Side<'_>| span.digest.is_none() || call.digest.is_none();
-        match_in_order(&mut spans, &mut calls, exact, &mut pairs);
-        match_in_order(&mut spans, &mut calls, vague, &mut pairs);
+        for calls in [&mut arrays, &mut events] {
+            if spans.is_empty() || calls.is_empty() {
+                continue;
+            }
+            let mut left = spans.clone();
+            match_in_order(&mut left, calls, exact, &mut pairs);
+            match_in_order(&mut left, calls, vague, &mut pairs);
+        }
+        // The same proposal in an array and in an event, and no span of it: the array's stands for both.
+        match_in_order(&mut arrays, &mut events, exact, &mut pairs);
         pairs
     }
 }
 
+fn exact(one: &Side<'_>, other: &Side<'_>) -> bool {
+    one.digest.is_some() && one.digest == other.digest
+}
+
+fn vague(one: &Side<'_>, other: &Side<'_>) -> bool {
+    one.digest.is_none() || other.digest.is_none()
+}
+
 /// One side of a k-th pair.
+#[derive(Clone)]
 struct Side<'a> {
     handle: Handle,
     ran: bool,
     spoken: bool,
+    proposed: bool,
+    /// Told by an event of its own, not by its place in a message array.
+    event: bool,
     has_id: bool,
     digest: Option<Digest>,
     /// Proposals of this turn before calls that it only carried, then time, then the smallest key.
@@ -279,22 +292,19 @@ impl<'a> Side<'a> {
                     _ => None,
                 })
         };
-        let ran = calls().any(|(_, call)| matches!(call.moment, Moment::Ran { .. }));
+        let ran = action.keys.iter().any(|key| matches!(key, Key::Span(..)));
         let proposed = calls().any(|(_, call)| call.moment == Moment::Proposed);
         let spoken = proposed || calls().any(|(_, call)| call.moment == Moment::Carried);
         let time = calls()
-            .filter(|(_, call)| {
-                matches!(
-                    call.moment,
-                    Moment::Ran { .. } | Moment::Proposed | Moment::Carried
-                )
-            })
+            .filter(|(_, call)| !matches!(call.moment, Moment::Answered { .. } | Moment::History))
             .map(|(piece, _)| if ran { piece.start } else { piece.end })
             .min();
         Self {
             handle,
             ran,
             spoken,
+            proposed,
+            event: action.keys.iter().all(|key| matches!(key, Key::Part(..))),
             has_id: call_ids(action).next().is_some(),
             digest: calls().find_map(|(_, call)| call.arguments.value().map(|text| text.digest)),
             order: (
@@ -310,7 +320,7 @@ impl<'a> Side<'a> {
 fn match_in_order<'a>(
     spans: &mut Vec<Side<'a>>,
     calls: &mut Vec<Side<'a>>,
-    fits: impl Fn(&Side<'a>, &Side<'a>) -> bool,
+    fits: impl Fn(&Side<'_>, &Side<'_>) -> bool,
     pairs: &mut Vec<(Handle, Handle)>,
 ) {
     spans.retain(|span| {

@@ -2,3 +2,9 @@
 
 mod captures;
 mod check;
+mod sets;
+mod support;
+mod wire_captures;
+mod wire_fuzz;
+mod wire_json;
+mod wire_view;
