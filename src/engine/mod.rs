@@ -40,6 +40,14 @@ pub use account::{Account, TurnAccount, Want};
 pub use dues::{Due, Dues};
 pub use rows::{Changes, Checkpoint, Rows, TurnRow};
 
+/// What rows are made of, for a store that knows the engine and not its stages.
+pub mod parts {
+    pub use crate::catalogue::{Exemplar, Metric};
+    pub use crate::contain::Incident;
+    pub use crate::lineage::{About, ActionState, Attached, Handle, Ranked, TurnState};
+    pub use crate::sli::{Cell, Histogram, LedgerKey, Series};
+}
+
 /// How much slower than the journal's a source's clock may be before its records count as late (DESIGN §5).
 const SLOW_CLOCK: Span = Span::minutes(5);
 /// How long changes of a settled action are gathered before it is read again.
