@@ -4,6 +4,7 @@ mod captures;
 mod check;
 mod dialect;
 mod dialect_words;
+mod redact;
 mod support;
 mod wire_captures;
 mod wire_fuzz;
