@@ -92,8 +92,11 @@ fn message(message: &[u8], mut change: impl FnMut(u32, &[u8]) -> Option<Vec<u8>>
     }
 }
 
-/// The next field: its key, and its payload when it is length-delimited.
-fn next<'a>(reader: &mut Reader<'a>) -> Result<Option<(u32, Option<&'a [u8]>)>, ()> {
+/// A field: its key, and its payload when it is length-delimited.
+type Next<'a> = (u32, Option<&'a [u8]>);
+
+/// The next field; `None` at the end.
+fn next<'a>(reader: &mut Reader<'a>) -> Result<Option<Next<'a>>, ()> {
     let Some(key) = reader.key().map_err(drop)? else { return Ok(None) };
     if key & 7 == 2 {
         return Ok(Some((key, Some(reader.bytes().map_err(drop)?))));
