@@ -1,8 +1,11 @@
 //! What to list, as query parameters, and the page that comes back.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Action, ActionId, Nanos, Severity, Sli, Tenant, Value};
+use crate::store::ActionFilter;
 
 use super::Problem;
 
@@ -34,8 +37,22 @@ pub struct Filter {
     pub until: Option<Nanos>,
     /// How many.
     pub limit: usize,
+    /// With an open finding of this rule.
+    pub rule: Option<String>,
     /// Where the page before ended.
-    pub after: Option<(Nanos, ActionId)>,
+    pub from: From,
+}
+
+/// Where a page begins.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum From {
+    /// At the newest.
+    #[default]
+    Start,
+    /// Among what is in memory: after this one.
+    Memory(Nanos, ActionId),
+    /// In the store, at its own cursor.
+    Store(String),
 }
 
 impl Default for Filter {
@@ -52,7 +69,8 @@ impl Default for Filter {
             since: None,
             until: None,
             limit: 50,
-            after: None,
+            rule: None,
+            from: From::Start,
         }
     }
 }
@@ -90,7 +108,8 @@ impl Filter {
                 "since" => filter.since = Some(time(text).ok_or_else(wrong)?),
                 "until" => filter.until = Some(time(text).ok_or_else(wrong)?),
                 "limit" => filter.limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit)).ok_or_else(wrong)?,
-                "cursor" => filter.after = Some(cursor(text).ok_or_else(wrong)?),
+                "rule" => filter.rule = Some(text.clone()),
+                "cursor" => filter.from = cursor(text).ok_or_else(wrong)?,
                 _ => return Err(Problem::bad_request(&format!("`{name}` is no parameter of this list"))),
             }
         }
@@ -114,29 +133,45 @@ impl Filter {
             && is(&self.state, action.state.as_str())
             && self.verdict.is_none_or(|(sli, value)| action.verdict(sli).is_some_and(|verdict| verdict.value == value))
             && (!self.finding || !action.findings.is_empty())
+            && self.rule.as_ref().is_none_or(|rule| action.findings.iter().any(|finding| *finding.rule == **rule))
             && self.severity.is_none_or(loud)
             && self.since.is_none_or(|since| action.end >= since)
             && self.until.is_none_or(|until| action.end < until)
     }
 
-    /// Whether an action comes after the page before.
-    pub fn is_after(&self, action: &Action) -> bool {
-        self.after.is_none_or(|after| (action.end, action.id) < after)
-    }
-
-    /// Cuts a sorted list of candidates to a page.
-    pub fn page(&self, mut actions: Vec<Action>) -> Page {
-        let more = actions.len() > self.limit;
-        actions.truncate(self.limit);
-        let next = actions.last().filter(|_| more).map(|last| format!("{}-{}", last.end.0, last.id));
-        Page { actions, next }
+    /// The same question for the store, which knows nothing of what is in memory.
+    pub fn query(&self) -> ActionFilter {
+        ActionFilter {
+            tenant: self.tenant.clone(),
+            agent: self.agent.as_deref().map(Arc::from),
+            tool: self.tool.as_deref().map(Arc::from),
+            state: self.state.as_deref().map(Arc::from),
+            verdict: self.verdict,
+            open_findings: self.finding || self.rule.is_some() || self.severity.is_some(),
+            since: self.since,
+            until: self.until,
+            text: None,
+        }
     }
 }
 
-/// `NANOS-ID`, as [`Page::next`] says it.
-fn cursor(text: &str) -> Option<(Nanos, ActionId)> {
-    let (end, id) = text.split_once('-')?;
-    Some((Nanos(end.parse().ok()?), ActionId::from_hex(id)?))
+/// The cursor of what comes after an action of memory.
+pub fn after(action: &Action) -> String {
+    format!("m{}-{}", action.end.0, action.id)
+}
+
+/// The cursor of a page of the store.
+pub fn in_store(cursor: &str) -> String {
+    format!("s{cursor}")
+}
+
+/// What [`after`] or [`in_store`] wrote.
+fn cursor(text: &str) -> Option<From> {
+    if let Some(cursor) = text.strip_prefix('s') {
+        return Some(From::Store(cursor.to_owned()));
+    }
+    let (end, id) = text.strip_prefix('m')?.split_once('-')?;
+    Some(From::Memory(Nanos(end.parse().ok()?), ActionId::from_hex(id)?))
 }
 
 /// RFC 3339, or Unix seconds.

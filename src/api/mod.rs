@@ -14,6 +14,7 @@
 
 mod filter;
 mod problem;
+mod stored;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -34,7 +35,8 @@ use crate::export::{self, exposition};
 use crate::model::{Action, Lineage, Tenant};
 use crate::net::Tokens;
 
-pub use filter::{Filter, Page};
+pub use filter::{Filter, From, Page, after, in_store};
+pub use stored::{lineages, neighbour, page};
 pub use problem::Problem;
 
 type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send>>;

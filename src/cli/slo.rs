@@ -25,8 +25,8 @@ pub struct Generate {
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Divide every window by this, for trying rules out
-    #[arg(long, default_value_t = 1.0, value_name = "N", hide = true)]
-    window_scale: f64,
+    #[arg(long, default_value_t = 1, value_name = "N", hide = true)]
+    window_scale: u32,
     /// Also write the Grafana dashboards into this directory
     #[arg(long, value_name = "DIR")]
     dashboards: Option<PathBuf>,
@@ -42,8 +42,7 @@ impl Slo {
 impl Generate {
     fn run(self) -> Result<(), Failed> {
         let config = Config::load(self.config.as_deref()).map_err(|found| mistakes(&found))?;
-        let options =
-            Options { external_url: config.external_url, window_scale: self.window_scale, ..Options::default() };
+        let options = Options { external_url: config.external_url, window_scale: self.window_scale };
         let rules = prometheus_rules(&config.objectives, &options)
             .map_err(|error| Failed::usage(format!("cannot make rules: {error}")))?;
         match &self.output {
@@ -53,7 +52,7 @@ impl Generate {
         if let Some(folder) = &self.dashboards {
             std::fs::create_dir_all(folder)
                 .map_err(|error| Failed::new(format!("cannot make `{}`: {error}", folder.display())))?;
-            for (name, dashboard) in dashboards() {
+            for (name, dashboard) in dashboards(&config.objectives, &options) {
                 let text = serde_json::to_string_pretty(&dashboard).expect("a dashboard is plain data");
                 write_file(&folder.join(name), &(text + "\n"))?;
             }

@@ -304,10 +304,11 @@ impl Engine {
         found
     }
 
-    /// Every component in memory, for listing open actions.
-    pub fn handles(&self) -> Vec<Handle> {
-        let mut handles: Vec<Handle> = self.accounts.keys().copied().collect();
-        handles.sort_unstable();
+    /// Components in memory whose outcome was not taken yet, newest first.
+    pub fn open(&self) -> Vec<Handle> {
+        let open = self.accounts.iter().filter(|(_, account)| !account.settled);
+        let mut handles: Vec<Handle> = open.map(|(handle, _)| *handle).collect();
+        handles.sort_unstable_by_key(|handle| std::cmp::Reverse(*handle));
         handles
     }
 

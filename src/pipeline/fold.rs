@@ -24,9 +24,10 @@ use crate::catalogue::Sample;
 use crate::engine::{Configuration, Engine, Input, Output, Want};
 use crate::journal::{Entry, Follower, Frame, Journal, JournalError, Kind};
 use crate::model::{Action, ActionId, Digest, Evidence, Nanos, Signal};
-use crate::store::{Published, Store, StoreError};
+use crate::store::{Commit, Options, Reader, Store, StoreError};
 
 use super::configuration::Written;
+use super::health::wall;
 use super::read::evidence_of;
 
 /// A checkpoint is taken after so much journal.
@@ -77,6 +78,8 @@ pub struct View<'a> {
 pub struct Fold {
     /// Where it stands.
     pub status: Arc<Status>,
+    /// What the store has.
+    pub reader: Arc<Reader>,
     questions: SyncSender<Question>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<(), FoldError>>>,
@@ -105,7 +108,7 @@ struct Owner {
     memory: usize,
     /// Where replay ends: the last frame at start.
     target: u64,
-    published: Vec<Published>,
+    published: Vec<(u64, Output)>,
     pending: BTreeMap<ActionId, Action>,
     written: BTreeMap<Digest, Vec<u8>>,
     folded: u64,
@@ -127,7 +130,12 @@ impl Fold {
     /// # Errors
     /// When the store cannot be opened, or the journal does not take the first frames.
     pub fn start(journal: Arc<Journal>, dir: &Path, written: &Written, memory: usize) -> Result<Self, FoldError> {
-        let opened = Store::open(dir)?;
+        let options = Options { horizon: written.constants.horizon, ..Options::default() };
+        let opened = Store::open(dir, options)?;
+        for name in &opened.lost {
+            tracing::warn!(name, "a partition's files are gone; its rows are not listed any more");
+        }
+        let reader = opened.store.reader()?;
         let mut kept = BTreeMap::new();
         let mut configurations = Vec::new();
         for (digest, body) in &opened.configurations {
@@ -189,7 +197,7 @@ impl Fold {
             ended
         });
         let thread = thread.expect("a thread can be started");
-        Ok(Self { status, questions, stop, thread: Some(thread) })
+        Ok(Self { status, reader: Arc::new(reader), questions, stop, thread: Some(thread) })
     }
 
     /// Asks the engine's owner and waits. `None` when too many ask, or the fold has stopped.
@@ -331,7 +339,7 @@ impl Owner {
         for action in &output.actions {
             self.pending.insert(action.id, action.clone());
         }
-        self.published.push(Published { position: sequence, output });
+        self.published.push((sequence, output));
     }
 
     fn catch_up(&mut self) {
@@ -370,7 +378,13 @@ impl Owner {
             .iter()
             .filter_map(|digest| Some((*digest, self.written.get(digest)?.clone())))
             .collect();
-        match self.store.commit(self.folded, &changes, &self.published, &configurations) {
+        let commit = Commit {
+            applied: self.folded,
+            changes: &changes,
+            published: &self.published,
+            configurations: &configurations,
+        };
+        match self.store.commit(&commit) {
             Ok(()) => {
                 self.store_refused = None;
                 self.published.clear();
@@ -399,10 +413,4 @@ impl Owner {
         self.snapshotted = Instant::now();
         self.stale = false;
     }
-}
-
-/// The wall clock, for deciding when to ask for a tick; the frame's stamp is the journal's.
-fn wall() -> Nanos {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
