@@ -1,8 +1,11 @@
-//! Integration tests: one binary, because a link is the slowest step of a test run.
+//! The integration tests, one binary: a link on two cores is the slowest step of a test run.
 
+mod bad_input;
 mod captures;
 mod check;
-mod sets;
+mod dialect;
+mod dialect_words;
+mod redact;
 mod support;
 mod wire_captures;
 mod wire_fuzz;
