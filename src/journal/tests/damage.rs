@@ -270,6 +270,31 @@ fn a_last_frame_that_only_a_later_version_can_read_is_not_cut() {
 }
 
 #[test]
+fn a_forgotten_frame_keeps_its_commitment_and_nothing_to_guess_the_body_by() {
+    let dir = sealed();
+    let read = || {
+        Segment::open(dir.path(), 2)
+            .unwrap()
+            .read(HEADER_LEN as u64)
+            .unwrap()
+            .unwrap()
+    };
+    let before = read();
+    let journal = Journal::open(dir.path(), options()).unwrap().0;
+    journal.forget(&[2].into()).unwrap();
+    let after = read();
+    assert_eq!(
+        (&after.facts, &after.header.commitment),
+        (&before.facts, &before.header.commitment)
+    );
+    assert!(after.stored.is_empty() && after.header.salt.is_empty());
+    assert_ne!(
+        before.header.commitment[..],
+        chain::commitment(&[], &chain::body_hash(b"2")).0
+    );
+}
+
+#[test]
 fn a_missing_or_repeated_frame_is_named() {
     let written = three_batches();
     let frame =

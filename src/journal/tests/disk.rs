@@ -139,3 +139,19 @@ fn a_follower_sees_the_end_of_a_stopped_journal() {
     assert!(follower.next(SOON).unwrap().is_none());
     assert!(follower.is_closed());
 }
+
+#[test]
+fn a_follower_that_keeps_up_needs_no_files() {
+    let dir = TempDir::new().unwrap();
+    let journal = Journal::open(dir.path(), options()).unwrap().0;
+    let (mut quick, mut late) = (journal.subscribe(0, 1 << 20), journal.subscribe(0, 0));
+    append(&journal, "one").unwrap();
+    append(&journal, "two").unwrap();
+    std::fs::remove_file(segment::path(dir.path(), 1)).unwrap();
+    assert_eq!(quick.next(SOON).unwrap().unwrap().body, "one");
+    assert_eq!(quick.next(SOON).unwrap().unwrap().body, "two");
+    let JournalError::Broken(broken) = late.next(SOON).unwrap_err() else {
+        panic!()
+    };
+    assert_eq!((broken.sequence, broken.fault), (1, Fault::Missing));
+}
