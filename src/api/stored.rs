@@ -44,7 +44,7 @@ pub fn page(reader: &Reader, filter: &Filter, limit: usize) -> Result<Page, Stor
     };
     let mut actions = Vec::new();
     for _ in 0..ROUNDS {
-        let page = reader.actions(&query, cursor.as_deref(), limit - actions.len())?;
+        let page = reader.actions(&query, limit - actions.len(), cursor.as_deref())?;
         actions.extend(page.items.into_iter().filter(|action| filter.asks_for(action)));
         cursor = page.next;
         if cursor.is_none() || actions.len() >= limit {

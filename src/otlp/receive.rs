@@ -67,6 +67,7 @@ pub struct Receiver {
 struct Shared {
     sink: Sink,
     tokens: Tokens,
+    policy: redact::Policy,
     limits: Limits,
     budget: Budget,
     counters: Arc<Counters>,
@@ -84,13 +85,14 @@ pub(super) struct Arrived {
 }
 
 impl Receiver {
-    /// A receiver that gives what it accepts to `sink`.
-    pub fn new(sink: Sink, tokens: Tokens, limits: Limits, counters: Arc<Counters>) -> Self {
+    /// A receiver that gives what it accepts to `sink`, without what `policy` keeps from the disk.
+    pub fn new(sink: Sink, tokens: Tokens, policy: redact::Policy, limits: Limits, counters: Arc<Counters>) -> Self {
         let budget = limits.budget();
         Self {
             shared: Arc::new(Shared {
                 sink,
                 tokens,
+                policy,
                 limits,
                 budget,
                 counters,
@@ -143,7 +145,7 @@ impl Receiver {
         } = validated;
         if accepted > 0 && signal != Signal::Metrics {
             let Principal { tenant, role } = from;
-            let body = redact::apply(signal, body);
+            let body = redact::apply(&self.shared.policy, signal, body);
             let rejected = by_reason(&rejected);
             self.offer(Accepted {
                 tenant,

@@ -102,6 +102,7 @@ struct Owner {
     follower: Follower,
     engine: Engine,
     store: Store,
+    reader: Arc<Reader>,
     status: Arc<Status>,
     questions: Receiver<Question>,
     stop: Arc<AtomicBool>,
@@ -135,7 +136,7 @@ impl Fold {
         for name in &opened.lost {
             tracing::warn!(name, "a partition's files are gone; its rows are not listed any more");
         }
-        let reader = opened.store.reader()?;
+        let reader = Arc::new(opened.store.reader()?);
         let mut kept = BTreeMap::new();
         let mut configurations = Vec::new();
         for (digest, body) in &opened.configurations {
@@ -170,6 +171,7 @@ impl Fold {
             journal,
             engine,
             store: opened.store,
+            reader: reader.clone(),
             status: status.clone(),
             questions: asked,
             stop: stop.clone(),
@@ -197,7 +199,7 @@ impl Fold {
             ended
         });
         let thread = thread.expect("a thread can be started");
-        Ok(Self { status, reader: Arc::new(reader), questions, stop, thread: Some(thread) })
+        Ok(Self { status, reader, questions, stop, thread: Some(thread) })
     }
 
     /// Asks the engine's owner and waits. `None` when too many ask, or the fold has stopped.
@@ -315,7 +317,7 @@ impl Owner {
             if wants.is_empty() {
                 return Ok(());
             }
-            let rows = self.store.load(&wants)?;
+            let rows = self.reader.load(&wants)?;
             asked.extend(wants);
             if rows.is_empty() {
                 return Ok(());

@@ -71,7 +71,7 @@ impl Health {
         let snapshot = self.counters.snapshot();
         let mut records = std::collections::BTreeMap::new();
         for (signal, form, received) in &snapshot.received {
-            samples.push(counter(Metric::ReceivedRequests, [signal.as_str(), form.as_str()], received.requests));
+            samples.push(counter(Metric::ReceivedRequests, [signal.as_str(), transport(*form)], received.requests));
             let slot: &mut (u64, u64) = records.entry(*signal).or_default();
             *slot = (slot.0 + received.records, slot.1 + received.bytes);
         }
@@ -124,6 +124,15 @@ impl Health {
         };
         samples.push(gauge(Metric::FoldLagSeconds, NONE, behind));
         samples.push(gauge(Metric::AppliedFrame, NONE, self.status.applied.load(Ordering::Acquire) as f64));
+    }
+}
+
+/// OTLP's own names of its transports.
+fn transport(form: otlp::Form) -> &'static str {
+    match form {
+        otlp::Form::Grpc => "grpc",
+        otlp::Form::Protobuf => "http/protobuf",
+        otlp::Form::Json => "http/json",
     }
 }
 

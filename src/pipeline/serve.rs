@@ -118,12 +118,18 @@ impl Server {
             tracing::info!(name, %address, "listening");
         }
         let sink = sink(journal.clone(), health.clone());
-        let receiver = Receiver::new(sink, checked.tokens.clone(), checked.config.limits, health.counters.clone());
-        let serve = checked.config.serve;
+        let receiver = Receiver::new(
+            sink,
+            checked.tokens.clone(),
+            checked.config.redact.clone(),
+            checked.config.limits,
+            health.counters.clone(),
+        );
+        let serve = checked.config.serve.clone();
         let receiving = net::serve(
             otlp,
             otlp::router(receiver),
-            serve,
+            serve.clone(),
             Arc::new(Connections::default()),
             stop.clone().cancelled_owned(),
         );
