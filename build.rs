@@ -7,6 +7,7 @@ const PROTOS: &[&str] = &[
     "opentelemetry/proto/collector/logs/v1/logs_service.proto",
     "opentelemetry/proto/collector/metrics/v1/metrics_service.proto",
     "wherefore/v1/records.proto",
+    "wherefore/v1/lineage.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use crate::model::{Call, Direction, Known, Moment, Node, Proof, Pseudo, Status, What};
-use crate::wire::{AnyValue, Attributes};
+use crate::wire::{AnyValue, Attributes, Keys};
 
 use super::draft::{an_id, word};
 use super::source::event_text;
@@ -123,10 +123,11 @@ fn model(source: &Source<'_>, draft: &mut Draft<'_>) {
     });
 }
 
+static CONTENT: Keys<3> = Keys::new(["gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions"]);
+
 /// Messages and system instructions, as attributes of a record or of a details event.
 fn content<'a>(attributes: Attributes<'a>, draft: &mut Draft<'a>) {
-    let [input, output, instructions] =
-        attributes.pick(["gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions"]);
+    let [input, output, instructions] = attributes.pick(&CONTENT);
     if let Some(input) = input {
         draft.messages(Direction::Input, input);
     }

@@ -26,6 +26,8 @@ pub struct Account {
     pub latest: Option<(Nanos, u64)>,
     /// Its outcome was taken.
     pub settled: bool,
+    /// Evidence came after the horizon had passed: its ledger slice is closed.
+    pub frozen: bool,
     /// SLIs whose deadline has passed, with the value that was due.
     pub due: BTreeMap<Sli, Value>,
     /// What the ledger holds of it.

@@ -40,6 +40,14 @@ pub use account::{Account, TurnAccount, Want};
 pub use dues::{Due, Dues};
 pub use rows::{Changes, Checkpoint, Rows, TurnRow};
 
+/// What rows are made of, for a store that knows the engine and not its stages.
+pub mod parts {
+    pub use crate::catalogue::{Exemplar, Metric};
+    pub use crate::contain::Incident;
+    pub use crate::lineage::{About, ActionState, Attached, Handle, Ranked, TurnState};
+    pub use crate::sli::{Cell, Histogram, LedgerKey, Series};
+}
+
 /// How much slower than the journal's a source's clock may be before its records count as late (DESIGN §5).
 const SLOW_CLOCK: Span = Span::minutes(5);
 /// How long changes of a settled action are gathered before it is read again.
@@ -250,6 +258,8 @@ impl Engine {
     /// Folds one piece of evidence, and sets the deadlines that follow from it.
     fn fold(&mut self, evidence: &Evidence, output: &mut Output) {
         self.observe(evidence);
+        let known = self.book.turn_state(lineage::turn_of(evidence)).map(|turn| turn.end);
+        let beyond = self.now > known.unwrap_or(evidence.end) + self.constants().horizon;
         let touched = self.book.fold(evidence);
         if touched.duplicate {
             let tenant = evidence.tenant.as_str();
@@ -286,6 +296,7 @@ impl Engine {
                 ..Account::default()
             });
             account.last_seen = clock;
+            account.frozen |= beyond;
             let late = self.now.since(evidence.end).0;
             if account.latest.is_none_or(|(end, _)| end <= evidence.end) {
                 account.latest = Some((evidence.end, late));
@@ -302,6 +313,13 @@ impl Engine {
         }
         if touched.root {
             self.root_ended(touched.turn, clock + constants.grace);
+        }
+        if beyond {
+            for handle in self.book.members(touched.turn) {
+                if let Some(account) = self.accounts.get_mut(&handle) {
+                    account.frozen = true;
+                }
+            }
         }
         for turn in &touched.turns {
             self.changed.turns.insert(*turn);

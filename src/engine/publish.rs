@@ -236,8 +236,27 @@ impl Engine {
         self.accounts.get(&handle)?.id
     }
 
-    /// The id of an action is fixed when it is first published.
+    /// The id of an action is fixed when it is first published. When it is the name under which another half was
+    /// published, the action goes on with that half's rows and books.
     fn fix_id(&mut self, handle: Handle, id: ActionId) {
+        let former = self.by_id.get(&id).copied().filter(|former| *former != handle);
+        if self.accounts.get(&handle).is_some_and(|account| account.id.is_none()) {
+            if let Some(former) = former.and_then(|former| self.accounts.get_mut(&former)) {
+                let books = std::mem::take(former);
+                former.settled = true;
+                former.judged_by = books.judged_by;
+                (former.first_seen, former.last_seen, former.latest) = (books.first_seen, books.last_seen, books.latest);
+                former.frozen = books.frozen;
+                if let Some(account) = self.accounts.get_mut(&handle) {
+                    account.revision = books.revision;
+                    account.due = books.due;
+                    account.booked = books.booked;
+                    account.raised.extend(books.raised);
+                    account.violated.extend(books.violated);
+                }
+            }
+            self.changed.actions.extend(former);
+        }
         if let Some(account) = self.accounts.get_mut(&handle) {
             let id = *account.id.get_or_insert(id);
             self.by_id.insert(id, handle);
@@ -247,13 +266,12 @@ impl Engine {
     /// Counts each verdict that is due and was not counted, and books what is known now.
     fn count(&mut self, handle: Handle, action: &Action) {
         let now = self.now;
-        let constants = self.constants();
         let Some(account) = self.accounts.get(&handle) else {
             return;
         };
         let first_time = account.due.is_empty() && account.published.is_none();
         let late = account.latest.map_or(0, |(_, late)| late) > self.live_limit().0;
-        let open_ledger = now <= action.end + constants.horizon;
+        let open_ledger = !account.frozen;
         let (tenant, agent) = (action.tenant.as_str(), action.agent_label());
         let exemplar = action
             .trace()
@@ -519,6 +537,7 @@ impl Engine {
         account.last_seen = account.last_seen.max(lost.last_seen);
         account.latest = account.latest.max(lost.latest);
         account.settled |= lost.settled;
+        account.frozen |= lost.frozen;
         for (rule, raised) in &lost.raised {
             account.raised.entry(rule.clone()).or_insert(*raised);
         }

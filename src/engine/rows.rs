@@ -110,8 +110,10 @@ impl Engine {
             match due {
                 Due::Close(turn) => self.want_turn(turn, &mut wants),
                 Due::Settle(handle) | Due::Check(handle) | Due::Revise(handle) => {
-                    if !self.accounts.contains_key(&handle) {
-                        wants.insert(Want::Handle(handle));
+                    // Its other half may have left memory: pairs are looked for among all that is known.
+                    match self.book.action_state(handle) {
+                        Some(state) => wants.extend(names(state).filter(|want| matches!(want, Want::Call(..)))),
+                        None => drop(wants.insert(Want::Handle(handle))),
                     }
                 }
             }

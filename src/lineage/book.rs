@@ -43,17 +43,8 @@ impl Book {
 
     /// What a component on its own would be: what its tombstone shows.
     pub fn remains(&self, handle: Handle) -> Option<Action> {
-        let group = Group {
-            root: handle,
-            members: Vec::new(),
-        };
-        self.action(
-            &group,
-            Reading {
-                closed: true,
-                expired: true,
-            },
-        )
+        let group = Group { root: handle, members: Vec::new() };
+        self.record(&group, Reading { closed: true, expired: true })
     }
 
     /// The last handle that was given.

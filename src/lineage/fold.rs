@@ -113,7 +113,8 @@ impl Book {
             part: 0,
         };
         fold.header();
-        for fact in &evidence.facts {
+        for (index, fact) in evidence.facts.iter().enumerate() {
+            fold.part = u16::try_from(index).unwrap_or(u16::MAX);
             fold.fact(fact);
         }
         fold.touched
@@ -659,7 +660,7 @@ impl Fold<'_> {
         let piece = Piece {
             end: evidence.end,
             evidence: evidence.id,
-            part: self.part,
+            part: if read_at == 0 { self.part } else { 0 },
             read_at,
             start: evidence.start,
             dialect: evidence.dialect.into(),
@@ -671,7 +672,6 @@ impl Fold<'_> {
             agent,
             says,
         };
-        self.part = self.part.saturating_add(1);
         let handle = self.component(keys);
         let action = self
             .book

@@ -115,45 +115,33 @@ impl Book {
 
     /// One action. `None` when it is none: an edge, control flow, or a call that is only history.
     pub fn action(&self, group: &Group, reading: Reading) -> Option<Action> {
+        let components: Vec<_> = group.all().map(|handle| self.actions.get(&handle)).collect::<Option<_>>()?;
+        let pieces = || components.iter().flat_map(|component| component.pieces.values());
+        let edge = components.iter().any(|component| component.delegates)
+            || pieces().filter_map(says_call).any(|call| call.pseudo.is_some());
+        if edge || !pieces().any(creates) {
+            return None;
+        }
+        self.record(group, reading)
+    }
+
+    /// What a group's records say together, whether or not they make an action.
+    pub(super) fn record(&self, group: &Group, reading: Reading) -> Option<Action> {
         let mut pieces: Vec<&Piece> = Vec::new();
         let mut keys: BTreeSet<&Key> = BTreeSet::new();
         let mut crowded = false;
         for handle in group.all() {
             let state = self.actions.get(&handle)?;
-            if state.delegates {
-                return None;
-            }
             crowded |= state.crowded;
             pieces.extend(state.pieces.values());
             keys.extend(&state.keys);
         }
         pieces.sort();
-        if pieces
-            .iter()
-            .filter_map(|piece| says_call(piece))
-            .any(|call| call.pseudo.is_some())
-            || !pieces.iter().any(|piece| creates(piece))
-        {
-            return None;
-        }
         let turn = self.turns.get(&home(&pieces)?)?;
         let turns: BTreeSet<TurnId> = pieces.iter().map(|piece| piece.turn).collect();
-        let tool_spans = turns
-            .iter()
-            .any(|turn| self.turns.get(turn).is_some_and(|turn| turn.tool_spans));
-        let reader = Reader {
-            turn,
-            pieces,
-            tool_spans,
-            reading,
-        };
-        Some(reader.action(
-            self,
-            keys.into_iter().cloned().collect(),
-            turns,
-            crowded,
-            &self.joins(group),
-        ))
+        let tool_spans = turns.iter().any(|turn| self.turns.get(turn).is_some_and(|turn| turn.tool_spans));
+        let reader = Reader { turn, pieces, tool_spans, reading };
+        Some(reader.action(self, keys.into_iter().cloned().collect(), turns, crowded, &self.joins(group)))
     }
 
     fn joins(&self, group: &Group) -> Vec<Join> {

@@ -189,7 +189,8 @@ pub struct Book {
 }
 
 impl TurnState {
-    pub(super) fn new(id: TurnId, tenant: Tenant, trace: Option<TraceId>) -> Self {
+    /// A turn of which nothing is known yet.
+    pub fn new(id: TurnId, tenant: Tenant, trace: Option<TraceId>) -> Self {
         Self {
             id,
             tenant,

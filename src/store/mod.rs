@@ -1,1 +1,3 @@
 //! The store: state.db, partitions, content.
+
+mod convert;

@@ -37,4 +37,4 @@ pub use metrics::count_metrics;
 pub use records::{Received, Record, Records, ResourceView, ScopeView, records};
 pub use rejected::{Malformed, Reason, Rejected};
 pub use span::{EventView, LinkView, SpanView, StatusView};
-pub use value::{AnyValue, ArrayView, Attributes, KeyValue, MapView};
+pub use value::{AnyValue, ArrayView, Attributes, KeyValue, Keys, MapView};

@@ -1,10 +1,21 @@
-//! Integration tests: one binary, because a link is the slowest step of a test run.
+//! The integration tests, one binary: a link on two cores is the slowest step of a test run.
 
+mod bad_input;
 mod captures;
 mod check;
 mod dialect;
 mod dialect_words;
+mod export;
+mod journal;
+mod prometheus;
+mod receive;
+mod receive_server;
+mod receive_traces;
 mod redact;
+mod rules;
+mod rules_dashboard;
+mod rules_deploy;
+mod sets;
 mod support;
 mod wire_captures;
 mod wire_fuzz;

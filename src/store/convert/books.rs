@@ -1,0 +1,151 @@
+//! The books of actions and turns, and the checkpoint.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
+
+use crate::engine::parts::{
+    ActionState, Exemplar, Histogram, LedgerKey, Metric, Series, TurnState,
+};
+use crate::engine::{Account, Checkpoint, TurnAccount};
+use crate::model::{ActionId, FindingId, Nanos, Sli, Tenant, Value};
+use crate::proto::records as v1;
+
+use super::{Entry, Malformed, Wire, entry, record, required, tuple};
+
+record! { Account = Account {
+    id, revision, judged_by, first_seen, last_seen, latest, settled, due, booked, raised, violated, published,
+    merged_into, frozen,
+} }
+record! { TurnAccount = TurnAccount { revision, last_seen, root_seen, closed, published, denied, contained } }
+record! { LedgerKey = LedgerKey { slice, tenant, sli, agent } }
+record! { Exemplar = Exemplar { trace, span, at } }
+tuple! { (Nanos, u64) = Latest { 0: end, 1: late } }
+tuple! { (Nanos, ActionId) = DeniedAttempt { 0: start, 1: action } }
+tuple! { (Tenant, Nanos) = LastEvidence { 0: tenant, 1: at } }
+tuple! { (TurnState, TurnAccount) = TurnRecord { 0: state, 1: account } }
+tuple! { (ActionState, Account) = ActionRecord { 0: state, 1: account } }
+entry! { Sli => Value = DueValue { sli, value } }
+
+impl Entry<Sli, (LedgerKey, Value)> for v1::Booked {
+    fn of(sli: &Sli, (key, value): &(LedgerKey, Value)) -> Self {
+        Self {
+            sli: sli.put(),
+            key: key.put(),
+            value: value.put(),
+        }
+    }
+
+    fn parts(self) -> Result<(Sli, (LedgerKey, Value)), Malformed> {
+        let sli = Wire::take(self.sli).map_err(|at| at.within("sli"))?;
+        let key = Wire::take(self.key).map_err(|at| at.within("key"))?;
+        let value = Wire::take(self.value).map_err(|at| at.within("value"))?;
+        Ok((sli, (key, value)))
+    }
+}
+
+impl Entry<Arc<str>, (FindingId, bool)> for v1::Raised {
+    fn of(rule: &Arc<str>, (finding, pages): &(FindingId, bool)) -> Self {
+        Self {
+            rule: rule.put(),
+            finding: finding.put(),
+            pages: *pages,
+        }
+    }
+
+    fn parts(self) -> Result<(Arc<str>, (FindingId, bool)), Malformed> {
+        let finding = Wire::take(self.finding).map_err(|at| at.within("finding"))?;
+        Ok((self.rule.into(), (finding, self.pages)))
+    }
+}
+
+type Attempt = (Arc<str>, Arc<str>);
+
+impl Entry<Attempt, BTreeSet<(Nanos, ActionId)>> for v1::Denied {
+    fn of((tool, about): &Attempt, attempts: &BTreeSet<(Nanos, ActionId)>) -> Self {
+        Self {
+            tool: tool.put(),
+            about: about.put(),
+            attempts: attempts.put(),
+        }
+    }
+
+    fn parts(self) -> Result<(Attempt, BTreeSet<(Nanos, ActionId)>), Malformed> {
+        let attempts = Wire::take(self.attempts).map_err(|at| at.within("attempts"))?;
+        Ok(((self.tool.into(), self.about.into()), attempts))
+    }
+}
+
+impl Wire<v1::Checkpoint> for Checkpoint {
+    fn put(&self) -> v1::Checkpoint {
+        v1::Checkpoint {
+            now: self.now.put(),
+            held: self.held.put(),
+            last_handle: self.last_handle,
+            counters: self.counters.iter().map(series).collect(),
+            settle_lag: self.settle_lag.as_ref().map(histogram),
+            last_evidence: self.last_evidence.put(),
+            configurations: self.configurations.put(),
+        }
+    }
+
+    fn take(stored: v1::Checkpoint) -> Result<Self, Malformed> {
+        let counters = stored.counters.into_iter().filter_map(known_series);
+        Ok(Self {
+            now: Nanos(stored.now),
+            held: Wire::take(stored.held)?,
+            last_handle: stored.last_handle,
+            counters: counters
+                .collect::<Result<_, _>>()
+                .map_err(|at| at.within("counters"))?,
+            settle_lag: stored
+                .settle_lag
+                .map(|bytes| {
+                    Deserializer::new()
+                        .deserialize(&mut &bytes[..])
+                        .map_err(|_| Malformed::new("is not a histogram").within("settle_lag"))
+                })
+                .transpose()?,
+            last_evidence: Wire::take(stored.last_evidence)
+                .map_err(|at| at.within("last_evidence"))?,
+            configurations: Wire::take(stored.configurations)
+                .map_err(|at| at.within("configurations"))?,
+        })
+    }
+}
+
+fn series((metric, labels, series): &(Metric, Vec<Arc<str>>, Series)) -> v1::CounterSeries {
+    v1::CounterSeries {
+        metric: metric.def().name.to_owned(),
+        labels: labels.put(),
+        value: series.value,
+        exemplar: series.exemplar.put(),
+    }
+}
+
+type Counted = (Metric, Vec<Arc<str>>, Series);
+
+/// A series, unless its metric is no longer in the catalogue or has other labels now.
+fn known_series(stored: v1::CounterSeries) -> Option<Result<Counted, Malformed>> {
+    let metric = Metric::ALL.iter().find(|metric| {
+        let def = metric.def();
+        def.name == stored.metric && def.labels.len() == stored.labels.len()
+    })?;
+    let take = || {
+        let series = Series {
+            value: stored.value,
+            exemplar: Wire::take(stored.exemplar).map_err(|at| at.within("exemplar"))?,
+        };
+        Ok((*metric, Wire::take(stored.labels)?, series))
+    };
+    Some(take())
+}
+
+fn histogram(histogram: &Histogram) -> bytes::Bytes {
+    let mut bytes = Vec::new();
+    V2Serializer::new()
+        .serialize(histogram, &mut bytes)
+        .expect("writing to memory does not fail");
+    bytes.into()
+}

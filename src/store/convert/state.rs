@@ -1,0 +1,102 @@
+//! What a turn and an action are computed from.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::engine::parts::{About, ActionState, Attached, TurnState};
+use crate::model::{EvidenceId, Known, ModelUse, Nanos, Piece, SpanId, SpanNode};
+use crate::proto::records as v1;
+
+use super::{Entry, Malformed, Wire, entry, record, required, tuple};
+
+record! { SpanNode = SpanNode { parent, node, tool, call_id, remote_parent, start, end } }
+record! { ActionState = ActionState { handle, tenant, home, keys, pieces, delegates, crowded } }
+tuple! { (Nanos, EvidenceId, Known<Vec<Arc<str>>>) = Retrieval { 0: end, 1: evidence, 2: ids } }
+entry! { SpanId => SpanNode = SpanEntry { span, node } }
+entry! { SpanId => ModelUse = ModelEntry { span, r#use } }
+entry! { About => BTreeSet<Attached> = AttachedEntry { about, attached } }
+entry! { u128 => Piece = PieceEntry { identity, piece } }
+
+/// What the schema keeps of a turn. The rest follows from it when it is put back.
+macro_rules! turn_state {
+    ($($field:ident),+ $(,)?) => {
+        impl Wire<v1::TurnState> for TurnState {
+            fn put(&self) -> v1::TurnState {
+                v1::TurnState {
+                    id: self.id.put(),
+                    tenant: self.tenant.put(),
+                    trace: self.trace.put(),
+                    $($field: Wire::put(&self.$field)),+
+                }
+            }
+
+            fn take(stored: v1::TurnState) -> Result<Self, Malformed> {
+                let id = Wire::take(stored.id).map_err(|at| at.within("id"))?;
+                let tenant = Wire::take(stored.tenant).map_err(|at| at.within("tenant"))?;
+                let trace = Wire::take(stored.trace).map_err(|at| at.within("trace"))?;
+                let mut turn = Self::new(id, tenant, trace);
+                $(turn.$field = Wire::take(stored.$field).map_err(|at| at.within(stringify!($field)))?;)+
+                Ok(turn)
+            }
+        }
+
+        #[cfg(test)]
+        impl super::tests::Any for TurnState {
+            fn any(source: &mut super::tests::Source) -> Self {
+                use super::tests::Any;
+                let mut turn = Self::new(Any::any(source), Any::any(source), Any::any(source));
+                $(turn.$field = Any::any(source);)+
+                turn
+            }
+        }
+    };
+}
+turn_state! {
+    evidence, spans, service, conversation, agent, intent, intent_id, prompt, prompt_version, plan, plan_decisions,
+    policies, context, models, delegations, containment, attached, tool_spans, sampled, withheld, root_ended, start,
+    end, members,
+}
+required!(TurnState = TurnState);
+
+impl Wire<v1::About> for About {
+    fn put(&self) -> v1::About {
+        use v1::about::About as Case;
+        let case = match self {
+            Self::Span(span) => Case::Span(span.put()),
+            Self::Response(id) => Case::Response(id.put()),
+            Self::Turn => Case::Turn(v1::Nothing {}),
+        };
+        v1::About { about: Some(case) }
+    }
+
+    fn take(stored: v1::About) -> Result<Self, Malformed> {
+        use v1::about::About as Case;
+        Ok(match stored.about.ok_or(Malformed::new("is missing"))? {
+            Case::Span(span) => Self::Span(Wire::take(span)?),
+            Case::Response(id) => Self::Response(id.into()),
+            Case::Turn(_) => Self::Turn,
+        })
+    }
+}
+required!(About = About);
+
+impl Wire<v1::Attached> for Attached {
+    fn put(&self) -> v1::Attached {
+        use v1::attached::Attached as Case;
+        let case = match self {
+            Self::Decision(it) => Case::Decision(it.put()),
+            Self::Check(it) => Case::Check(it.put()),
+        };
+        v1::Attached {
+            attached: Some(case),
+        }
+    }
+
+    fn take(stored: v1::Attached) -> Result<Self, Malformed> {
+        use v1::attached::Attached as Case;
+        Ok(match stored.attached.ok_or(Malformed::new("is missing"))? {
+            Case::Decision(it) => Self::Decision(Wire::take(it)?),
+            Case::Check(it) => Self::Check(Wire::take(it)?),
+        })
+    }
+}

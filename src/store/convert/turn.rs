@@ -1,0 +1,22 @@
+//! Turns, findings and incidents.
+
+use std::sync::Arc;
+
+use crate::engine::FindingEvent;
+use crate::engine::parts::Incident;
+use crate::model::{ActionId, Containment, FindingId, Known, ModelUse, Nanos, Turn, Witness};
+use crate::proto::records as v1;
+
+use super::{Entry, Malformed, Wire, entry, record, required, tuple};
+
+record! { Turn = Turn {
+    id, revision, tenant, trace, conversation, service, agent, intent, intent_id, prompt, prompt_version, policies,
+    context, plan, plan_decisions, models, delegations, containment, root_ended, closed, sampled, withheld, start, end,
+} }
+record! { ModelUse = ModelUse { end, provider, model, tokens, response_id } }
+record! { FindingEvent = FindingEvent { finding, tenant, action, agent, turn } }
+record! { Incident = Incident { id, tenant, turn, opened, contained, findings } }
+tuple! { (u64, u64) = Tokens { 0: read, 1: written } }
+tuple! { (Nanos, Known<Vec<Arc<str>>>) = Retrieved { 0: end, 1: ids } }
+tuple! { (Nanos, Containment, Witness) = ContainmentStep { 0: at, 1: step, 2: witness } }
+entry! { FindingId => ActionId = IncidentFinding { finding, action } }

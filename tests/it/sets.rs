@@ -1,0 +1,352 @@
+//! Sets, not sequences: what a recording comes to does not depend on how its records arrive.
+//!
+//! Every recording is split into single records, which are then shuffled, doubled, spread over the horizon with ticks
+//! between, cut by restarts, and interleaved with another recording. What every alias resolves to, and the ledger,
+//! must equal the undisturbed run. A seed that fails is printed and replays: `WHEREFORE_SEED=… cargo test sets`.
+//! What this does not prove: live counters, which follow processing order by design.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wherefore::engine::{
+    Account, Changes, Configuration, Due, Engine, Input, Output, TurnAccount, TurnRow, Want,
+};
+use wherefore::lineage::{ActionState, Handle, TurnState, assemble};
+use wherefore::model::{Action, ActionId, Evidence, Nanos, Role, Span, Tenant, Turn, TurnId};
+use wherefore::pipeline::evidence_of;
+use wherefore::sli::{Cell, LedgerKey};
+
+use crate::support::recordings::{Recording, recordings};
+
+/// SplitMix64: small, seeded, the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound.max(1)
+    }
+
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for index in (1..items.len()).rev() {
+            items.swap(index, self.below(index as u64 + 1) as usize);
+        }
+    }
+}
+
+fn evidence(recording: &Recording) -> Vec<Evidence> {
+    let read = |(signal, body)| evidence_of(&Tenant::default(), Role::Unspecified, signal, &body);
+    recording.requests().into_iter().flat_map(read).collect()
+}
+
+/// What a run came to, without what may differ: ids, revisions, tombstones.
+#[derive(Debug, PartialEq)]
+struct Result {
+    by_alias: BTreeMap<String, String>,
+    turns: BTreeMap<TurnId, String>,
+    ledger: BTreeMap<LedgerKey, (u64, u64, u64)>,
+}
+
+/// Rows in memory: what the store does, without a disk.
+#[derive(Default)]
+struct Rows {
+    turns: BTreeMap<TurnId, (TurnState, TurnAccount)>,
+    actions: BTreeMap<Handle, (ActionState, Account)>,
+    wants: BTreeMap<Want, BTreeSet<TurnId>>,
+    dues: BTreeMap<Due, Nanos>,
+    ledger: BTreeMap<LedgerKey, Cell>,
+    changes: Changes,
+}
+
+impl Rows {
+    fn commit(&mut self, changes: Changes) {
+        for (state, account) in &changes.turns {
+            self.turns.insert(state.id, (state.clone(), account.clone()));
+        }
+        for (state, account) in &changes.actions {
+            self.actions.insert(state.handle, (state.clone(), account.clone()));
+        }
+        for handle in &changes.gone {
+            self.actions.remove(handle);
+        }
+        for (want, turn) in &changes.wants {
+            self.wants.entry(want.clone()).or_default().insert(*turn);
+        }
+        for (due, at) in &changes.dues {
+            match at {
+                Some(at) => drop(self.dues.insert(*due, *at)),
+                None => drop(self.dues.remove(due)),
+            }
+        }
+        self.ledger.extend(changes.ledger.iter().cloned());
+        self.changes = changes;
+    }
+
+    /// The turns that are wanted, those that keep their components, and those that share a call id with them.
+    fn load(&self, wants: &BTreeSet<Want>) -> Vec<TurnRow> {
+        let mut turns: BTreeSet<TurnId> =
+            wants.iter().filter_map(|want| self.wants.get(want)).flatten().copied().collect();
+        loop {
+            let before = turns.len();
+            for turn in turns.clone() {
+                let Some((state, _)) = self.turns.get(&turn) else { continue };
+                let members = state.members.iter().filter_map(|handle| self.actions.get(handle));
+                for (action, _) in members {
+                    turns.insert(action.home);
+                    turns.extend(action.turns());
+                    for key in &action.keys {
+                        if let wherefore::model::Key::Call(_, id) = key {
+                            let want = Want::Call(action.tenant.clone(), id.clone());
+                            turns.extend(self.wants.get(&want).into_iter().flatten());
+                        }
+                    }
+                }
+            }
+            if turns.len() == before {
+                break;
+            }
+        }
+        let row = |turn: &TurnId| {
+            let (state, account) = self.turns.get(turn)?.clone();
+            let actions = self.actions.values().filter(|(action, _)| action.home == *turn).cloned().collect();
+            Some(TurnRow { state, account, actions })
+        };
+        turns.iter().filter_map(row).collect()
+    }
+
+    fn restore(&self) -> Engine {
+        Engine::restore(
+            self.changes.small.clone(),
+            vec![(Configuration::default().digest(), Configuration::default())],
+            self.dues.iter().map(|(due, at)| (*due, *at)),
+            self.ledger.iter().map(|(key, cell)| (key.clone(), *cell)),
+            [],
+        )
+    }
+}
+
+/// One run: what it was fed, and what came out.
+struct Run {
+    engine: Engine,
+    rows: Rows,
+    now: Nanos,
+    actions: BTreeMap<ActionId, Action>,
+    turns: BTreeMap<TurnId, Turn>,
+}
+
+impl Run {
+    fn new() -> Self {
+        Self {
+            engine: Engine::new(Configuration::default()),
+            rows: Rows::default(),
+            now: Nanos(0),
+            actions: BTreeMap::new(),
+            turns: BTreeMap::new(),
+        }
+    }
+
+    fn step(&mut self, at: Nanos, input: Input<'_>) {
+        self.now = self.now.max(at);
+        let evidence: &[Evidence] = match &input {
+            Input::Evidence(evidence) => evidence,
+            _ => &[],
+        };
+        let wants = self.engine.wants(self.now, evidence);
+        self.engine.load(self.rows.load(&wants));
+        let Output { actions, turns, .. } = self.engine.step(self.now, input);
+        self.actions.extend(actions.into_iter().map(|action| (action.id, action)));
+        self.turns.extend(turns.into_iter().map(|turn| (turn.id, turn)));
+    }
+
+    fn checkpoint(&mut self) {
+        self.rows.commit(self.engine.checkpoint());
+    }
+
+    /// The process ends after a checkpoint and starts again.
+    fn restart(&mut self) {
+        self.checkpoint();
+        self.engine = self.rows.restore();
+        self.step(self.now + Span::seconds(5), Input::Restart);
+    }
+
+    /// Everything that can leave memory leaves it.
+    fn evict(&mut self) {
+        self.checkpoint();
+        self.engine.evict(0);
+    }
+
+    fn finish(mut self) -> Result {
+        while let Some(due) = self.engine.next_due() {
+            self.step(due, Input::Tick);
+        }
+        let survivors: Vec<&Action> = self.actions.values().filter(|action| !action.marks.merged).collect();
+        let mut by_alias = BTreeMap::new();
+        for action in survivors {
+            let said = said(action);
+            for key in &action.keys {
+                let twice = by_alias.insert(key.to_string(), said.clone());
+                assert_eq!(twice, None, "{key} resolves to two actions");
+            }
+        }
+        let turns = self.turns.iter().map(|(id, turn)| {
+            let turn = Turn { revision: 0, ..turn.clone() };
+            (*id, serde_json::to_string(&turn).expect("a record"))
+        });
+        let ledger = self.engine.ledger().cells();
+        Result {
+            by_alias,
+            turns: turns.collect(),
+            ledger: ledger.map(|(key, cell)| (key.clone(), (cell.good, cell.bad, cell.unknown))).collect(),
+        }
+    }
+}
+
+/// A record without id, revision, and the ids of others.
+fn said(action: &Action) -> String {
+    let mut action = action.clone();
+    action.id = ActionId::default();
+    action.revision = 0;
+    action.retry_of = action.retry_of.map(|_| ActionId::default());
+    for finding in &mut action.findings {
+        finding.id = Default::default();
+    }
+    serde_json::to_string_pretty(&action).expect("a record")
+}
+
+fn undisturbed(evidence: &[Evidence]) -> Result {
+    let mut run = Run::new();
+    for record in evidence {
+        run.step(record.end, Input::Evidence(std::slice::from_ref(record)));
+    }
+    run.finish()
+}
+
+/// Shuffled, spread over the horizon, doubled, with ticks, restarts and evictions between.
+fn disturbed(evidence: &[Evidence], random: &mut Random) -> Result {
+    let last = evidence.iter().map(|record| record.end).max().unwrap_or_default();
+    let spread = Span::hours(46);
+    let mut arrivals: Vec<(u64, &Evidence)> = Vec::new();
+    for record in evidence {
+        // Half of the runs are quick, so that order is tried without lateness too.
+        let wait = if random.below(2) == 0 { Span::seconds(5) } else { spread };
+        arrivals.push((random.below(wait.0), record));
+        if random.below(10) == 0 {
+            arrivals.push((random.below(spread.0), record));
+        }
+    }
+    random.shuffle(&mut arrivals);
+    arrivals.sort_by_key(|(wait, _)| *wait);
+    let mut run = Run::new();
+    for (wait, record) in arrivals {
+        let at = last + Span(wait);
+        match random.below(12) {
+            0 => run.step(Nanos(run.now.0.max(last.0) / 2 + at.0 / 2), Input::Tick),
+            1 => run.restart(),
+            2 => run.evict(),
+            3 => run.checkpoint(),
+            _ => {}
+        }
+        run.step(at, Input::Evidence(std::slice::from_ref(record)));
+    }
+    run.finish()
+}
+
+fn seed() -> u64 {
+    std::env::var("WHEREFORE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_120)
+}
+
+fn compare(name: &str, seed: u64, want: &Result, got: &Result) {
+    let keys: BTreeSet<_> = want.by_alias.keys().chain(got.by_alias.keys()).collect();
+    for key in keys {
+        let (want, got) = (want.by_alias.get(key), got.by_alias.get(key));
+        if want != got {
+            let none = String::from("(no action)");
+            let (want, got) = (want.unwrap_or(&none), got.unwrap_or(&none));
+            let differ = want.lines().zip(got.lines()).find(|(want, got)| want != got);
+            panic!("{name}, seed {seed}: `{key}` differs\nfirst difference: {differ:#?}\nwant {want}\ngot {got}");
+        }
+    }
+    assert_eq!(want.turns, got.turns, "{name}, seed {seed}: turns differ");
+    assert_eq!(want.ledger, got.ledger, "{name}, seed {seed}: the ledger differs");
+}
+
+#[test]
+fn what_a_recording_comes_to_does_not_depend_on_arrival() {
+    let seed = seed();
+    println!("seed {seed}");
+    for (index, recording) in recordings().iter().enumerate() {
+        let evidence = evidence(recording);
+        let want = undisturbed(&evidence);
+        for round in 0..3 {
+            let seed = seed + 1000 * index as u64 + round;
+            let got = disturbed(&evidence, &mut Random(seed));
+            compare(&recording.name(), seed, &want, &got);
+        }
+    }
+}
+
+#[test]
+fn two_recordings_interleaved_come_to_the_same_in_any_order() {
+    let seed = seed();
+    println!("seed {seed}");
+    let all = recordings();
+    for index in 0..all.len() {
+        let other = &all[(index * 37 + 11) % all.len()];
+        let mut both = evidence(&all[index]);
+        both.extend(evidence(other));
+        let name = format!("{} with {}", all[index].name(), other.name());
+        let want = undisturbed(&both);
+        let seed = seed + index as u64;
+        compare(&name, seed, &want, &disturbed(&both, &mut Random(seed)));
+    }
+}
+
+#[test]
+fn the_pieces_say_what_the_whole_set_says_after_every_step() {
+    for recording in recordings().iter().step_by(3) {
+        let mut evidence = evidence(recording);
+        Random(seed()).shuffle(&mut evidence);
+        let mut book = wherefore::lineage::Book::default();
+        let reading = wherefore::lineage::Reading { closed: true, expired: true };
+        for count in 1..=evidence.len() {
+            book.fold(&evidence[count - 1]);
+            if count % 5 == 0 || count == evidence.len() {
+                let (pieces, whole) = (book.judged(reading), assemble(&evidence[..count]));
+                let said = |judged: &wherefore::lineage::Judged| {
+                    let actions = judged.actions.iter().map(|action| (action.keys[0].to_string(), said(action)));
+                    let turns = judged.turns.iter().map(|turn| (turn.id, serde_json::to_string(turn).expect("a record")));
+                    Result { by_alias: actions.collect(), turns: turns.collect(), ledger: BTreeMap::new() }
+                };
+                compare(&format!("{} at {count}", recording.name()), seed(), &said(&whole), &said(&pieces));
+            }
+        }
+    }
+}
+
+/// The test must be able to fail: a reader that lets arrival leak into what it reads is caught.
+#[test]
+fn a_fold_that_reads_arrival_order_is_caught() {
+    let recording = &recordings()[0];
+    let leaking = |order: &[Evidence]| {
+        let arrived: Vec<Evidence> = order
+            .iter()
+            .enumerate()
+            .map(|(index, record)| {
+                let mut record = record.clone();
+                record.start = Nanos(record.start.0 / 1_000_000_000 * 1_000_000_000 + index as u64);
+                record
+            })
+            .collect();
+        undisturbed(&arrived)
+    };
+    let evidence = evidence(recording);
+    let mut shuffled = evidence.clone();
+    Random(seed()).shuffle(&mut shuffled);
+    assert_ne!(leaking(&evidence).by_alias, leaking(&shuffled).by_alias);
+}
