@@ -61,6 +61,7 @@ impl Limits {
 #[derive(Debug, Clone)]
 pub struct Receiver {
     shared: Arc<Shared>,
+    redaction: Arc<redact::Policy>,
 }
 
 #[derive(Debug)]
@@ -97,7 +98,14 @@ impl Receiver {
                 budget,
                 counters,
             }),
+            redaction: Arc::default(),
         }
+    }
+
+    /// The same receiver with another redaction; a new one keeps everything.
+    pub fn redacting(mut self, policy: redact::Policy) -> Self {
+        self.redaction = Arc::new(policy);
+        self
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -128,9 +136,13 @@ impl Receiver {
         } = arrived;
         let limit = self.shared.limits.decompressed;
         let is_large = bytes.len() > encoding.worth_of(LARGE);
+        let redaction = self.redaction.clone();
         let judge = move || {
             let bytes = encoding.decompress(bytes, limit, &mut held)?;
-            Ok::<_, Refused>((bytes.len(), judge(signal, form, bytes, &mut held)?, held))
+            let len = bytes.len();
+            let mut validated = judge(signal, form, bytes, &mut held)?;
+            validated.body = redact::apply(&redaction, signal, validated.body);
+            Ok::<_, Refused>((len, validated, held))
         };
         // The memory is held until the answer is known.
         let (bytes, validated, _held) = if is_large {
@@ -145,7 +157,6 @@ impl Receiver {
         } = validated;
         if accepted > 0 && signal != Signal::Metrics {
             let Principal { tenant, role } = from;
-            let body = redact::apply(&self.shared.policy, signal, body);
             let rejected = by_reason(&rejected);
             self.offer(Accepted {
                 tenant,

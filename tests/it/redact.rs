@@ -12,6 +12,7 @@ use wherefore::redact::{Class, Policy, apply};
 use wherefore::values;
 use wherefore::wire::{json::to_protobuf, validate};
 
+use crate::receive_server::*;
 use crate::support::otlp::{any, attributes, log, read, span};
 use crate::support::recordings::recordings;
 
@@ -119,6 +120,22 @@ fn the_body_of_a_log_has_a_key_too() {
     let (signal, body) = log(json!({ "a": "b" }), json!({ "body": { "stringValue": SECRET } }));
     let redacted = apply(&policy(&[("body", Class::Drop)]), signal, body);
     assert!(!holds(&redacted, SECRET) && holds(&redacted, "<REDACTED>"));
+}
+
+/// Whatever form a request came in, the sink in front of the journal is given the redacted bytes.
+#[tokio::test]
+async fn the_sink_never_sees_what_is_dropped() {
+    let redaction = policy(&[("password", Class::Drop), ("*.password", Class::Drop)]);
+    let server = Setup { redaction: redaction.clone(), ..Setup::default() }.start().await;
+    for (signal, body) in planted() {
+        let path = format!("/v1/{}", signal.as_str());
+        let request = post(&path, &[("content-type", "application/x-protobuf")], body.to_vec());
+        assert_eq!(send(server.ports[1], Version::Http1, request).await.status, 200);
+        let taken = server.taken();
+        assert_eq!(taken.len(), 1);
+        assert!(!holds(&taken[0].body, SECRET));
+        assert_eq!(taken[0].body, apply(&redaction, signal, body));
+    }
 }
 
 #[test]
