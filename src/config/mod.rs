@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 use crate::model::Constants;
 use crate::net::ServeSettings;
 use crate::otlp::Limits;
+use crate::redact;
 use crate::slo::Objective;
 use crate::telemetry::Settings as TelemetrySettings;
 
@@ -58,6 +59,8 @@ pub struct Config {
     pub disk: Disk,
     /// Bytes for open turns and actions. 512 MiB: small enough for a sidecar, enough for some 100,000 open actions.
     pub memory: u64,
+    /// What of a request never reaches the disk. Nothing by default.
+    pub redact: redact::Policy,
     /// How much a sender may send at once.
     pub limits: Limits,
     /// How connections are treated.
@@ -147,6 +150,7 @@ impl Default for Config {
             data: PathBuf::from("wherefore-data"),
             disk: Disk::default(),
             memory: 512 << 20,
+            redact: redact::Policy::default(),
             limits: Limits::default(),
             serve: ServeSettings::default(),
             constants: Constants::default(),

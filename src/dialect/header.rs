@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::{Evidence, EvidenceId, Nanos, Node, Role, Service, SpanId, Tenant, TraceId};
-use crate::wire::{AnyValue, LogView, Received, Record, SpanView, Keys};
+use crate::wire::{AnyValue, Keys, LogView, Received, Record, SpanView};
 
 /// OTLP span flags: the parent's remoteness is known, and it is remote.
 const HAS_IS_REMOTE: u32 = 0x100;

@@ -172,8 +172,8 @@ impl Journal {
         Ok((journal, recovery))
     }
 
-    /// Appends an entry and waits until it is synced. The entry is in the queue when this returns its future's first
-    /// `Pending`; dropping the future then does not take it back.
+    /// Appends an entry and waits until it is synced. Once polled, the entry is in the queue; dropping the future
+    /// does not take it back.
     pub async fn append(&self, entry: Entry) -> Result<Position, AppendError> {
         self.try_append(entry)?.await
     }

@@ -30,12 +30,13 @@ pub struct Principal {
 }
 
 /// The tokens that are accepted. Without a token file every request is from the default tenant, without a role.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Tokens {
     /// `None`: no token file. `Some` and empty: nobody may send.
     entries: Option<Vec<Entry>>,
 }
 
+#[derive(Clone)]
 struct Entry {
     hash: [u8; 32],
     principal: Principal,

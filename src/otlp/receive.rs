@@ -61,12 +61,14 @@ impl Limits {
 #[derive(Debug, Clone)]
 pub struct Receiver {
     shared: Arc<Shared>,
+    redaction: Arc<redact::Policy>,
 }
 
 #[derive(Debug)]
 struct Shared {
     sink: Sink,
     tokens: Tokens,
+    policy: redact::Policy,
     limits: Limits,
     budget: Budget,
     counters: Arc<Counters>,
@@ -84,18 +86,26 @@ pub(super) struct Arrived {
 }
 
 impl Receiver {
-    /// A receiver that gives what it accepts to `sink`.
-    pub fn new(sink: Sink, tokens: Tokens, limits: Limits, counters: Arc<Counters>) -> Self {
+    /// A receiver that gives what it accepts to `sink`, without what `policy` keeps from the disk.
+    pub fn new(sink: Sink, tokens: Tokens, policy: redact::Policy, limits: Limits, counters: Arc<Counters>) -> Self {
         let budget = limits.budget();
         Self {
             shared: Arc::new(Shared {
                 sink,
                 tokens,
+                policy,
                 limits,
                 budget,
                 counters,
             }),
+            redaction: Arc::default(),
         }
+    }
+
+    /// The same receiver with another redaction; a new one keeps everything.
+    pub fn redacting(mut self, policy: redact::Policy) -> Self {
+        self.redaction = Arc::new(policy);
+        self
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -126,9 +136,13 @@ impl Receiver {
         } = arrived;
         let limit = self.shared.limits.decompressed;
         let is_large = bytes.len() > encoding.worth_of(LARGE);
+        let redaction = self.redaction.clone();
         let judge = move || {
             let bytes = encoding.decompress(bytes, limit, &mut held)?;
-            Ok::<_, Refused>((bytes.len(), judge(signal, form, bytes, &mut held)?, held))
+            let len = bytes.len();
+            let mut validated = judge(signal, form, bytes, &mut held)?;
+            validated.body = redact::apply(&redaction, signal, validated.body);
+            Ok::<_, Refused>((len, validated, held))
         };
         // The memory is held until the answer is known.
         let (bytes, validated, _held) = if is_large {
@@ -143,7 +157,6 @@ impl Receiver {
         } = validated;
         if accepted > 0 && signal != Signal::Metrics {
             let Principal { tenant, role } = from;
-            let body = redact::apply(signal, body);
             let rejected = by_reason(&rejected);
             self.offer(Accepted {
                 tenant,

@@ -22,14 +22,14 @@ pub mod framing;
 pub mod json;
 mod log;
 mod metrics;
-mod read;
+pub(crate) mod read;
 mod records;
 mod reframe;
 mod rejected;
 mod span;
-mod tags;
+pub(crate) mod tags;
 mod value;
-mod write;
+pub(crate) mod write;
 
 pub use check::{Validated, validate};
 pub use log::LogView;

@@ -156,7 +156,7 @@ pub enum AnyValue<'a> {
 
 impl<'a> AnyValue<'a> {
     /// Reads the `AnyValue` message. The last of its alternatives counts.
-    pub(super) fn new(message: &'a [u8]) -> Self {
+    pub(crate) fn new(message: &'a [u8]) -> Self {
         let mut value = Self::Empty;
         let mut reader = Reader::new(message);
         while let Ok(Some(key)) = reader.key() {

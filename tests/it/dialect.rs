@@ -347,6 +347,23 @@ fn every_dialect_reads_every_record_without_harm() {
     }
 }
 
+/// Views over bytes that nobody validated still only lend what can be read.
+#[test]
+fn damaged_records_do_no_harm() {
+    for name in ["google-adk-schema1/02-denied", "langgraph-traceloop/02-denied", "strands-agents/02-denied"] {
+        for (signal, body) in one(name).requests() {
+            for at in (0..body.len()).step_by(1 + body.len() / 40) {
+                let mut damaged = body.to_vec();
+                damaged[at] ^= 0x2a;
+                let damaged = Bytes::from(damaged);
+                for received in records(signal, &damaged) {
+                    evidence(&Tenant::default(), Role::Agent, &received, &damaged);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn records_of_agents_are_read() {
     for recording in recordings() {

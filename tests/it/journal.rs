@@ -731,3 +731,52 @@ fn a_directory_without_a_journal_cannot_be_verified_or_read() {
     let error = verify(&dir.path().join("nowhere")).unwrap_err().to_string();
     assert!(error.starts_with("cannot list `"), "{error}");
 }
+
+/// `tests/it/journal_v1` was written by the first version of the format: three sealed segments, the first one
+/// compressed, a body of the second one forgotten, and one that was being written when the process stopped.
+#[test]
+fn the_first_version_of_the_format_stays_readable() {
+    let dir = TempDir::new().unwrap();
+    for path in segments(Path::new("tests/it/journal_v1")) {
+        std::fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let verified = verify(dir.path()).unwrap();
+    assert_eq!(
+        (verified.segments, verified.frames, verified.forgotten),
+        (4, 8, 1)
+    );
+    assert_eq!(
+        verified.head.to_string(),
+        "88f94fa4052ac9413da38fbf34ca3a0d8013f354f60e6673a69f3674f34479db"
+    );
+    let (journal, recovery) = Journal::open(dir.path(), options()).unwrap();
+    assert_eq!(
+        (recovery.last_sequence, recovery.head, recovery.bytes_cut),
+        (8, verified.head, 30)
+    );
+    append(&journal, Entry::restart());
+    journal.verify().unwrap();
+    let frames = frames(dir.path(), 0);
+    let kinds = frames.iter().map(|frame| frame.kind);
+    use Kind::{Config, Logs, Restart, Tick, Traces};
+    assert!(kinds.eq([
+        Config, Restart, Traces, Logs, Traces, Tick, Logs, Tick, Restart
+    ]));
+    assert_eq!(
+        (frames[2].role, frames[2].accepted, frames[2].now),
+        (Role::Agent, 3, Nanos(1_800_000_000_000_000_003))
+    );
+    assert_eq!(
+        frames[2].rejected,
+        [Rejection {
+            reason: "bad_id".to_owned(),
+            count: 2
+        }]
+    );
+    assert_eq!(
+        (frames[3].tenant.as_str(), frames[3].clamped),
+        ("acme", Span(0))
+    );
+    assert_eq!((frames[6].forgotten, frames[4].forgotten), (false, true));
+    assert_eq!(frames[0].body, "objective: 0.99\n".repeat(20));
+}

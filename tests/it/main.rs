@@ -13,6 +13,7 @@ mod prometheus;
 mod receive;
 mod receive_server;
 mod receive_traces;
+mod redact;
 mod rules;
 mod rules_dashboard;
 mod rules_deploy;

@@ -30,6 +30,7 @@ use wherefore::proto::opentelemetry::proto::metrics::v1::{
     Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric,
 };
 use wherefore::proto::opentelemetry::proto::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use wherefore::redact::Policy;
 
 /// How to start a server; every field has the default of the product.
 #[derive(Default)]
@@ -37,6 +38,7 @@ pub struct Setup {
     pub limits: Limits,
     pub tokens: Tokens,
     pub serve: ServeSettings,
+    pub redaction: Policy,
     /// `None`: a sink that accepts everything.
     pub sink: Option<Sink>,
 }
@@ -70,12 +72,8 @@ impl Setup {
             listeners[0].local_addr().unwrap(),
             listeners[1].local_addr().unwrap(),
         ];
-        let router = router(Receiver::new(
-            sink,
-            self.tokens,
-            self.limits,
-            counters.clone(),
-        ));
+        let receiver = Receiver::new(sink, self.tokens, self.limits, counters.clone());
+        let router = router(receiver.redacting(self.redaction));
         let (stop, stopped) = oneshot::channel();
         let stopped = async { stopped.await.unwrap_or_default() };
         let serving = tokio::spawn(serve(

@@ -4,7 +4,6 @@ use std::fs;
 use std::ops::Range;
 
 use proptest::prelude::*;
-use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use super::*;
@@ -36,7 +35,7 @@ impl Written {
 
 /// Writes every batch with one sync, on this thread.
 fn write(batches: &[Vec<String>]) -> Written {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let recovered = recovery::recover(dir.path(), &options(), &Disk::default()).unwrap();
     let shared = Arc::new(Shared::new(
         dir.path(),
@@ -80,7 +79,7 @@ fn three_batches() -> Written {
 
 /// A directory with one segment of these bytes.
 fn journal_of(bytes: &[u8]) -> TempDir {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     fs::write(segment::path(dir.path(), 1), bytes).unwrap();
     dir
 }
@@ -270,6 +269,31 @@ fn a_last_frame_that_only_a_later_version_can_read_is_not_cut() {
 }
 
 #[test]
+fn a_forgotten_frame_keeps_its_commitment_and_nothing_to_guess_the_body_by() {
+    let dir = sealed();
+    let read = || {
+        Segment::open(dir.path(), 2)
+            .unwrap()
+            .read(HEADER_LEN as u64)
+            .unwrap()
+            .unwrap()
+    };
+    let before = read();
+    let journal = Journal::open(dir.path(), options()).unwrap().0;
+    journal.forget(&[2].into()).unwrap();
+    let after = read();
+    assert_eq!(
+        (&after.facts, &after.header.commitment),
+        (&before.facts, &before.header.commitment)
+    );
+    assert!(after.stored.is_empty() && after.header.salt.is_empty());
+    assert_ne!(
+        before.header.commitment[..],
+        chain::commitment(&[], &chain::body_hash(b"2")).0
+    );
+}
+
+#[test]
 fn a_missing_or_repeated_frame_is_named() {
     let written = three_batches();
     let frame =
@@ -292,7 +316,7 @@ fn a_body_that_quotes_a_frame_of_another_journal_is_not_taken_for_one() {
     // The quoted frame says that everything before it was synced.
     let other = three_batches();
     let quoted = other.bytes[other.ends[5]..].to_vec();
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let journal = Journal::open(dir.path(), options()).unwrap().0;
     let quote = Entry {
         body: quoted.into(),
@@ -308,9 +332,17 @@ fn a_body_that_quotes_a_frame_of_another_journal_is_not_taken_for_one() {
     assert_eq!(recovery.last_sequence, 1);
 }
 
+#[test]
+fn the_remains_of_another_file_behind_the_end_are_not_frames() {
+    let (written, other) = (three_batches(), three_batches());
+    let next = &other.bytes[other.ends[3]..other.ends[4]];
+    let bytes = [&written.bytes[..written.ends[3]], next].concat();
+    recovers(&bytes, &written, 3);
+}
+
 /// A journal of five sealed segments with a frame each, and one that is being written.
 fn sealed() -> TempDir {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let journal = Journal::open(
         dir.path(),
         Options {

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tempfile::TempDir;
-
 use super::*;
 use crate::journal::disk::faults::Planned;
 
@@ -22,7 +20,7 @@ fn append(journal: &Journal, text: &str) -> Result<Position, AppendError> {
 
 #[test]
 fn a_full_disk_refuses_and_the_journal_goes_on_when_there_is_room_again() {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let (journal, disk) = faulty(dir.path(), options());
     append(&journal, "before").unwrap();
     for room in [0, 1, 19, 20, 100, 140] {
@@ -62,7 +60,7 @@ fn a_failed_write_or_sync_stops_the_journal_until_it_is_opened_again() {
         },
     ];
     for plan in plans {
-        let dir = TempDir::new().unwrap();
+        let dir = temp_dir();
         let (journal, disk) = faulty(dir.path(), options());
         append(&journal, "before").unwrap();
         disk.faults.plan(plan);
@@ -79,6 +77,11 @@ fn a_failed_write_or_sync_stops_the_journal_until_it_is_opened_again() {
         );
         assert!(journal.stats().poisoned);
         assert_eq!(journal.synced(), 1);
+        assert_eq!(
+            journal.reader(0).unwrap().count(),
+            1,
+            "not even when its bytes are in the file"
+        );
         drop(journal);
         let (journal, _) = Journal::open(dir.path(), options()).unwrap();
         append(&journal, "after").unwrap();
@@ -96,7 +99,7 @@ fn a_failed_write_or_sync_stops_the_journal_until_it_is_opened_again() {
 
 #[test]
 fn the_reserve_is_for_the_journals_own_frames() {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let (journal, disk) = faulty(
         dir.path(),
         Options {
@@ -126,7 +129,7 @@ fn the_reserve_is_for_the_journals_own_frames() {
 
 #[test]
 fn a_follower_sees_the_end_of_a_stopped_journal() {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let (journal, disk) = faulty(dir.path(), options());
     let mut follower = journal.subscribe(0, 0);
     append(&journal, "synced").unwrap();
@@ -138,4 +141,20 @@ fn a_follower_sees_the_end_of_a_stopped_journal() {
     assert_eq!(follower.next(SOON).unwrap().unwrap().body, "synced");
     assert!(follower.next(SOON).unwrap().is_none());
     assert!(follower.is_closed());
+}
+
+#[test]
+fn a_follower_that_keeps_up_needs_no_files() {
+    let dir = temp_dir();
+    let journal = Journal::open(dir.path(), options()).unwrap().0;
+    let (mut quick, mut late) = (journal.subscribe(0, 1 << 20), journal.subscribe(0, 0));
+    append(&journal, "one").unwrap();
+    append(&journal, "two").unwrap();
+    std::fs::remove_file(segment::path(dir.path(), 1)).unwrap();
+    assert_eq!(quick.next(SOON).unwrap().unwrap().body, "one");
+    assert_eq!(quick.next(SOON).unwrap().unwrap().body, "two");
+    let JournalError::Broken(broken) = late.next(SOON).unwrap_err() else {
+        panic!()
+    };
+    assert_eq!((broken.sequence, broken.fault), (1, Fault::Missing));
 }

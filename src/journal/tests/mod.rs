@@ -5,9 +5,17 @@ mod damage;
 mod disk;
 
 use bytes::Bytes;
+use tempfile::TempDir;
 
 use super::*;
 use crate::model::{Role, Tenant};
+
+/// A directory for a journal, in memory where the machine offers that: these tests sync thousands of times.
+fn temp_dir() -> TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
 
 /// Options that do not depend on the machine's disk.
 fn options() -> Options {

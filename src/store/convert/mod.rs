@@ -48,6 +48,11 @@ impl Malformed {
         }
     }
 
+    /// A column of a table that holds none of its words.
+    pub(super) fn of_column(name: &'static str) -> Self {
+        Self::new("is not a word of its list").within(name)
+    }
+
     fn within(mut self, name: &'static str) -> Self {
         self.path.0.push(name);
         self

@@ -22,14 +22,18 @@ use super::http::{Server, encoded, get, get_json};
 /// How long anything may take before the test fails. Generous: the machine may be busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// One installation at a time: two would compete for the processor and miss the scrapes that they are tested by.
+static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Prometheus, Alertmanager and the sink, all running.
 pub struct Monitoring {
     prometheus: Program,
     #[expect(dead_code, reason = "runs until dropped")]
     alertmanager: Program,
     pub sink: Sink,
-    /// Last, so that it outlives what writes into it.
+    /// Behind the programs, so that it outlives what writes into it.
     _dir: TempDir,
+    _one: tokio::sync::MutexGuard<'static, ()>,
 }
 
 impl Monitoring {
@@ -39,11 +43,12 @@ impl Monitoring {
         if !(have("prometheus") && have("prometheus-alertmanager")) {
             return None;
         }
+        let one = ONE.lock().await;
         let dir = tempfile::tempdir().expect("a temporary directory");
         let sink = Sink::start().await;
         let alertmanager = start_alertmanager(dir.path(), &sink).await;
         let prometheus = start_prometheus(dir.path(), target, alertmanager.address, rules).await;
-        Some(Self { prometheus, alertmanager, sink, _dir: dir })
+        Some(Self { prometheus, alertmanager, sink, _dir: dir, _one: one })
     }
 
     /// The result of an instant query.
@@ -233,8 +238,9 @@ async fn start_prometheus(dir: &Path, target: SocketAddr, alertmanager: SocketAd
         format!("--config.file={}", file.display()),
         format!("--storage.tsdb.path={}", dir.join("prometheus").display()),
         "--enable-feature=exemplar-storage".to_owned(),
-        // What is sent before Alertmanager is known is lost until it is sent again; a minute by default.
-        "--rules.alert.resend-delay=1s".to_owned(),
+        // What is sent before Alertmanager is known is lost until it is sent again; a minute by default. Alerts expire
+        // four delays after they were last sent, so it is not shorter than a busy machine may pause.
+        "--rules.alert.resend-delay=5s".to_owned(),
     ];
     Program::start("prometheus", dir, &args).await
 }

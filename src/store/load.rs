@@ -1,0 +1,122 @@
+//! Rows for the engine: what [`Engine::wants`](crate::engine::Engine::wants) names comes back as it was committed.
+//!
+//! A turn comes with all components it keeps. With it come the turns that its components cannot be read without: the
+//! keepers of its other members, the turns its components also stand in, and turns with a call of the same id, which
+//! may be the other half of an approval.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::engine::parts::{ActionState, Handle, TurnState};
+use crate::engine::{Account, Rows, TurnAccount, TurnRow, Want};
+use crate::model::{Key, TurnId};
+use crate::proto::records as v1;
+
+use super::convert::decode;
+use super::error::{Doing, In, StoreError};
+use super::lookup::Reader;
+use super::{aliases, shelf};
+
+/// Turns per call id. One more than the engine takes for an identity (`lineage`), so that it sees there are too many.
+const PER_CALL: i64 = 65;
+/// Turns that come along besides those that were named.
+const ALONG: usize = 256;
+
+impl Reader {
+    /// The rows of the turns that are wanted, as of the last commit, by turn. A name that is unknown gives nothing,
+    /// and costs no look at the disk when a writer in this process keeps a filter over names.
+    pub fn load(&self, wants: &BTreeSet<Want>) -> Result<Rows, StoreError> {
+        let known: Vec<&Want> = wants.iter().filter(|want| self.may_know(want)).collect();
+        if known.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut state = self.state();
+        let moment = state.transaction().doing("begin to load rows")?;
+        let mut rows = BTreeMap::new();
+        let mut along = BTreeSet::new();
+        for want in known {
+            for turn in turns(&moment, want)? {
+                load(&moment, turn, &mut rows)?;
+            }
+        }
+        for row in rows.values() {
+            along.extend(related(&moment, row)?);
+        }
+        along.retain(|turn| !rows.contains_key(turn));
+        for turn in along.into_iter().take(ALONG) {
+            load(&moment, turn, &mut rows)?;
+        }
+        Ok(rows.into_values().collect())
+    }
+
+    fn may_know(&self, want: &Want) -> bool {
+        match (&self.names, aliases::of_want(want)) {
+            (Some(names), Some(hash)) => shelf::holds(names, hash),
+            _ => true,
+        }
+    }
+}
+
+/// The turns that a name stands for.
+fn turns(state: &Connection, want: &Want) -> Result<Vec<TurnId>, StoreError> {
+    let find = || -> rusqlite::Result<Vec<Vec<u8>>> {
+        match (want, aliases::of_want(want)) {
+            (Want::Turn(turn), _) => Ok(vec![turn.0.to_vec()]),
+            (Want::Handle(handle), _) => {
+                let mut select = state.prepare_cached("SELECT turn FROM actions WHERE handle = ?1")?;
+                let turn = select.query_row([handle.cast_signed()], |row| row.get(0)).optional()?;
+                Ok(turn.into_iter().collect())
+            }
+            (_, hash) => {
+                let mut select = state.prepare_cached("SELECT turn FROM wants WHERE hash = ?1 LIMIT ?2")?;
+                select.query_map((hash, PER_CALL), |row| row.get(0))?.collect()
+            }
+        }
+    };
+    Ok(find().doing("look for a turn")?.iter().filter_map(|id| TurnId::from_slice(id)).collect())
+}
+
+/// One turn with the components it keeps.
+fn load(state: &Connection, turn: TurnId, rows: &mut BTreeMap<TurnId, TurnRow>) -> Result<(), StoreError> {
+    if rows.contains_key(&turn) {
+        return Ok(());
+    }
+    let record = || {
+        let mut select = state.prepare_cached("SELECT record FROM turns WHERE id = ?1")?;
+        select.query_row([turn.0], |row| row.get::<_, Vec<u8>>(0)).optional()
+    };
+    let Some(record) = record().doing("load a turn")? else {
+        return Ok(());
+    };
+    let (state_of, account): (TurnState, TurnAccount) =
+        decode::<v1::TurnRecord, _>(&record).of_table("turns")?;
+    let components = || -> rusqlite::Result<Vec<Vec<u8>>> {
+        let mut select = state.prepare_cached("SELECT record FROM actions WHERE turn = ?1 ORDER BY handle")?;
+        select.query_map([turn.0], |row| row.get(0))?.collect()
+    };
+    let mut actions: Vec<(ActionState, Account)> = Vec::new();
+    for record in components().doing("load the components of a turn")? {
+        actions.push(decode::<v1::ActionRecord, _>(&record).of_table("actions")?);
+    }
+    rows.insert(turn, TurnRow { state: state_of, account, actions });
+    Ok(())
+}
+
+/// The turns without which a turn's components cannot be read.
+fn related(state: &Connection, row: &TurnRow) -> Result<BTreeSet<TurnId>, StoreError> {
+    let own: BTreeSet<Handle> = row.actions.iter().map(|(action, _)| action.handle).collect();
+    let mut along = BTreeSet::new();
+    for member in row.state.members.difference(&own) {
+        along.extend(turns(state, &Want::Handle(*member))?);
+    }
+    for (action, _) in &row.actions {
+        along.extend(action.turns());
+        for key in &action.keys {
+            if let Key::Call(_, id) = key {
+                along.extend(turns(state, &Want::Call(action.tenant.clone(), id.clone()))?);
+            }
+        }
+    }
+    Ok(along)
+}
