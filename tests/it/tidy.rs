@@ -2,8 +2,8 @@
 
 use super::support::sources::{Source, names, words};
 
-/// Leftovers, as whole words.
-const LEFTOVERS: &[&str] = &["todo!", "unimplemented!", "dbg!", "TODO", "FIXME", "XXX", "HACK"];
+/// Leftovers, as whole words. The last one pointed to a plan; what counts is written where it is read.
+const LEFTOVERS: &[&str] = &["todo!", "unimplemented!", "dbg!", "TODO", "FIXME", "XXX", "HACK", "DESIGN"];
 
 /// Paths of somebody's machine.
 const MACHINES: &[&str] = &["/work/", "/root/", "/home/", "/Users/", "../shared"];
@@ -103,7 +103,8 @@ fn every_integration_test_runs() {
     sorted.sort_unstable();
     assert_eq!(mods, sorted, "in alphabetical order");
     let sources = Source::below("tests/it");
-    let files = sources.iter().filter_map(|source| words(source.path.strip_prefix("tests/it/")?).next());
+    let rust = sources.iter().filter(|source| source.is_rust());
+    let files = rust.filter_map(|source| words(source.path.strip_prefix("tests/it/")?).next());
     for file in files.filter(|file| *file != "main") {
         assert!(mods.contains(&&*format!("{file};")), "`tests/it/main.rs` does not name `{file}`");
     }
