@@ -242,6 +242,9 @@ impl Book {
                 _ => {}
             }
         }
+        for sides in [&mut spans, &mut arrays, &mut events] {
+            sides.sort_by(|a, b| a.order.cmp(&b.order));
+        }
         let mut pairs = Vec::new();
         for calls in [&mut arrays, &mut events] {
             if spans.is_empty() || calls.is_empty() {

@@ -68,7 +68,6 @@ pub struct Receiver {
 struct Shared {
     sink: Sink,
     tokens: Tokens,
-    policy: redact::Policy,
     limits: Limits,
     budget: Budget,
     counters: Arc<Counters>,
@@ -86,14 +85,13 @@ pub(super) struct Arrived {
 }
 
 impl Receiver {
-    /// A receiver that gives what it accepts to `sink`, without what `policy` keeps from the disk.
-    pub fn new(sink: Sink, tokens: Tokens, policy: redact::Policy, limits: Limits, counters: Arc<Counters>) -> Self {
+    /// A receiver that gives what it accepts to `sink`.
+    pub fn new(sink: Sink, tokens: Tokens, limits: Limits, counters: Arc<Counters>) -> Self {
         let budget = limits.budget();
         Self {
             shared: Arc::new(Shared {
                 sink,
                 tokens,
-                policy,
                 limits,
                 budget,
                 counters,

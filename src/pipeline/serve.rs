@@ -118,13 +118,8 @@ impl Server {
             tracing::info!(name, %address, "listening");
         }
         let sink = sink(journal.clone(), health.clone());
-        let receiver = Receiver::new(
-            sink,
-            checked.tokens.clone(),
-            checked.config.redact.clone(),
-            checked.config.limits,
-            health.counters.clone(),
-        );
+        let receiver = Receiver::new(sink, checked.tokens.clone(), checked.config.limits, health.counters.clone())
+            .redacting(checked.config.redact.clone());
         let serve = checked.config.serve.clone();
         let receiving = net::serve(
             otlp,
