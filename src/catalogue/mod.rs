@@ -34,7 +34,9 @@ pub struct Def {
 }
 
 macro_rules! catalogue {
-    ($($(#[$doc:meta])* $id:ident = $kind:ident $name:literal [$unit:literal] ($($label:literal),*) $help:literal;)+) => {
+    ($(
+        $(#[$doc:meta])* $id:ident = $kind:ident $name:literal [$unit:literal] ($($label:literal),*) $help:literal;
+    )+) => {
         /// Every metric of the program.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[allow(missing_docs, reason = "each has its help text in the table")]

@@ -15,7 +15,8 @@
 //! disk: 10GiB                      # or a share of its disk, `10%`; both by default, whichever is less
 //! memory: 512MiB                   # of open turns and actions
 //! limits: { request: 16MiB, decompressed: 64MiB, in_flight: 256MiB, body_time: 30s, connections: 1024, drain: 10s }
-//! times: { grace: 15s, idle: 10m, ask: 24h, live_lateness: 10m, horizon: 48h, patches: 7d, epoch: 24h, check_within: 10m }
+//! times: { grace: 15s, idle: 10m, ask: 24h, live_lateness: 10m, horizon: 48h, patches: 7d, epoch: 24h,
+//!          check_within: 10m }
 //! envelopes: envelopes             # a folder of *.yaml, or a list of files
 //! logs: { format: text, filter: info }
 //! traces: { endpoint: http://collector:4317, ratio: 1 }    # own traces; none by default

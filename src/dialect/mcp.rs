@@ -2,8 +2,8 @@
 //!
 //! `tools/call` is a tool call, seen by client and server; with a session both sides share (session, JSON-RPC id).
 //! `resources/read` brings a resource in: its URI is both the target and the id of what was retrieved. Every
-//! other method is protocol housekeeping. Source: `model/mcp` of OTel GenAI; the Python SDK of MCP sends the tool's name
-//! in the span's name only.
+//! other method is protocol housekeeping. Source: `model/mcp` of OTel GenAI; the Python SDK of MCP sends the tool's
+//! name in the span's name only.
 
 use std::sync::Arc;
 

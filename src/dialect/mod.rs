@@ -75,8 +75,8 @@ pub struct Rules {
 }
 
 /// Where a dialect's records carry content, and so what it means that they do not. A tool span without arguments
-/// and without result, and a model span without anything that was said, lack content; one of them is enough to show that
-/// it is captured, because a tool may have no parameters and a failed one has no result.
+/// and without result, and a model span without anything that was said, lack content; one of them is enough to show
+/// that it is captured, because a tool may have no parameters and a failed one has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
     /// On the spans, when capture is on: where it is lacking, capture is off. Arguments and result are withheld, and

@@ -3,8 +3,8 @@
 //! * The conversation is an association property: LangGraph's `thread_id`, or `session_id`.
 //! * A tool span wraps arguments (`{"input_str": "{'order_id': 'A-1001'}", …}`, a Python literal) and result
 //!   (`{"output": {"kwargs": {"content": …, "tool_call_id": …}}}`); the call id stands only there.
-//! * A `GraphInterrupt` is an error span of the node that waits, not a failed tool: its calls are asked for. The resumed
-//!   root holds what the person decided; a rejected call is answered in the node's output.
+//! * A `GraphInterrupt` is an error span of the node that waits, not a failed tool: its calls are asked for. The
+//!   resumed root holds what the person decided; a rejected call is answered in the node's output.
 //!
 //! Source: `packages/opentelemetry-instrumentation-langchain` of OpenLLMetry and recordings of 0.62.
 

@@ -1,4 +1,4 @@
-//! Findings at once: what an envelope forbids, with or without evidence of execution (DESIGN §5).
+//! Findings at once: what an envelope forbids, with or without evidence of execution.
 //!
 //! Only what more evidence cannot excuse is found here, so it can be told before the action settles. Whatever rests
 //! on absence is a verdict.

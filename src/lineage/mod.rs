@@ -1,6 +1,6 @@
 //! A set of evidence to actions, turns and conversations.
 //!
-//! State is a set, kept in pieces (DESIGN §5). [`Book::fold`] adds one piece of evidence and touches only what it
+//! State is a set, kept in pieces. [`Book::fold`] adds one piece of evidence and touches only what it
 //! speaks of; [`Book::action`] reads one action out of the pieces; [`assemble`] does it for a whole set at once and
 //! is the oracle: whatever the order of folding, both say the same.
 

@@ -193,7 +193,7 @@ impl State {
 }
 
 words!(
-    /// The eight fields that every lineage has or lacks (DESIGN §5).
+    /// The eight fields that every lineage has or lacks.
     Field {
         /// What the user asked for.
         Intent = "intent",

@@ -38,7 +38,7 @@ const CHECKPOINT_AFTER: Duration = Duration::from_secs(30);
 const SNAPSHOT_AFTER: Duration = Duration::from_millis(200);
 /// How long the fold waits for a frame before it looks at questions and deadlines.
 const PATIENCE: Duration = Duration::from_millis(10);
-/// While anything is open a tick is written at least this often (DESIGN §2).
+/// While anything is open a tick is written at least this often.
 const TICK_AT_LEAST: Duration = Duration::from_secs(60);
 /// A full disk is tried again after this long.
 const STORE_RETRY: Duration = Duration::from_secs(5);

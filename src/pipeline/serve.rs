@@ -19,7 +19,7 @@ use super::configuration::Written;
 use super::fold::{Fold, FoldError};
 use super::health::{Health, MAX_LAG, wall};
 
-/// How long raw frames are kept once they are applied (DESIGN §8).
+/// How long raw frames are kept once they are applied.
 const FRAMES_KEPT: Span = Span::days(3);
 /// How often sealed segments are compressed and old ones removed.
 const MAINTENANCE: Duration = Duration::from_secs(60);

@@ -89,8 +89,8 @@ pub struct Telemetry {
     provider: Option<SdkTracerProvider>,
 }
 
-/// Starts logs and, when configured, own traces for the whole process; panics become log lines. Needs a tokio runtime for the traces.
-/// `listeners` are the addresses that wherefore itself receives OTLP on.
+/// Starts logs and, when configured, own traces for the whole process; panics become log lines. Needs a
+/// tokio runtime for the traces. `listeners` are the addresses that wherefore itself receives OTLP on.
 pub fn start(settings: &Settings, listeners: &[SocketAddr]) -> Result<Telemetry, Error> {
     let (subscriber, telemetry) = subscriber(settings, listeners)?;
     tracing::subscriber::set_global_default(subscriber)?;

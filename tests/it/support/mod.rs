@@ -5,6 +5,7 @@ pub mod http;
 pub mod monitoring;
 pub mod otlp;
 pub mod recordings;
+pub mod sources;
 
 use std::path::Path;
 
