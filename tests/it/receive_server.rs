@@ -72,7 +72,7 @@ impl Setup {
             listeners[0].local_addr().unwrap(),
             listeners[1].local_addr().unwrap(),
         ];
-        let receiver = Receiver::new(sink, self.tokens, self.redaction, self.limits, counters.clone());
+        let receiver = Receiver::new(sink, self.tokens, self.limits, counters.clone()).redacting(self.redaction);
         let router = router(receiver);
         let (stop, stopped) = oneshot::channel();
         let stopped = async { stopped.await.unwrap_or_default() };
