@@ -80,7 +80,10 @@ async fn open_incidents(fold: Arc<Fold>, tenant: Option<Tenant>) -> Result<Vec<s
     .await
 }
 
-async fn ask<T: Send + 'static>(fold: &Fold, question: impl FnOnce(&View<'_>) -> T + Send + 'static) -> Result<T, Problem> {
+async fn ask<T: Send + 'static>(
+    fold: &Fold,
+    question: impl FnOnce(&View<'_>) -> T + Send + 'static,
+) -> Result<T, Problem> {
     fold.ask(question).await.ok_or_else(|| Problem::unavailable("the engine is busy; try again"))
 }
 
