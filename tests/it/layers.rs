@@ -43,7 +43,8 @@ const ROOMS: &[Room] = &[
     room("export",    &["model", "catalogue", "engine"]),
     room("rules",     &["model", "catalogue", "slo"]),
     room("notify",    &["model", "slo"]),
-    room("api",       &["model", "engine", "net", "store", "explain"]),
+    // The exposition is answered on the query listener, so the API hands it out.
+    room("api",       &["model", "catalogue", "engine", "net", "store", "explain", "export"]),
     room("ui",        &["model", "explain", "api"]),
 ];
 
