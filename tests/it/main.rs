@@ -3,6 +3,7 @@
 mod captures;
 mod check;
 mod sets;
+mod store;
 mod support;
 mod wire_captures;
 mod wire_fuzz;
