@@ -1,1 +1,190 @@
-//! The query API.
+//! The query listener: `/metrics`, `/healthz`, `/readyz`, and questions about actions.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/metrics` | exposition; 503 until the fold has caught up, so that no scrape sees a counter go back |
+//! | `/healthz` | 200 while the process works |
+//! | `/readyz` | ingest and judging, named separately; 503 when either is not ready |
+//! | `/api/v1/actions` | a page of actions, newest first; filters as query parameters |
+//! | `/api/v1/actions/ID` | the lineages an alias resolves to, open ones too |
+//! | `/api/v1/incidents` | incidents that are open or were lately |
+//! | `/lineage/ID` | the same lineages as text: where links in alerts lead |
+//!
+//! This module knows how to ask and how to answer; [`Answers`] is who knows.
+
+mod filter;
+mod problem;
+mod stored;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Serialize;
+
+use crate::explain;
+use crate::model::{Action, Lineage, Tenant};
+use crate::net::Tokens;
+
+pub use filter::{Filter, From, Page, after, in_store};
+pub use problem::Problem;
+pub use stored::{lineages, neighbour, page};
+
+type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send>>;
+type Ask<Q, T> = Arc<dyn Fn(Q) -> Pending<T> + Send + Sync>;
+
+/// Who answers. The pipeline connects it to the engine and the store.
+#[derive(Clone)]
+pub struct Answers {
+    /// The exposition for an `Accept` header, with its content type; `None` until the fold has caught up.
+    pub exposition: Arc<dyn Fn(Option<&str>) -> Option<(&'static str, String)> + Send + Sync>,
+    /// Whether ingest and judging work.
+    pub readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
+    /// The lineages of an alias.
+    pub lineages: Ask<(Option<Tenant>, String), Vec<Lineage>>,
+    /// A page of actions.
+    pub actions: Ask<Filter, Page>,
+    /// Incidents as JSON values.
+    pub incidents: Ask<Option<Tenant>, Vec<serde_json::Value>>,
+}
+
+/// What works.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Readiness {
+    /// Requests are accepted and synced.
+    pub ingest: bool,
+    /// The fold keeps up.
+    pub judging: bool,
+    /// Frames not folded yet.
+    pub lag_frames: u64,
+    /// Why something is not ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+#[derive(Clone)]
+struct App {
+    answers: Answers,
+    tokens: Arc<Tokens>,
+}
+
+/// The routes of the query listener.
+pub fn router(answers: Answers, tokens: Tokens) -> Router {
+    let app = App { answers, tokens: Arc::new(tokens) };
+    let open = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready));
+    Router::new()
+        .route("/", get(index))
+        .route("/metrics", get(metrics))
+        .route("/api/v1/actions", get(actions))
+        .route("/api/v1/actions/{*alias}", get(action))
+        .route("/api/v1/incidents", get(incidents))
+        .route("/lineage/{*alias}", get(lineage))
+        .route_layer(middleware::from_fn_with_state(app.clone(), admit))
+        .merge(open)
+        .fallback(|| async { Problem::not_found("there is no such path; see `/`") })
+        .with_state(app)
+}
+
+/// The tenant a token may see; `None`: no tokens are required, everything is seen.
+#[derive(Clone)]
+struct Seen(Option<Tenant>);
+
+async fn admit(State(app): State<App>, mut request: Request<Body>, next: Next) -> Response {
+    let seen = match app.tokens.admit(request.headers()) {
+        Ok(principal) if app.tokens.are_required() => Seen(Some(principal.tenant)),
+        Ok(_) => Seen(None),
+        Err(_) => return Problem::unauthorized().into_response(),
+    };
+    request.extensions_mut().insert(seen);
+    next.run(request).await
+}
+
+async fn index() -> &'static str {
+    "wherefore\n\n\
+     /metrics              exposition for Prometheus\n\
+     /api/v1/actions       actions, newest first: ?agent= ?tool= ?state= ?sli= &verdict= ?finding=open ?limit=\n\
+     /api/v1/actions/ID    the lineage of an action, by any alias\n\
+     /api/v1/incidents     incidents\n\
+     /lineage/ID           the same as text\n\
+     /healthz /readyz      probes\n"
+}
+
+async fn ready(State(app): State<App>) -> Response {
+    let readiness = (app.answers.readiness)();
+    let status = if readiness.ingest && readiness.judging { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, axum::Json(readiness)).into_response()
+}
+
+async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    match (app.answers.exposition)(accept) {
+        Some((content_type, text)) => ([(header::CONTENT_TYPE, content_type)], text).into_response(),
+        None => Problem::unavailable("counters are still being replayed from the journal").into_response(),
+    }
+}
+
+async fn actions(
+    State(app): State<App>,
+    seen: axum::Extension<Seen>,
+    Query(given): Query<Vec<(String, String)>>,
+) -> Result<Response, Problem> {
+    let mut filter = Filter::parse(&given)?;
+    if let Some(tenant) = &seen.0.0 {
+        filter.tenant = Some(tenant.clone());
+    }
+    let page = (app.answers.actions)(filter).await?;
+    Ok(axum::Json(page).into_response())
+}
+
+#[derive(Serialize)]
+struct Lineages {
+    lineages: Vec<Lineage>,
+}
+
+async fn found(app: &App, seen: &Seen, alias: String) -> Result<Vec<Lineage>, Problem> {
+    let lineages = (app.answers.lineages)((seen.0.clone(), alias.clone())).await?;
+    if lineages.is_empty() {
+        return Err(Problem::not_found(&format!("no action is known under `{alias}`")));
+    }
+    Ok(lineages)
+}
+
+async fn action(
+    State(app): State<App>,
+    seen: axum::Extension<Seen>,
+    Path(alias): Path<String>,
+) -> Result<Response, Problem> {
+    let lineages = found(&app, &seen, alias).await?;
+    Ok(axum::Json(Lineages { lineages }).into_response())
+}
+
+async fn lineage(
+    State(app): State<App>,
+    seen: axum::Extension<Seen>,
+    Path(alias): Path<String>,
+) -> Result<Response, Problem> {
+    let texts: Vec<String> = found(&app, &seen, alias).await?.iter().map(explain::why).collect();
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], texts.join("\n")).into_response())
+}
+
+#[derive(Serialize)]
+struct Incidents {
+    incidents: Vec<serde_json::Value>,
+}
+
+async fn incidents(State(app): State<App>, seen: axum::Extension<Seen>) -> Result<Response, Problem> {
+    let incidents = (app.answers.incidents)(seen.0.0.clone()).await?;
+    Ok(axum::Json(Incidents { incidents }).into_response())
+}
+
+/// Newest first; of equal times the greater id first, so that pages never overlap.
+pub fn newest_first(a: &Action, b: &Action) -> std::cmp::Ordering {
+    (b.end, b.id).cmp(&(a.end, a.id))
+}

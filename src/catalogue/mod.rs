@@ -34,7 +34,9 @@ pub struct Def {
 }
 
 macro_rules! catalogue {
-    ($($(#[$doc:meta])* $id:ident = $kind:ident $name:literal [$unit:literal] ($($label:literal),*) $help:literal;)+) => {
+    ($(
+        $(#[$doc:meta])* $id:ident = $kind:ident $name:literal [$unit:literal] ($($label:literal),*) $help:literal;
+    )+) => {
         /// Every metric of the program.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[allow(missing_docs, reason = "each has its help text in the table")]
@@ -153,6 +155,26 @@ catalogue! {
         "When the process started";
 }
 
+impl Metric {
+    /// The name its series carry in PromQL: counters end in `_total`, an info metric in `_info`. A histogram's
+    /// series add `_bucket`, `_sum` or `_count` to it.
+    pub fn series(self) -> String {
+        let def = self.def();
+        format!("{}{}", def.name, def.kind.suffix())
+    }
+}
+
+impl Kind {
+    /// What exposition adds to the name of the metric.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Kind::Counter => "_total",
+            Kind::Info => "_info",
+            Kind::Gauge | Kind::Histogram => "",
+        }
+    }
+}
+
 /// One series of one metric at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
@@ -162,6 +184,13 @@ pub struct Sample {
     pub labels: Vec<Arc<str>>,
     /// Its value.
     pub value: SampleValue,
+}
+
+impl Sample {
+    /// A sample, its labels in the order of [`Def::labels`].
+    pub fn new<L: Into<Arc<str>>>(metric: Metric, labels: impl IntoIterator<Item = L>, value: SampleValue) -> Self {
+        Self { metric, labels: labels.into_iter().map(Into::into).collect(), value }
+    }
 }
 
 /// The value of a series.
@@ -194,6 +223,10 @@ pub struct Exemplar {
 /// The label value that shares what its budget has no room for. Only unbounded labels are replaced, so totals
 /// stay exact (`slo.md` §8.5).
 pub const OVERFLOW: &str = "_overflow";
+
+/// The agent label of everything that is about a whole fleet. Recording rules sum into it, so no agent may be
+/// exposed under this name.
+pub const ALL_AGENTS: &str = "_all";
 
 #[cfg(test)]
 mod tests {

@@ -122,6 +122,11 @@ impl Incidents {
         self.all.values()
     }
 
+    /// Counts these as changed again: they could not be written.
+    pub fn changed_again(&mut self, changed: impl IntoIterator<Item = IncidentId>) {
+        self.changed.extend(changed);
+    }
+
     /// What changed since it was last asked: the incident, or `None` when it is no more.
     pub fn take_changed(&mut self) -> Vec<(IncidentId, Option<Incident>)> {
         std::mem::take(&mut self.changed)

@@ -15,7 +15,7 @@ use crate::model::{Call, Direction, Known, Missing, Moment, Node, Proof, Text, W
 use crate::values;
 
 use super::message::{message, messages, text_of, to_json};
-use super::{Dialect, Draft, Rules, Source};
+use super::{Content, Dialect, Draft, Rules, Source};
 
 const SCOPE: &str = "gcp.vertex.agent";
 const ARGUMENTS: &str = "gcp.vertex.agent.tool_call_args";
@@ -46,6 +46,7 @@ impl Dialect for GoogleAdk {
             draft.node = Node::Model;
         }
         model_content(source, draft);
+        draft.facts.retain(|fact| !is_transcript(&fact.what));
         draft.all_messages().for_each(|messages| drop_positional_ids(&mut messages.json));
         match draft.own.take() {
             Some(own) if own.tool.as_deref() == Some(MERGED) => draft.node = Node::Other,
@@ -54,8 +55,9 @@ impl Dialect for GoogleAdk {
         }
     }
 
+    /// By default content is in log events, which tell themselves when capture is off.
     fn rules(&self, _: &Source<'_>) -> Option<Rules> {
-        Some(Rules { proof: Proof::NeedsResult, carries_content: true })
+        Some(Rules { proof: Proof::NeedsResult, content: Content::Elsewhere })
     }
 }
 
@@ -76,6 +78,11 @@ fn model_content<'a>(source: &'a Source<'a>, draft: &mut Draft<'a>) {
     if let Some(content) = parsed(ANSWER).as_ref().and_then(|answer| answer.get("content")) {
         draft.message_json(Direction::Output, to_json(&[message(content)]));
     }
+}
+
+/// What another agent did, handed over in the user's name.
+fn is_transcript(what: &What) -> bool {
+    matches!(what, What::Intent(Known::Value(text)) if text.head.starts_with("For context:"))
 }
 
 fn tool_call(mut own: Call, source: &Source<'_>, draft: &mut Draft<'_>) -> Call {

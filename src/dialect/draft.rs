@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::model::{Body, Call, Check, Direction, Fact, Known, Messages, Missing, Moment, Node, Provenance, Text, What};
+use crate::model::{
+    Body, Call, Check, Direction, Fact, Known, Messages, Missing, Moment, Node, Provenance, Status, Text, What,
+};
 use crate::values;
 use crate::wire::AnyValue;
 
-use super::Rules;
 use super::source::Source;
+use super::{Content, Rules};
 
 /// Longer words of producers (an error type, a name) are cut.
 const MAX_WORD: usize = 256;
@@ -35,7 +37,8 @@ pub struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(source: &'a Source<'a>) -> Self {
+    /// An empty draft of a record.
+    pub fn new(source: &'a Source<'a>) -> Self {
         let node = if source.span().is_some() { Node::Other } else { Node::Log };
         let (facts, bodies) = (Vec::new(), Vec::new());
         Self { source, node, own: None, rules: Rules::DEFAULT, dialect: super::UNREAD, facts, bodies }
@@ -176,12 +179,14 @@ impl<'a> Draft<'a> {
         if let Some(call) = &mut own {
             self.settle(call);
         }
-        if self.rules.carries_content && self.lacks_content(own.as_ref()) {
+        if self.rules.content != Content::Optional && self.lacks_content(own.as_ref()) {
             if let Some(call) = &mut own {
                 withhold(&mut call.arguments);
                 withhold(&mut call.result);
             }
-            self.withheld();
+            if self.rules.content == Content::Here {
+                self.withheld();
+            }
         }
         if let Some(call) = own {
             let fact = Fact { provenance: Provenance::Dialect, what: What::Call(Box::new(call)) };
@@ -190,8 +195,13 @@ impl<'a> Draft<'a> {
     }
 
     fn settle(&self, call: &mut Call) {
-        if let Moment::Ran { proof, .. } = &mut call.moment {
+        if let Moment::Ran { proof, status } = &mut call.moment {
             *proof = self.rules.proof;
+            let failed =
+                call.result.value().is_some_and(|result| values::is_failure(result.whole().unwrap_or_default()));
+            if failed && *status == Status::Fine {
+                *status = Status::Error(Arc::from("error in the result"));
+            }
         }
         if let (None, Some(tool)) = (&call.pseudo, &call.tool) {
             let arguments = call.arguments.value().map(|text| &*text.head);
@@ -199,8 +209,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A tool span without arguments and result, or a model span without anything that was said. One of the two
-    /// is enough to show that content is captured: a tool may have no parameters, a failed one has no result.
+    /// Whether the record lacks what its dialect would capture, see [`Content`].
     fn lacks_content(&self, own: Option<&Call>) -> bool {
         let bare = |known: &Known<Text>| known.missing().is_some_and(|why| why != Missing::Lost);
         match (self.node, own) {

@@ -7,11 +7,11 @@
 use serde_json::Value;
 
 use crate::model::{Call, Direction, Known, Moment, Node, Proof, Pseudo, Status, What};
-use crate::wire::{AnyValue, Attributes};
+use crate::wire::{AnyValue, Attributes, Keys};
 
 use super::draft::{an_id, word};
 use super::source::event_text;
-use super::{Dialect, Draft, Rules, Source, evaluation, message, operation};
+use super::{Content, Dialect, Draft, Rules, Source, evaluation, message, operation};
 
 /// The event that carries the attributes of an inference span.
 const DETAILS: &str = "gen_ai.client.inference.operation.details";
@@ -53,10 +53,16 @@ impl Dialect for GenAi {
         }
         context(source, draft);
         model(source, draft);
-        content(source.received.record.attributes(), draft);
         evaluation::read(source, draft);
-        for event in source.span_events().filter(|event| event.name == DETAILS) {
-            content(event.attributes(), draft);
+        // On a tool span, messages only repeat the call that it is.
+        if draft.node != Node::Tool {
+            content(source.received.record.attributes(), draft);
+            for event in source.span_events().filter(|event| event.name == DETAILS) {
+                content(event.attributes(), draft);
+            }
+        }
+        if source.event() == DETAILS && !draft.has(|what| matches!(what, What::Messages(_))) {
+            draft.withheld();
         }
         match draft.node {
             Node::Tool => draft.own = Some(tool_call(source, draft)),
@@ -67,7 +73,7 @@ impl Dialect for GenAi {
     }
 
     fn rules(&self, source: &Source<'_>) -> Option<Rules> {
-        Some(Rules { proof: proof(source), carries_content: true })
+        Some(Rules { proof: proof(source), content: Content::Here })
     }
 }
 
@@ -117,10 +123,11 @@ fn model(source: &Source<'_>, draft: &mut Draft<'_>) {
     });
 }
 
+static CONTENT: Keys<3> = Keys::new(["gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions"]);
+
 /// Messages and system instructions, as attributes of a record or of a details event.
 fn content<'a>(attributes: Attributes<'a>, draft: &mut Draft<'a>) {
-    let [input, output, instructions] =
-        attributes.pick(["gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions"]);
+    let [input, output, instructions] = attributes.pick(&CONTENT);
     if let Some(input) = input {
         draft.messages(Direction::Input, input);
     }

@@ -110,10 +110,12 @@ fn said(event: &str, content: &Value, history: bool, draft: &mut Draft<'_>) {
             }
         }
         CHOICE => {
-            tell(&choice(content), &Moment::Proposed, false, draft);
+            // A loop's span repeats what its model span proposed, also after a pause, in another turn.
+            let repeated = draft.node == Node::Other;
+            tell(&choice(content), if repeated { &Moment::Carried } else { &Moment::Proposed }, false, draft);
             if let Some(results) = content.get("tool.result") {
                 let results = Message { role: String::new(), parts: parts(results) };
-                tell(&results, &Moment::Proposed, false, draft);
+                tell(&results, &Moment::Carried, false, draft);
             }
         }
         TOOL => {
@@ -167,7 +169,8 @@ fn tell(message: &Message, called: &Moment, history: bool, draft: &mut Draft<'_>
             Part::Answer { id, name, result, error } => {
                 // A framework's own sentence in the place of the result tells who refused; in history that is old news.
                 let spoken = result.as_deref().filter(|_| !history).and_then(values::spoken);
-                let moment = spoken.unwrap_or(Moment::Answered { error: *error, history });
+                let error = *error || result.as_deref().is_some_and(values::is_failure);
+                let moment = spoken.unwrap_or(Moment::Answered { error, history });
                 let mut call = a_call(moment, id, name, &None, draft);
                 call.result = result.as_ref().map_or(call.result, |result| draft.text(result));
                 draft.call(call);

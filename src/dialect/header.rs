@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use crate::model::{Evidence, EvidenceId, Nanos, Node, Role, Service, SpanId, Tenant, TraceId};
-use crate::wire::{AnyValue, LogView, Received, Record, SpanView};
+use crate::wire::{AnyValue, Keys, LogView, Received, Record, SpanView};
 
 /// OTLP span flags: the parent's remoteness is known, and it is remote.
 const HAS_IS_REMOTE: u32 = 0x100;
 const IS_REMOTE: u32 = 0x200;
 
+static SERVICE: Keys<3> = Keys::new(["service.namespace", "service.name", "service.version"]);
+
 /// Evidence without facts.
 pub fn header(tenant: &Tenant, role: Role, received: &Received<'_>) -> Evidence {
-    let keys = ["service.namespace", "service.name", "service.version"];
-    let [namespace, name, version] = received.resource.attributes().pick(keys).map(text_of);
+    let [namespace, name, version] = received.resource.attributes().pick(&SERVICE).map(text_of);
     let service = Service { namespace: namespace.unwrap_or_default(), name: name.unwrap_or_default() };
     let place = match &received.record {
         Record::Span(span) => of_span(span),

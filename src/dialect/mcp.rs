@@ -2,15 +2,15 @@
 //!
 //! `tools/call` is a tool call, seen by client and server; with a session both sides share (session, JSON-RPC id).
 //! `resources/read` brings a resource in: its URI is both the target and the id of what was retrieved. Every
-//! other method is protocol housekeeping. Source: `model/mcp` of OTel GenAI; the Python SDK of MCP sends the tool's name
-//! in the span's name only.
+//! other method is protocol housekeeping. Source: `model/mcp` of OTel GenAI; the Python SDK of MCP sends the tool's
+//! name in the span's name only.
 
 use std::sync::Arc;
 
 use crate::model::{Call, Node, Proof, What};
 
 use super::draft::{an_id, word};
-use super::{Dialect, Draft, Rules, Source, genai};
+use super::{Content, Dialect, Draft, Rules, Source, genai};
 
 /// Spans with `mcp.method.name`.
 pub struct Mcp;
@@ -35,9 +35,10 @@ impl Dialect for Mcp {
     }
 
     /// Arguments and result are opt-in on both sides, and the SDKs' own spans have no switch for them: that they are
-    /// missing says nothing.
-    fn rules(&self, _: &Source<'_>) -> Option<Rules> {
-        Some(Rules { proof: Proof::Ran, carries_content: false })
+    /// missing says nothing. A framework's tool span that carries MCP attributes keeps the framework's rules.
+    fn rules(&self, source: &Source<'_>) -> Option<Rules> {
+        let frameworks = source.text("gen_ai.tool.call.id").is_some();
+        (!frameworks).then_some(Rules { proof: Proof::Ran, content: Content::Optional })
     }
 }
 

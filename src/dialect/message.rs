@@ -104,7 +104,9 @@ pub fn text_of(text: &str) -> String {
 pub fn to_json(messages: &[Message]) -> Bytes {
     let messages: Vec<Value> = messages
         .iter()
-        .map(|message| json!({ "role": message.role, "parts": message.parts.iter().map(part_json).collect::<Vec<_>>() }))
+        .map(
+            |message| json!({ "role": message.role, "parts": message.parts.iter().map(part_json).collect::<Vec<_>>() }),
+        )
         .collect();
     Value::Array(messages).to_string().into()
 }
@@ -286,7 +288,10 @@ mod tests {
     #[test]
     fn every_shape_of_call_and_answer_is_read() {
         for (value, want) in [
-            (json!([{"type": "tool_call", "id": "c", "name": "t", "arguments": {"a": 1}}]), call("c", "t", r#"{"a":1}"#)),
+            (
+                json!([{"type": "tool_call", "id": "c", "name": "t", "arguments": {"a": 1}}]),
+                call("c", "t", r#"{"a":1}"#),
+            ),
             (
                 json!({"tool_calls": [{"id": "c", "type": "function", "function": {"name": "t", "arguments": "{}"}}]}),
                 call("c", "t", "{}"),

@@ -70,13 +70,27 @@ pub trait Dialect: Sync {
 pub struct Rules {
     /// What an ended tool span proves.
     pub proof: Proof,
-    /// With content capture on, a tool span carries arguments or result and a model span carries messages. Where
-    /// both are missing, content was withheld, not absent.
-    pub carries_content: bool,
+    /// Where content is.
+    pub content: Content,
+}
+
+/// Where a dialect's records carry content, and so what it means that they do not. A tool span without arguments
+/// and without result, and a model span without anything that was said, lack content; one of them is enough to show
+/// that it is captured, because a tool may have no parameters and a failed one has no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// On the spans, when capture is on: where it is lacking, capture is off. Arguments and result are withheld, and
+    /// the record says so.
+    Here,
+    /// In other records by default: arguments and result that are lacking are withheld as far as this record goes, but
+    /// it does not say that capture is off.
+    Elsewhere,
+    /// Nothing can be told from lacking content.
+    Optional,
 }
 
 impl Rules {
-    const DEFAULT: Self = Self { proof: Proof::Ran, carries_content: false };
+    const DEFAULT: Self = Self { proof: Proof::Ran, content: Content::Optional };
 }
 
 /// Every dialect, general before specific.
@@ -84,13 +98,13 @@ pub static TABLE: &[&dyn Dialect] = &[
     &genai::GenAi,
     &genai_events::GenAiEvents,
     &genai_flat::GenAiFlat,
-    &mcp::Mcp,
     &adk::GoogleAdk,
     &pydantic_ai::PydanticAi,
     &strands::Strands,
     &ms_agent_framework::MsAgentFramework,
     &traceloop::Traceloop,
     &vercel_ai::VercelAi,
+    &mcp::Mcp,
     &wherefore_ns::Wherefore,
 ];
 

@@ -7,7 +7,7 @@
 
 use crate::model::{Node, Proof};
 
-use super::{Dialect, Draft, Rules, Source};
+use super::{Content, Dialect, Draft, Rules, Source};
 
 /// Records of the framework's own scopes.
 pub struct MsAgentFramework;
@@ -28,6 +28,6 @@ impl Dialect for MsAgentFramework {
     }
 
     fn rules(&self, _: &Source<'_>) -> Option<Rules> {
-        Some(Rules { proof: Proof::Ran, carries_content: true })
+        Some(Rules { proof: Proof::Ran, content: Content::Here })
     }
 }

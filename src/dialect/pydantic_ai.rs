@@ -14,7 +14,7 @@ use crate::model::{Call, Direction, Moment, Proof, Status, What};
 
 use super::draft::word;
 use super::genai_events::a_call;
-use super::{Dialect, Draft, Rules, Source};
+use super::{Content, Dialect, Draft, Rules, Source};
 
 /// Spans of Pydantic AI's own scope.
 pub struct PydanticAi;
@@ -42,7 +42,7 @@ impl Dialect for PydanticAi {
     }
 
     fn rules(&self, _: &Source<'_>) -> Option<Rules> {
-        Some(Rules { proof: Proof::Ran, carries_content: true })
+        Some(Rules { proof: Proof::Ran, content: Content::Here })
     }
 }
 

@@ -15,7 +15,8 @@ pub struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(received: &'a Received<'a>, frame: &'a Bytes) -> Self {
+    /// Looks at a record whose bytes `frame` holds.
+    pub fn new(received: &'a Received<'a>, frame: &'a Bytes) -> Self {
         let attributes: Vec<_> = received.record.attributes().iter().collect();
         let mut source = Self { received, frame, attributes, event: "" };
         source.event = source.resolve_event();

@@ -13,8 +13,9 @@ use crate::model::{Call, Moment, Proof, Status};
 use crate::wire::Attributes;
 
 use super::draft::{an_id, word};
+use super::message::text_of;
 use super::source::event_text;
-use super::{Dialect, Draft, Rules, Source};
+use super::{Content, Dialect, Draft, Rules, Source};
 
 /// What stands before the call id in an interrupt's id.
 const INTERRUPTED: &str = "before_tool_call:";
@@ -42,6 +43,12 @@ impl Dialect for Strands {
         for event in source.span_events() {
             interrupts(event.attributes(), draft);
         }
+        if let Some(mut own) = draft.own.take() {
+            if let Some(blocks) = source.text("gen_ai.tool.call.result").filter(|text| text.starts_with("[{\"text\"")) {
+                draft.replace(&mut own.result, &text_of(blocks));
+            }
+            draft.own = Some(own);
+        }
         if let (Some(own), Some("error")) = (&mut draft.own, source.text("gen_ai.tool.status"))
             && let Moment::Ran { status: status @ Status::Fine, .. } = &mut own.moment
         {
@@ -50,7 +57,7 @@ impl Dialect for Strands {
     }
 
     fn rules(&self, _: &Source<'_>) -> Option<Rules> {
-        Some(Rules { proof: Proof::Ran, carries_content: true })
+        Some(Rules { proof: Proof::Ran, content: Content::Here })
     }
 }
 
@@ -79,7 +86,8 @@ mod tests {
 
     #[test]
     fn an_interrupt_names_its_call() {
-        let text = "[{'id': 'v1:before_tool_call:call_1:d7d25496', 'name': 'x'}, {'id': 'v1:before_tool_call:call_2:9'}]";
+        let text =
+            "[{'id': 'v1:before_tool_call:call_1:d7d25496', 'name': 'x'}, {'id': 'v1:before_tool_call:call_2:9'}]";
         assert_eq!(interrupted(text).collect::<Vec<_>>(), ["call_1", "call_2"]);
         assert_eq!(interrupted("before_tool_call:").count(), 0);
     }

@@ -3,8 +3,8 @@
 //! * The conversation is an association property: LangGraph's `thread_id`, or `session_id`.
 //! * A tool span wraps arguments (`{"input_str": "{'order_id': 'A-1001'}", …}`, a Python literal) and result
 //!   (`{"output": {"kwargs": {"content": …, "tool_call_id": …}}}`); the call id stands only there.
-//! * A `GraphInterrupt` is an error span of the node that waits, not a failed tool: its calls are asked for. The resumed
-//!   root holds what the person decided; a rejected call is answered in the node's output.
+//! * A `GraphInterrupt` is an error span of the node that waits, not a failed tool: its calls are asked for. The
+//!   resumed root holds what the person decided; a rejected call is answered in the node's output.
 //!
 //! Source: `packages/opentelemetry-instrumentation-langchain` of OpenLLMetry and recordings of 0.62.
 
@@ -19,7 +19,7 @@ use crate::values;
 use super::draft::{an_id, word};
 use super::genai_events::a_call;
 use super::source::event_text;
-use super::{Dialect, Draft, Rules, Source, genai, python};
+use super::{Content, Dialect, Draft, Rules, Source, genai, python};
 
 const CONVERSATION: &[&str] =
     &["traceloop.association.properties.thread_id", "traceloop.association.properties.session_id"];
@@ -67,7 +67,7 @@ impl Dialect for Traceloop {
     }
 
     fn rules(&self, source: &Source<'_>) -> Option<Rules> {
-        Some(Rules { proof: genai::proof(source), carries_content: true })
+        Some(Rules { proof: genai::proof(source), content: Content::Here })
     }
 }
 
@@ -144,7 +144,8 @@ fn requests(message: &str) -> Vec<Value> {
 fn proposed(source: &Source<'_>) -> Vec<Value> {
     let input: Value = source.text(INPUT).and_then(|json| serde_json::from_str(json).ok()).unwrap_or(Value::Null);
     let messages = input.pointer("/inputs/messages").and_then(Value::as_array);
-    let calls = |message: &Value| message.pointer("/kwargs/tool_calls")?.as_array().filter(|calls| !calls.is_empty()).cloned();
+    let calls =
+        |message: &Value| message.pointer("/kwargs/tool_calls")?.as_array().filter(|calls| !calls.is_empty()).cloned();
     messages.into_iter().flatten().rev().find_map(calls).unwrap_or_default()
 }
 

@@ -6,7 +6,7 @@
 
 use crate::model::Proof;
 
-use super::{Dialect, Draft, Rules, Source};
+use super::{Content, Dialect, Draft, Rules, Source};
 
 /// Spans of the SDK's scope.
 pub struct VercelAi;
@@ -23,6 +23,6 @@ impl Dialect for VercelAi {
     fn read<'a>(&self, _: &'a Source<'a>, _: &mut Draft<'a>) {}
 
     fn rules(&self, _: &Source<'_>) -> Option<Rules> {
-        Some(Rules { proof: Proof::Ran, carries_content: true })
+        Some(Rules { proof: Proof::Ran, content: Content::Here })
     }
 }

@@ -96,6 +96,11 @@ impl Dues {
         self.at.keys().filter(|due| kind(due)).count()
     }
 
+    /// Counts these as changed again: they could not be written.
+    pub fn changed_again(&mut self, changed: impl IntoIterator<Item = Due>) {
+        self.changed.extend(changed);
+    }
+
     /// What changed since it was last asked; `None` when the deadline is gone.
     pub fn take_changed(&mut self) -> Vec<(Due, Option<Nanos>)> {
         std::mem::take(&mut self.changed)

@@ -48,7 +48,7 @@ pub mod parts {
     pub use crate::sli::{Cell, Histogram, LedgerKey, Series};
 }
 
-/// How much slower than the journal's a source's clock may be before its records count as late (DESIGN §5).
+/// How much slower than the journal's a source's clock may be before its records count as late.
 const SLOW_CLOCK: Span = Span::minutes(5);
 /// How long changes of a settled action are gathered before it is read again.
 const REVISE_AFTER: Span = Span::seconds(1);

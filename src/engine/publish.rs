@@ -236,8 +236,29 @@ impl Engine {
         self.accounts.get(&handle)?.id
     }
 
-    /// The id of an action is fixed when it is first published.
+    /// The id of an action is fixed when it is first published. When it is the name under which another half was
+    /// published, the action goes on with that half's rows and books.
     fn fix_id(&mut self, handle: Handle, id: ActionId) {
+        let former = self.by_id.get(&id).copied().filter(|former| *former != handle);
+        if self.accounts.get(&handle).is_some_and(|account| account.id.is_none()) {
+            if let Some(former) = former.and_then(|former| self.accounts.get_mut(&former)) {
+                let books = std::mem::take(former);
+                former.settled = true;
+                former.judged_by = books.judged_by;
+                former.first_seen = books.first_seen;
+                former.last_seen = books.last_seen;
+                former.latest = books.latest;
+                former.frozen = books.frozen;
+                if let Some(account) = self.accounts.get_mut(&handle) {
+                    account.revision = books.revision;
+                    account.due = books.due;
+                    account.booked = books.booked;
+                    account.raised.extend(books.raised);
+                    account.violated.extend(books.violated);
+                }
+            }
+            self.changed.actions.extend(former);
+        }
         if let Some(account) = self.accounts.get_mut(&handle) {
             let id = *account.id.get_or_insert(id);
             self.by_id.insert(id, handle);

@@ -245,6 +245,16 @@ impl Engine {
         changes
     }
 
+    /// Takes changes back that could not be written: the next checkpoint holds them again.
+    pub fn changed_again(&mut self, changes: &Changes) {
+        self.changed.turns.extend(changes.turns.iter().map(|(state, _)| state.id));
+        self.changed.actions.extend(changes.actions.iter().map(|(state, _)| state.handle));
+        self.changed.gone.extend(&changes.gone);
+        self.dues.changed_again(changes.dues.iter().map(|(due, _)| *due));
+        self.ledger.changed_again(changes.ledger.iter().map(|(key, _)| key.clone()));
+        self.incidents.changed_again(changes.incidents.iter().map(|(id, _)| *id));
+    }
+
     /// Configurations by digest: what the store keeps versions of.
     pub fn configurations(&self) -> &[(Digest, Configuration)] {
         &self.configurations
@@ -294,10 +304,11 @@ impl Engine {
         found
     }
 
-    /// Every component in memory, for listing open actions.
-    pub fn handles(&self) -> Vec<Handle> {
-        let mut handles: Vec<Handle> = self.accounts.keys().copied().collect();
-        handles.sort_unstable();
+    /// Components in memory whose outcome was not taken yet, newest first.
+    pub fn open(&self) -> Vec<Handle> {
+        let open = self.accounts.iter().filter(|(_, account)| !account.settled);
+        let mut handles: Vec<Handle> = open.map(|(handle, _)| *handle).collect();
+        handles.sort_unstable_by_key(|handle| std::cmp::Reverse(*handle));
         handles
     }
 

@@ -21,9 +21,7 @@ impl Glob {
             return Err("is longer than 256 bytes");
         }
         if pattern.contains(['{', '}', '\\']) || pattern.starts_with('!') {
-            return Err(
-                "looks like another kind of pattern: only `*` and `?` are special, alternatives are a list",
-            );
+            return Err("looks like another kind of pattern: only `*` and `?` are special, alternatives are a list");
         }
         Ok(Self(pattern.into()))
     }
@@ -101,11 +99,7 @@ mod tests {
             ("exact", "exact", true),
             ("exact", "exactly", false),
         ] {
-            assert_eq!(
-                Glob::new(pattern).expect(pattern).matches(name),
-                want,
-                "`{pattern}` and `{name}`"
-            );
+            assert_eq!(Glob::new(pattern).expect(pattern).matches(name), want, "`{pattern}` and `{name}`");
         }
     }
 
@@ -120,9 +114,7 @@ mod tests {
     fn by_definition(pattern: &[char], name: &[char]) -> bool {
         match (pattern, name) {
             ([], []) => true,
-            (['*', rest @ ..], _) => {
-                (0..=name.len()).any(|taken| by_definition(rest, &name[taken..]))
-            }
+            (['*', rest @ ..], _) => (0..=name.len()).any(|taken| by_definition(rest, &name[taken..])),
             (['?', rest @ ..], [_, name @ ..]) => by_definition(rest, name),
             ([p, rest @ ..], [n, name @ ..]) if p == n => by_definition(rest, name),
             _ => false,

@@ -8,9 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Glob;
-use crate::model::{
-    Action, Algorithm, Digest, Effect, Field, Hash, Nanos, Provenance, Severity, Span, words,
-};
+use crate::model::{Action, Algorithm, Digest, Effect, Field, Hash, Nanos, Provenance, Severity, Span, words};
 
 words!(
     /// What it means when a rule matches.
@@ -71,68 +69,44 @@ impl Rules {
 
     /// How many envelopes, and how many rules that forbid.
     pub fn len(&self) -> (usize, usize) {
-        (
-            self.envelopes.len(),
-            self.envelopes
-                .iter()
-                .map(|envelope| envelope.forbid.len())
-                .sum(),
-        )
+        (self.envelopes.len(), self.envelopes.iter().map(|envelope| envelope.forbid.len()).sum())
     }
 
     /// Digest of what the rules mean: comments, layout and the order of files do not change it.
     pub fn digest(&self) -> Digest {
-        let meaning =
-            serde_json::to_vec(&self.envelopes).expect("rules are plain data with text keys");
-        Digest {
-            algorithm: Algorithm::Blake3,
-            key: 0,
-            bytes: Hash(blake3::hash(&meaning).into()),
-        }
+        let meaning = serde_json::to_vec(&self.envelopes).expect("rules are plain data with text keys");
+        Digest { algorithm: Algorithm::Blake3, key: 0, bytes: Hash(blake3::hash(&meaning).into()) }
     }
 
     /// The rules that forbid this call, whether or not it ran.
     pub fn forbidding<'a>(&'a self, action: &'a Action) -> impl Iterator<Item = &'a Rule> {
         self.of(action).flat_map(move |envelope| {
             let effect = envelope.effect(action);
-            envelope
-                .forbid
-                .iter()
-                .filter(move |rule| rule.forbids(action, effect))
+            envelope.forbid.iter().filter(move |rule| rule.forbids(action, effect))
         })
     }
 
     /// The rules that count when they are broken.
     pub fn enforced(&self) -> impl Iterator<Item = &Rule> {
-        self.envelopes
-            .iter()
-            .flat_map(|envelope| &envelope.forbid)
-            .filter(|rule| rule.mode == Mode::Enforce)
+        self.envelopes.iter().flat_map(|envelope| &envelope.forbid).filter(|rule| rule.mode == Mode::Enforce)
     }
 
     /// The fields that `lineage_complete` asks of this action: those of every envelope that applies, together.
     /// `None` when no envelope has a profile.
     pub fn profile(&self, action: &Action) -> Option<BTreeSet<Field>> {
-        let fields: BTreeSet<Field> = self
-            .of(action)
-            .flat_map(|envelope| &envelope.profile)
-            .copied()
-            .collect();
+        let fields: BTreeSet<Field> = self.of(action).flat_map(|envelope| &envelope.profile).copied().collect();
         (!fields.is_empty()).then_some(fields)
     }
 
     /// How long to wait for a post-action check of this action: the shortest of the envelopes that apply.
     pub fn check_within(&self, action: &Action) -> Option<Span> {
-        self.of(action)
-            .filter_map(|envelope| envelope.check_within)
-            .min()
+        self.of(action).filter_map(|envelope| envelope.check_within).min()
     }
 
     /// The envelopes that apply. An agent without a name goes by its service's.
     fn of<'a>(&'a self, action: &'a Action) -> impl Iterator<Item = &'a Envelope> {
         self.envelopes.iter().filter(|envelope| {
-            any(&envelope.agents, action.agent_label())
-                && any(&envelope.services, &action.service.name)
+            any(&envelope.agents, action.agent_label()) && any(&envelope.services, &action.service.name)
         })
     }
 }
@@ -140,19 +114,9 @@ impl Rules {
 impl Envelope {
     /// What the action does: as declared here for its tool, else as telemetry says it.
     fn effect(&self, action: &Action) -> Option<Effect> {
-        let declared = action
-            .tool
-            .value()
-            .and_then(|tool| self.effects.iter().find(|(glob, _)| glob.matches(tool)));
-        let said = || {
-            action
-                .effect
-                .value()
-                .filter(|(_, provenance)| *provenance != Provenance::Inferred)
-        };
-        declared
-            .map(|(_, effect)| *effect)
-            .or_else(|| said().map(|(effect, _)| *effect))
+        let declared = action.tool.value().and_then(|tool| self.effects.iter().find(|(glob, _)| glob.matches(tool)));
+        let said = || action.effect.value().filter(|(_, provenance)| *provenance != Provenance::Inferred);
+        declared.map(|(_, effect)| *effect).or_else(|| said().map(|(effect, _)| *effect))
     }
 }
 
@@ -197,23 +161,13 @@ impl Rule {
 
     /// By tool or by effect; every call when neither is given.
     fn selects(&self, action: &Action, effect: Option<Effect>) -> bool {
-        let by_tool = || {
-            action
-                .tool
-                .value()
-                .is_some_and(|tool| any(&self.tools, tool))
-        };
+        let by_tool = || action.tool.value().is_some_and(|tool| any(&self.tools, tool));
         let by_effect = || effect.is_some_and(|effect| self.effects.contains(&effect));
         (self.tools.is_empty() && self.effects.is_empty()) || by_tool() || by_effect()
     }
 
     fn is_about(&self, action: &Action) -> bool {
-        let known = || {
-            action
-                .target
-                .value()
-                .filter(|(_, provenance)| *provenance != Provenance::Inferred)
-        };
+        let known = || action.target.value().filter(|(_, provenance)| *provenance != Provenance::Inferred);
         self.targets.is_empty() || known().is_some_and(|(target, _)| any(&self.targets, target))
     }
 

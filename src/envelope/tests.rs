@@ -15,9 +15,12 @@ fn said(mistakes: &[Mistake]) -> String {
     mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
+/// What a row changes in the sample action.
+type Change = fn(&mut Action);
+
 /// The rules that forbid the sample action (`delete_row`, delete, on `pg://prod/accounts`, by `janitor` of `ops`)
 /// after a change.
-fn forbidding(text: &str, change: fn(&mut Action)) -> Vec<String> {
+fn forbidding(text: &str, change: Change) -> Vec<String> {
     let mut action = sample::action();
     change(&mut action);
     rules(text).forbidding(&action).map(|rule| rule.id().to_owned()).collect()
@@ -25,8 +28,8 @@ fn forbidding(text: &str, change: fn(&mut Action)) -> Vec<String> {
 
 #[test]
 fn a_rule_forbids_what_its_selectors_say_together() {
-    let nothing: fn(&mut Action) = |_| {};
-    let rows: &[(&str, fn(&mut Action), bool)] = &[
+    let nothing: Change = |_| {};
+    let rows: &[(&str, Change, bool)] = &[
         ("tool: delete_row", nothing, true),
         ("tool: [drop_*, delete_*]", nothing, true),
         ("tool: read_*", nothing, false),
@@ -58,8 +61,8 @@ fn a_rule_forbids_what_its_selectors_say_together() {
 
 #[test]
 fn an_envelope_applies_to_its_agents_and_services() {
-    let nothing: fn(&mut Action) = |_| {};
-    let unnamed: fn(&mut Action) = |action| action.agent = Known::ABSENT;
+    let nothing: Change = |_| {};
+    let unnamed: Change = |action| action.agent = Known::ABSENT;
     for (head, change, want) in [
         ("", nothing, true),
         ("agent: jan*", nothing, true),

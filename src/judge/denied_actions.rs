@@ -31,44 +31,29 @@ impl Validator for DeniedActions {
         }
         let last = last_word(action.decisions.iter());
         let on = last.and_then(|decision| record(decision.witness.as_ref()));
-        let (value, reason, because) =
-            match (denier(action, last), last.map(|decision| decision.outcome)) {
-                (Some(By::Human), _) => return None,
-                (Some(By::Unknown), _) => (
-                    Value::Unknown,
-                    "refused_by_unknown".to_owned(),
-                    "it was refused, and nothing says by whom".to_owned(),
-                ),
-                (Some(by), _) => (Value::Bad, format!("denied_by_{by}"), denial(by, last)),
-                (None, Some(Outcome::Timeout | Outcome::Abort)) => return None,
-                (None, _) => match action.state {
-                    State::Executed(Execution::UnknownResult) => (
-                        Value::Unknown,
-                        "execution_not_proven".to_owned(),
-                        "nothing proves that the tool ran".to_owned(),
-                    ),
-                    State::Executed(_) => (
-                        Value::Good,
-                        "executed".to_owned(),
-                        "it ran, and nobody denied it".to_owned(),
-                    ),
-                    State::Aborted => return None,
-                    _ => (
-                        Value::Unknown,
-                        "no_outcome".to_owned(),
-                        "it neither ran nor was refused".to_owned(),
-                    ),
-                },
-            };
+        let (value, reason, because) = match (denier(action, last), last.map(|decision| decision.outcome)) {
+            (Some(By::Human), _) => return None,
+            (Some(By::Unknown), _) => {
+                (Value::Unknown, "refused_by_unknown".to_owned(), "it was refused, and nothing says by whom".to_owned())
+            }
+            (Some(by), _) => (Value::Bad, format!("denied_by_{by}"), denial(by, last)),
+            (None, Some(Outcome::Timeout | Outcome::Abort)) => return None,
+            (None, _) => match action.state {
+                State::Executed(Execution::UnknownResult) => {
+                    (Value::Unknown, "execution_not_proven".to_owned(), "nothing proves that the tool ran".to_owned())
+                }
+                State::Executed(_) => (Value::Good, "executed".to_owned(), "it ran, and nobody denied it".to_owned()),
+                State::Aborted => return None,
+                _ => (Value::Unknown, "no_outcome".to_owned(), "it neither ran nor was refused".to_owned()),
+            },
+        };
         Some(verdict(self.sli(), value, &reason, because, on))
     }
 }
 
 /// Who denied it: whom the last decision names, else whom the refusal names.
 fn denier(action: &Action, last: Option<&Decision>) -> Option<By> {
-    let decided = last
-        .filter(|decision| decision.outcome == Outcome::Deny)
-        .map(|decision| decision.by);
+    let decided = last.filter(|decision| decision.outcome == Outcome::Deny).map(|decision| decision.by);
     let told = match action.state {
         State::Refused(by) => Some(by),
         _ => None,

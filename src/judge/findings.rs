@@ -1,4 +1,4 @@
-//! Findings at once: what an envelope forbids, with or without evidence of execution (DESIGN §5).
+//! Findings at once: what an envelope forbids, with or without evidence of execution.
 //!
 //! Only what more evidence cannot excuse is found here, so it can be told before the action settles. Whatever rests
 //! on absence is a verdict.
@@ -15,44 +15,31 @@
 
 use super::Context;
 use crate::envelope::{Mode, Rule};
-use crate::model::{
-    Action, Class, EvidenceId, Execution, Finding, FindingId, FindingState, Severity, State,
-};
+use crate::model::{Action, Class, EvidenceId, Execution, Finding, FindingId, FindingState, Severity, State};
 
 /// Everything about an action that can be told at once.
 pub fn findings(context: &Context<'_>, action: &Action) -> Vec<Finding> {
     if action.merged_into.is_some() {
         return Vec::new();
     }
-    context
-        .rules
-        .forbidding(action)
-        .map(|rule| finding(rule, action))
-        .collect()
+    context.rules.forbidding(action).map(|rule| finding(rule, action)).collect()
 }
 
 /// The enforced rules that an action broke, with evidence of execution: the violations that are counted at once.
 pub fn violated<'a>(context: &Context<'a>, action: &'a Action) -> impl Iterator<Item = &'a Rule> {
     let proven = action.state.is_proven_execution() && action.merged_into.is_none();
-    context
-        .rules
-        .forbidding(action)
-        .filter(move |rule| proven && rule.mode() == Mode::Enforce)
+    context.rules.forbidding(action).filter(move |rule| proven && rule.mode() == Mode::Enforce)
 }
 
 fn finding(rule: &Rule, action: &Action) -> Finding {
     let (severity, ending, tail) = match action.state {
         State::Executed(Execution::Ok | Execution::Failed(_)) => (rule.severity(), "", "ran"),
-        State::Executed(Execution::UnknownResult) => (
-            rule.severity().min(Severity::Ticket),
-            "",
-            "seems to have run (its execution is not proven)",
-        ),
+        State::Executed(Execution::UnknownResult) => {
+            (rule.severity().min(Severity::Ticket), "", "seems to have run (its execution is not proven)")
+        }
         State::Refused(_) => (Severity::Info, ".attempt", "was refused"),
         State::Aborted => (Severity::Info, ".attempt", "was stopped before it ran"),
-        State::Proposed | State::Asked | State::Expired => {
-            (Severity::Info, ".attempt", "was proposed")
-        }
+        State::Proposed | State::Asked | State::Expired => (Severity::Info, ".attempt", "was proposed"),
     };
     let name = format!("{}{ending}", rule.name());
     Finding {
@@ -73,10 +60,7 @@ pub(super) fn message(rule: &Rule, action: &Action, tail: &str) -> String {
         Some((target, _)) => format!(" on `{target}`"),
         None => String::new(),
     };
-    let because = rule
-        .because()
-        .map(|because| format!(": {because}"))
-        .unwrap_or_default();
+    let because = rule.because().map(|because| format!(": {because}")).unwrap_or_default();
     let (tool, envelope, id) = (action.tool_label(), rule.envelope(), rule.id());
     format!("`{tool}`{target} {tail}, and envelope `{envelope}` forbids it (`{id}`){because}")
 }
@@ -92,10 +76,7 @@ pub(super) fn evidence(action: &Action) -> Vec<EvidenceId> {
 /// Hash of tenant, smallest key and rule. Not of the action's id, which does not exist yet when a call is found at
 /// once. Lengths stand before the texts, so that no two triples read the same.
 fn id(action: &Action, rule: &str) -> FindingId {
-    let key = action
-        .keys
-        .first()
-        .map_or_else(|| action.id.to_string(), ToString::to_string);
+    let key = action.keys.first().map_or_else(|| action.id.to_string(), ToString::to_string);
     let mut hasher = blake3::Hasher::new_derive_key("wherefore finding v1");
     for part in [action.tenant.as_str(), &key, rule] {
         hasher.update(&(part.len() as u64).to_le_bytes());

@@ -23,8 +23,8 @@ use super::plan::{self, Contains};
 use super::witness::{is_independent, is_policy, last_word, may_decide, record};
 use super::{Context, Validator, findings, verdict};
 use crate::model::{
-    Action, By, Check, CheckResult, Decision, EvidenceId, Execution, Moment, Nanos, Outcome,
-    PlanText, Provenance, Says, Shared, Sli, State, Value, Verdict,
+    Action, By, Check, CheckResult, Decision, EvidenceId, Execution, Moment, Nanos, Outcome, PlanText, Provenance,
+    Says, Shared, Sli, State, Value, Verdict,
 };
 
 /// The judge of `intent_alignment`.
@@ -48,12 +48,7 @@ fn answer(
     because: impl Into<String>,
     evidence: &[Option<EvidenceId>],
 ) -> Option<Answer> {
-    Some(Answer {
-        value,
-        reason,
-        because: because.into(),
-        evidence: evidence.iter().copied().flatten().collect(),
-    })
+    Some(Answer { value, reason, because: because.into(), evidence: evidence.iter().copied().flatten().collect() })
 }
 
 impl Validator for IntentAlignment {
@@ -66,30 +61,18 @@ impl Validator for IntentAlignment {
             return None;
         };
         let decided = match execution {
-            Execution::UnknownResult => evaluation(action)
-                .filter(|answer| answer.value == Value::Bad)
-                .or_else(unproven),
-            Execution::Ok | Execution::Failed(_) => {
-                final_word(context, action).or_else(|| ladder(context, action))
+            Execution::UnknownResult => {
+                evaluation(action).filter(|answer| answer.value == Value::Bad).or_else(unproven)
             }
+            Execution::Ok | Execution::Failed(_) => final_word(context, action).or_else(|| ladder(context, action)),
         };
-        let Answer {
-            value,
-            reason,
-            because,
-            evidence,
-        } = decided?;
+        let Answer { value, reason, because, evidence } = decided?;
         Some(verdict(self.sli(), value, reason, because, evidence))
     }
 }
 
 fn unproven() -> Option<Answer> {
-    answer(
-        Value::Unknown,
-        "execution_not_proven",
-        "nothing proves that the tool ran",
-        &[],
-    )
+    answer(Value::Unknown, "execution_not_proven", "nothing proves that the tool ran", &[])
 }
 
 /// What no approval, plan or evaluation can outweigh.
@@ -100,12 +83,7 @@ fn final_word(context: &Context<'_>, action: &Action) -> Option<Answer> {
 fn forbidden(context: &Context<'_>, action: &Action) -> Option<Answer> {
     let rule = findings::violated(context, action).next()?;
     let because = findings::message(rule, action, "ran");
-    Some(Answer {
-        value: Value::Bad,
-        reason: "forbidden",
-        because,
-        evidence: findings::evidence(action),
-    })
+    Some(Answer { value: Value::Bad, reason: "forbidden", because, evidence: findings::evidence(action) })
 }
 
 /// A denial that is older than the run. A later one, such as a guardrail's on the output, did not forbid the call.
@@ -116,12 +94,7 @@ fn against_denial(action: &Action) -> Option<Answer> {
         return None;
     }
     let because = format!("it ran although it had been denied by {}", denial.by);
-    answer(
-        Value::Bad,
-        "ran_against_denial",
-        because,
-        &[record(denial.witness.as_ref())],
-    )
+    answer(Value::Bad, "ran_against_denial", because, &[record(denial.witness.as_ref())])
 }
 
 /// When the run began, as sent: the call itself may have been proposed long before.
@@ -135,12 +108,8 @@ fn ran_at(action: &Action) -> Nanos {
 
 /// The first rung that says good or bad, else the first reason why one could not, else no authority.
 fn ladder(context: &Context<'_>, action: &Action) -> Option<Answer> {
-    let rungs: [&dyn Fn() -> Option<Answer>; 4] = [
-        &|| evaluation(action),
-        &|| approval(action),
-        &|| approved_plan(context, action),
-        &|| grant(action),
-    ];
+    let rungs: [&dyn Fn() -> Option<Answer>; 4] =
+        [&|| evaluation(action), &|| approval(action), &|| approved_plan(context, action), &|| grant(action)];
     let mut unknown = None;
     for answer in rungs.iter().filter_map(|rung| rung()) {
         if answer.value != Value::Unknown {
@@ -148,22 +117,14 @@ fn ladder(context: &Context<'_>, action: &Action) -> Option<Answer> {
         }
         unknown.get_or_insert(answer);
     }
-    unknown.or_else(|| {
-        answer(
-            Value::Unknown,
-            "no_authority",
-            "nothing says that this call was wanted",
-            &[],
-        )
-    })
+    unknown.or_else(|| answer(Value::Unknown, "no_authority", "nothing says that this call was wanted", &[]))
 }
 
 /// Rung 1. A failing evaluation outweighs every passing one.
 fn evaluation(action: &Action) -> Option<Answer> {
     let spoke = |result| {
-        let is = move |check: &&Check| {
-            &*check.name == NAME && check.result == result && may_decide(check.witness.as_ref())
-        };
+        let is =
+            move |check: &&Check| &*check.name == NAME && check.result == result && may_decide(check.witness.as_ref());
         action.checks.iter().filter(is)
     };
     let on = |check: &Check| [record(check.witness.as_ref())];
@@ -175,23 +136,11 @@ fn evaluation(action: &Action) -> Option<Answer> {
             &on(check),
         );
     }
-    if let Some(check) =
-        spoke(CheckResult::Pass).find(|check| is_independent(check.witness.as_ref(), action))
-    {
-        return answer(
-            Value::Good,
-            "evaluation_passed",
-            "an evaluation says that it matches the intent",
-            &on(check),
-        );
+    if let Some(check) = spoke(CheckResult::Pass).find(|check| is_independent(check.witness.as_ref(), action)) {
+        return answer(Value::Good, "evaluation_passed", "an evaluation says that it matches the intent", &on(check));
     }
     let own = spoke(CheckResult::Pass).next()?;
-    answer(
-        Value::Unknown,
-        "self_reported",
-        "only the agent itself says that it matches the intent",
-        &on(own),
-    )
+    answer(Value::Unknown, "self_reported", "only the agent itself says that it matches the intent", &on(own))
 }
 
 /// Rung 2. Of several approvals the best counts.
@@ -203,25 +152,13 @@ fn approval(action: &Action) -> Option<Answer> {
 fn weigh(approval: &Decision, action: &Action) -> Option<Answer> {
     let on = [record(approval.witness.as_ref())];
     if approval.at > action.end {
-        return answer(
-            Value::Unknown,
-            "approval_late",
-            "a human approved it only after it had run",
-            &on,
-        );
+        return answer(Value::Unknown, "approval_late", "a human approved it only after it had run", &on);
     }
-    let changed = |later: &Decision| {
-        later.outcome == Outcome::Modify && later.at >= approval.at && later.enforced
-    };
+    let changed = |later: &Decision| later.outcome == Outcome::Modify && later.at >= approval.at && later.enforced;
     match same_parameters(approval, action) {
         Some(true) if !action.decisions.iter().any(changed) => {}
         Some(_) => {
-            return answer(
-                Value::Unknown,
-                "approval_changed",
-                "a human approved it with other parameters",
-                &on,
-            );
+            return answer(Value::Unknown, "approval_changed", "a human approved it with other parameters", &on);
         }
         None => {
             let because = "a human approved it, and the parameters cannot be compared";
@@ -229,19 +166,9 @@ fn weigh(approval: &Decision, action: &Action) -> Option<Answer> {
         }
     }
     if !is_independent(approval.witness.as_ref(), action) {
-        return answer(
-            Value::Unknown,
-            "self_reported",
-            "only the agent itself says that a human approved it",
-            &on,
-        );
+        return answer(Value::Unknown, "self_reported", "only the agent itself says that a human approved it", &on);
     }
-    answer(
-        Value::Good,
-        "approved",
-        "a human approved exactly this call",
-        &on,
-    )
+    answer(Value::Good, "approved", "a human approved exactly this call", &on)
 }
 
 /// Whether the approval is about these parameters; one that does not name any is about the call as it is.
@@ -262,46 +189,20 @@ fn approved_plan(context: &Context<'_>, action: &Action) -> Option<Answer> {
     }
     let on = [Some(plan.evidence), record(last.witness.as_ref())];
     if plan.at > last.at {
-        return answer(
-            Value::Unknown,
-            "plan_changed",
-            "the plan is younger than its approval",
-            &on,
-        );
+        return answer(Value::Unknown, "plan_changed", "the plan is younger than its approval", &on);
     }
     if !is_independent(last.witness.as_ref(), action) {
-        return answer(
-            Value::Unknown,
-            "self_reported",
-            "only the agent itself says that its plan was approved",
-            &on,
-        );
+        return answer(Value::Unknown, "self_reported", "only the agent itself says that its plan was approved", &on);
     }
     match plan::contains(&plan.value.text, action) {
-        Contains::Yes => answer(
-            Value::Good,
-            "in_plan",
-            "the approved plan contains this call",
-            &on,
-        ),
-        Contains::No => answer(
-            Value::Bad,
-            "not_in_plan",
-            "the approved plan does not contain this call",
-            &on,
-        ),
-        Contains::Unclear => answer(
-            Value::Unknown,
-            "plan_unclear",
-            "the approved plan may or may not mean this call",
-            &on,
-        ),
-        Contains::Unreadable => answer(
-            Value::Unknown,
-            "plan_unreadable",
-            "the approved plan is cut short or is no list of steps",
-            &on,
-        ),
+        Contains::Yes => answer(Value::Good, "in_plan", "the approved plan contains this call", &on),
+        Contains::No => answer(Value::Bad, "not_in_plan", "the approved plan does not contain this call", &on),
+        Contains::Unclear => {
+            answer(Value::Unknown, "plan_unclear", "the approved plan may or may not mean this call", &on)
+        }
+        Contains::Unreadable => {
+            answer(Value::Unknown, "plan_unreadable", "the approved plan is cut short or is no list of steps", &on)
+        }
     }
 }
 
@@ -319,19 +220,9 @@ fn grant(action: &Action) -> Option<Answer> {
     best(grants().map(|grant| {
         let on = [record(grant.witness.as_ref())];
         if is_independent(grant.witness.as_ref(), action) {
-            answer(
-                Value::Good,
-                "granted",
-                "a human's standing grant covers this call",
-                &on,
-            )
+            answer(Value::Good, "granted", "a human's standing grant covers this call", &on)
         } else {
-            answer(
-                Value::Unknown,
-                "self_reported",
-                "only the agent itself says that a human granted it",
-                &on,
-            )
+            answer(Value::Unknown, "self_reported", "only the agent itself says that a human granted it", &on)
         }
     }))
 }
@@ -340,29 +231,15 @@ fn grant(action: &Action) -> Option<Answer> {
 fn human_allows(action: &Action) -> impl Iterator<Item = &Decision> {
     let counts = |decision: &&Decision| decision.enforced && may_decide(decision.witness.as_ref());
     let is = |decision: &Decision, outcome| decision.outcome == outcome;
-    let denied = action
-        .decisions
-        .iter()
-        .filter(counts)
-        .filter(move |decision| is(decision, Outcome::Deny));
+    let denied = action.decisions.iter().filter(counts).filter(move |decision| is(decision, Outcome::Deny));
     let denied = denied.map(|decision| decision.at).max();
-    let allows =
-        move |decision: &&Decision| is(decision, Outcome::Allow) && decision.by == By::Human;
+    let allows = move |decision: &&Decision| is(decision, Outcome::Allow) && decision.by == By::Human;
     let stands = move |decision: &&Decision| denied.is_none_or(|denied| denied < decision.at);
-    action
-        .decisions
-        .iter()
-        .filter(counts)
-        .filter(allows)
-        .filter(stands)
+    action.decisions.iter().filter(counts).filter(allows).filter(stands)
 }
 
 /// A good answer if there is one, else the first.
 fn best(answers: impl Iterator<Item = Option<Answer>>) -> Option<Answer> {
     let answers: Vec<Answer> = answers.flatten().collect();
-    answers
-        .iter()
-        .find(|answer| answer.value == Value::Good)
-        .or(answers.first())
-        .cloned()
+    answers.iter().find(|answer| answer.value == Value::Good).or(answers.first()).cloned()
 }

@@ -24,66 +24,28 @@ impl Validator for LineageComplete {
     }
 
     fn judge(&self, context: &Context<'_>, action: &Action) -> Option<Verdict> {
-        let say = |value, reason: &str, because: String| {
-            Some(verdict(self.sli(), value, reason, because, None))
-        };
+        let say = |value, reason: &str, because: String| Some(verdict(self.sli(), value, reason, because, None));
         let Some(profile) = context.rules.profile(action) else {
-            return say(
-                Value::Unknown,
-                "no_profile",
-                "no envelope says which fields are needed".to_owned(),
-            );
+            return say(Value::Unknown, "no_profile", "no envelope says which fields are needed".to_owned());
         };
         if action.marks.sampled {
-            return say(
-                Value::Unknown,
-                "sampled",
-                "sampled telemetry cannot show what is missing".to_owned(),
-            );
+            return say(Value::Unknown, "sampled", "sampled telemetry cannot show what is missing".to_owned());
         }
-        let asked: Vec<Field> = profile
-            .into_iter()
-            .filter(|field| applies(*field, action))
-            .collect();
+        let asked: Vec<Field> = profile.into_iter().filter(|field| applies(*field, action)).collect();
         let without = |why: &[Missing]| {
-            let is = |field: &&Field| {
-                missing(action, **field).is_some_and(|missing| why.contains(&missing))
-            };
-            asked
-                .iter()
-                .filter(is)
-                .map(|field| field.as_str())
-                .collect::<Vec<_>>()
+            let is = |field: &&Field| missing(action, **field).is_some_and(|missing| why.contains(&missing));
+            asked.iter().filter(is).map(|field| field.as_str()).collect::<Vec<_>>()
         };
-        let (gone, pending, withheld) = (
-            without(&[Missing::Absent, Missing::Lost]),
-            without(&[Missing::Pending]),
-            without(&[Missing::Withheld]),
-        );
+        let (gone, pending, withheld) =
+            (without(&[Missing::Absent, Missing::Lost]), without(&[Missing::Pending]), without(&[Missing::Withheld]));
         if let Some(first) = gone.first() {
-            say(
-                Value::Bad,
-                &format!("missing_{first}"),
-                format!("not there: {}", gone.join(", ")),
-            )
+            say(Value::Bad, &format!("missing_{first}"), format!("not there: {}", gone.join(", ")))
         } else if !pending.is_empty() {
-            say(
-                Value::Unknown,
-                "pending",
-                format!("may still arrive: {}", pending.join(", ")),
-            )
+            say(Value::Unknown, "pending", format!("may still arrive: {}", pending.join(", ")))
         } else if !withheld.is_empty() {
-            say(
-                Value::Unknown,
-                "withheld",
-                format!("kept back by the producer: {}", withheld.join(", ")),
-            )
+            say(Value::Unknown, "withheld", format!("kept back by the producer: {}", withheld.join(", ")))
         } else {
-            say(
-                Value::Good,
-                "complete",
-                "every field that is asked for is there".to_owned(),
-            )
+            say(Value::Good, "complete", "every field that is asked for is there".to_owned())
         }
     }
 }
@@ -94,8 +56,5 @@ fn applies(field: Field, action: &Action) -> bool {
 
 /// Why a field is missing; one that nobody filled in is absent.
 fn missing(action: &Action, field: Field) -> Option<Missing> {
-    action
-        .fields
-        .get(&field)
-        .map_or(Some(Missing::Absent), |known| known.missing())
+    action.fields.get(&field).map_or(Some(Missing::Absent), |known| known.missing())
 }

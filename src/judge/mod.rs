@@ -2,7 +2,7 @@
 //!
 //! A [`Validator`] looks at one action and its turn and says good, bad, unknown, or nothing when its SLI does not
 //! apply. All are pure and total; the same action, turn and rules always give the same answer. Verdicts of
-//! evaluators, guardrails and humans arrive as evidence on the action; here it is weighed (DESIGN §6):
+//! evaluators, guardrails and humans arrive as evidence on the action; here it is weighed:
 //!
 //! * **Bad wins.** What an enforced rule forbids, or a failing check, no approval and no plan makes good.
 //! * **Missing is never good.** Where nothing speaks, the verdict is unknown, with the reason.

@@ -29,65 +29,28 @@ impl Validator for OutcomeValidation {
             return None;
         };
         let checks: Vec<&Check> = action.checks.iter().filter(|check| counts(check)).collect();
-        let failed = checks
-            .iter()
-            .find(|check| check.result == CheckResult::Fail);
-        let passed = || {
-            checks
-                .iter()
-                .filter(|check| check.result == CheckResult::Pass)
-        };
+        let failed = checks.iter().find(|check| check.result == CheckResult::Fail);
+        let passed = || checks.iter().filter(|check| check.result == CheckResult::Pass);
         let by_another = || passed().find(|check| is_independent(check.witness.as_ref(), action));
         let (value, reason, because, on) = if let Some(check) = failed {
-            (
-                Value::Bad,
-                "check_failed",
-                format!("check `{}` failed after the action", check.name),
-                Some(*check),
-            )
+            (Value::Bad, "check_failed", format!("check `{}` failed after the action", check.name), Some(*check))
         } else if *execution == Execution::UnknownResult {
-            (
-                Value::Unknown,
-                "execution_not_proven",
-                "nothing proves that the tool ran".to_owned(),
-                None,
-            )
+            (Value::Unknown, "execution_not_proven", "nothing proves that the tool ran".to_owned(), None)
         } else if let Some(check) = by_another() {
-            (
-                Value::Good,
-                "check_passed",
-                format!("check `{}` passed after the action", check.name),
-                Some(*check),
-            )
+            (Value::Good, "check_passed", format!("check `{}` passed after the action", check.name), Some(*check))
         } else if let Some(check) = passed().next() {
             let because = format!("check `{}` passed by the agent's own word only", check.name);
             (Value::Unknown, "self_reported", because, Some(*check))
         } else if let Some(check) = checks.first() {
-            let because = format!(
-                "check `{}` says neither pass nor fail: `{}`",
-                check.name, check.label
-            );
+            let because = format!("check `{}` says neither pass nor fail: `{}`", check.name, check.label);
             (Value::Unknown, "check_unclear", because, Some(*check))
         } else {
-            (
-                Value::Unknown,
-                "no_check",
-                "no check looked at what the action did".to_owned(),
-                None,
-            )
+            (Value::Unknown, "no_check", "no check looked at what the action did".to_owned(), None)
         };
-        Some(verdict(
-            self.sli(),
-            value,
-            reason,
-            because,
-            on.and_then(|check| record(check.witness.as_ref())),
-        ))
+        Some(verdict(self.sli(), value, reason, because, on.and_then(|check| record(check.witness.as_ref()))))
     }
 }
 
 fn counts(check: &Check) -> bool {
-    check.phase == Phase::PostAction
-        && may_decide(check.witness.as_ref())
-        && &*check.name != intent_alignment::NAME
+    check.phase == Phase::PostAction && may_decide(check.witness.as_ref()) && &*check.name != intent_alignment::NAME
 }

@@ -49,11 +49,7 @@ fn steps(text: &str) -> Option<Vec<Value>> {
 
 /// Compares what the step binds. A step in prose, without a tool, could mean anything.
 fn is_step(step: &Value, action: &Action) -> Contains {
-    let text = |keys: &[&str]| {
-        keys.iter()
-            .find_map(|key| step.get(key))
-            .and_then(Value::as_str)
-    };
+    let text = |keys: &[&str]| keys.iter().find_map(|key| step.get(key)).and_then(Value::as_str);
     let (Some(tool), Some(called)) = (text(&["tool", "name"]), action.tool.value()) else {
         return Contains::Unclear;
     };
@@ -61,14 +57,9 @@ fn is_step(step: &Value, action: &Action) -> Contains {
         return Contains::No;
     }
     let target = text(&["target"]).map(|target| is_target(target, action));
-    let arguments = ["arguments", "parameters"]
-        .iter()
-        .find_map(|key| step.get(key));
+    let arguments = ["arguments", "parameters"].iter().find_map(|key| step.get(key));
     let arguments = arguments.map(|arguments| are_arguments(arguments, action));
-    match (
-        target.unwrap_or(Some(true)),
-        arguments.unwrap_or(Some(true)),
-    ) {
+    match (target.unwrap_or(Some(true)), arguments.unwrap_or(Some(true))) {
         (Some(false), _) | (_, Some(false)) => Contains::No,
         (Some(true), Some(true)) => Contains::Yes,
         _ => Contains::Unclear,

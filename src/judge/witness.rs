@@ -9,8 +9,7 @@ use crate::model::{Action, By, Decision, EvidenceId, Outcome, Provenance, Role, 
 pub fn is_independent(witness: Option<&Witness>, action: &Action) -> bool {
     let Some(witness) = witness else { return false };
     let named = !witness.service.name.is_empty() && !action.service.name.is_empty();
-    witness.role.is_independent()
-        || (witness.role == Role::Unspecified && named && witness.service != action.service)
+    witness.role.is_independent() || (witness.role == Role::Unspecified && named && witness.service != action.service)
 }
 
 /// Whether a statement may decide anything: an inferred one may not.

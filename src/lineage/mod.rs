@@ -1,6 +1,6 @@
 //! A set of evidence to actions, turns and conversations.
 //!
-//! State is a set, kept in pieces (DESIGN §5). [`Book::fold`] adds one piece of evidence and touches only what it
+//! State is a set, kept in pieces. [`Book::fold`] adds one piece of evidence and touches only what it
 //! speaks of; [`Book::action`] reads one action out of the pieces; [`assemble`] does it for a whole set at once and
 //! is the oracle: whatever the order of folding, both say the same.
 
@@ -12,7 +12,7 @@ mod read;
 mod state;
 
 pub use fold::{Touched, turn_of, turn_of_response, turn_of_trace};
-pub use messages::{Reading as MessageReading, pseudo};
+pub use messages::Reading as MessageReading;
 pub use pair::Group;
 pub use read::{
     Attempt, Judged, Reading, action_id, assemble, attempt, conversation_id, is_denied,

@@ -182,7 +182,10 @@ impl Book {
         let apart = earlier.turns().is_disjoint(&later.turns());
         let shares_id = !earlier.ids().is_disjoint(&later.ids());
         let one_tool = !differ(earlier.tool(), later.tool());
-        let one_call = !matches!((earlier.digest(), later.digest()), (Some(a), Some(b)) if a.agrees_with(&b) != Some(true));
+        let one_call = match (earlier.digest(), later.digest()) {
+            (Some(earlier), Some(later)) => earlier.agrees_with(&later) == Some(true),
+            _ => true,
+        };
         apart && shares_id && one_tool && one_call && self.one_dialogue(earlier, later)
     }
 
@@ -241,6 +244,9 @@ impl Book {
                 Side { ran: false, proposed: true, event: true, .. } => events.push(side),
                 _ => {}
             }
+        }
+        for sides in [&mut spans, &mut arrays, &mut events] {
+            sides.sort_by(|a, b| a.order.cmp(&b.order));
         }
         let mut pairs = Vec::new();
         for calls in [&mut arrays, &mut events] {

@@ -507,7 +507,7 @@ impl Reader<'_> {
         (decisions, checks)
     }
 
-    /// The eight fields (DESIGN §5).
+    /// The eight fields.
     fn fields(&self, action: &Action) -> BTreeMap<Field, Known<()>> {
         let intent = match &self.turn.intent {
             Some(Ranked {
@@ -580,7 +580,7 @@ fn creates(piece: &Piece) -> bool {
     }
 }
 
-/// Where a call stands, by its records alone (DESIGN §5).
+/// Where a call stands, by its records alone.
 pub(super) fn state_of(pieces: &[&Piece], tool_spans: bool) -> State {
     let calls = || {
         pieces

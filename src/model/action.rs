@@ -193,7 +193,7 @@ impl State {
 }
 
 words!(
-    /// The eight fields that every lineage has or lacks (DESIGN §5).
+    /// The eight fields that every lineage has or lacks.
     Field {
         /// What the user asked for.
         Intent = "intent",
@@ -438,6 +438,39 @@ pub struct Turn {
     pub start: Nanos,
     /// Last end as sent.
     pub end: Nanos,
+}
+
+impl Turn {
+    /// A turn of which nothing was seen yet.
+    pub fn unseen(id: TurnId, tenant: Tenant) -> Self {
+        let pending = super::Missing::Pending;
+        Self {
+            id,
+            revision: 0,
+            tenant,
+            trace: None,
+            conversation: None,
+            service: Service::default(),
+            agent: None,
+            intent: Known::Missing(pending),
+            intent_id: None,
+            prompt: Known::Missing(pending),
+            prompt_version: None,
+            policies: Vec::new(),
+            context: Vec::new(),
+            plan: Known::Missing(pending),
+            plan_decisions: Vec::new(),
+            models: Vec::new(),
+            delegations: Vec::new(),
+            containment: Vec::new(),
+            root_ended: None,
+            closed: false,
+            sampled: false,
+            withheld: false,
+            start: Nanos(0),
+            end: Nanos(0),
+        }
+    }
 }
 
 /// A plan: its id and its text.

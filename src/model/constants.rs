@@ -1,4 +1,4 @@
-//! The lengths of time that decide when something settles, closes or is forgotten (DESIGN §2). Configuration may
+//! The lengths of time that decide when something settles, closes or is forgotten. Configuration may
 //! change each of them; the defaults and their reasons stand here.
 
 use serde::{Deserialize, Serialize};

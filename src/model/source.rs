@@ -30,7 +30,7 @@ impl Signal {
     }
 }
 
-/// What the token of a sender says it is. Decides who may testify (DESIGN §6).
+/// What the token of a sender says it is. Decides who may testify.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]

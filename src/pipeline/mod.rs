@@ -1,7 +1,15 @@
 //! Wiring: journal to dialects to engine to store.
 
+mod answers;
+mod configuration;
+mod fold;
+mod health;
 mod offline;
 mod read;
+mod serve;
 
+pub use configuration::Written;
+pub use fold::{Fold, FoldError, Status, View};
 pub use offline::{Offline, Outcome};
 pub use read::evidence_of;
+pub use serve::{Addresses, ServeError, Server};

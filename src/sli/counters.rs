@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::catalogue::{Exemplar, Kind, Metric, OVERFLOW, Sample, SampleValue};
 use crate::model::{Nanos, Sli, Span, Tenant, Value};
 
-/// How many agents of a tenant have series of their own (DESIGN P8); the rest share [`OVERFLOW`].
+/// How many agents of a tenant have series of their own; the rest share [`OVERFLOW`].
 const AGENTS: usize = 2_000;
 /// How many tools, scopes and rules of a tenant have series of their own.
 const NAMES: usize = 500;

@@ -115,6 +115,11 @@ impl Ledger {
         totals
     }
 
+    /// Counts these as changed again: they could not be written.
+    pub fn changed_again(&mut self, changed: impl IntoIterator<Item = LedgerKey>) {
+        self.changed.extend(changed);
+    }
+
     /// What changed since it was last asked.
     pub fn take_changed(&mut self) -> Vec<(LedgerKey, Cell)> {
         let cells = &self.cells;

@@ -24,11 +24,7 @@ pub fn canonical(text: &str) -> Option<String> {
 }
 
 fn parse(text: &str) -> Option<Value> {
-    if text.len() > MAX_LEN {
-        None
-    } else {
-        serde_json::from_str(text).ok()
-    }
+    if text.len() > MAX_LEN { None } else { serde_json::from_str(text).ok() }
 }
 
 fn write(value: &Value, depth: usize, out: &mut String) {
@@ -123,10 +119,7 @@ mod tests {
     #[test]
     fn strings_that_hold_json_are_unwrapped() {
         check(r#"{"a":"{\"b\":\"[1, 2]\"}"}"#, r#"{"a":{"b":[1,2]}}"#);
-        check(
-            r#"{"a":"12","b":"true","c":"{not json}"}"#,
-            r#"{"a":"12","b":"true","c":"{not json}"}"#,
-        );
+        check(r#"{"a":"12","b":"true","c":"{not json}"}"#, r#"{"a":"12","b":"true","c":"{not json}"}"#);
         check(r#"" [1] ""#, "[1]");
     }
 
@@ -142,17 +135,7 @@ mod tests {
     fn what_is_not_json_has_no_canonical_form() {
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         let long = format!("\"{}\"", "a".repeat(MAX_LEN));
-        for text in [
-            "",
-            "sent",
-            "{",
-            "[1,]",
-            "NaN",
-            r#""\ud800""#,
-            "{} {}",
-            &deep,
-            &long,
-        ] {
+        for text in ["", "sent", "{", "[1,]", "NaN", r#""\ud800""#, "{} {}", &deep, &long] {
             assert_eq!(canonical(text), None, "{}", &text[..text.len().min(40)]);
         }
     }
@@ -163,10 +146,7 @@ mod tests {
         for _ in 0..12 {
             text = format!("[{}]", serde_json::to_string(&text).expect("a string"));
         }
-        assert_eq!(
-            canonical(&text),
-            Some(format!("{}0{}", "[".repeat(13), "]".repeat(13)))
-        );
+        assert_eq!(canonical(&text), Some(format!("{}0{}", "[".repeat(13), "]".repeat(13))));
     }
 
     fn json() -> impl Strategy<Value = Value> {

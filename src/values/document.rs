@@ -45,12 +45,7 @@ pub struct Mistake {
 impl Mistake {
     /// A mistake about a file as a whole.
     pub fn of_file(file: &str, message: impl fmt::Display) -> Self {
-        Self {
-            file: file.into(),
-            place: None,
-            message: message.to_string(),
-            line: None,
-        }
+        Self { file: file.into(), place: None, message: message.to_string(), line: None }
     }
 }
 
@@ -60,11 +55,7 @@ impl fmt::Display for Mistake {
         let Some(place) = self.place else {
             return write!(f, "{}: {}", self.file, self.message);
         };
-        write!(
-            f,
-            "{}:{}:{}: {}",
-            self.file, place.line, place.column, self.message
-        )?;
+        write!(f, "{}:{}:{}: {}", self.file, place.line, place.column, self.message)?;
         let Some(line) = &self.line else {
             return Ok(());
         };
@@ -135,10 +126,7 @@ pub struct Table<'n> {
 impl<'n> Table<'n> {
     /// The value of a key.
     pub fn get(&self, name: &str) -> Option<&'n Node> {
-        self.entries
-            .iter()
-            .find(|(key, _)| &*key.name == name)
-            .map(|(_, node)| node)
+        self.entries.iter().find(|(key, _)| &*key.name == name).map(|(_, node)| node)
     }
 }
 
@@ -153,11 +141,7 @@ pub struct Page {
 impl Page {
     /// Parses one YAML document. Without a node, the mistakes say why.
     pub fn read(file: &str, text: &str) -> (Self, Option<Node>) {
-        let mut page = Self {
-            file: file.into(),
-            text: text.into(),
-            mistakes: Vec::new(),
-        };
+        let mut page = Self { file: file.into(), text: text.into(), mistakes: Vec::new() };
         let mut options = serde_saphyr::Options::default();
         options.strict_booleans = true;
         options.merge_keys = MergeKeyPolicy::Error;
@@ -166,8 +150,7 @@ impl Page {
             Ok(raw) => {
                 let node = Node::from(raw);
                 if node.kind == Kind::Null {
-                    page.mistakes
-                        .push(Mistake::of_file(file, "the file is empty"));
+                    page.mistakes.push(Mistake::of_file(file, "the file is empty"));
                     return (page, None);
                 }
                 (page, Some(node))
@@ -180,9 +163,7 @@ impl Page {
     }
 
     fn refuse(&mut self, error: &serde_saphyr::Error) {
-        let message = UserMessageFormatter
-            .format_message(error.without_snippet())
-            .into_owned();
+        let message = UserMessageFormatter.format_message(error.without_snippet()).into_owned();
         match error.location().map(place) {
             Some(at) if at.line > 0 => self.wrong(at, message),
             _ => self.mistakes.push(Mistake::of_file(&self.file, message)),
@@ -191,18 +172,9 @@ impl Page {
 
     /// Notes a mistake.
     pub fn wrong(&mut self, at: Place, message: impl fmt::Display) {
-        let line = self
-            .text
-            .lines()
-            .nth(at.line.saturating_sub(1) as usize)
-            .map(shown);
+        let line = self.text.lines().nth(at.line.saturating_sub(1) as usize).map(shown);
         let message = shown(&message.to_string());
-        self.mistakes.push(Mistake {
-            file: Arc::clone(&self.file),
-            place: Some(at),
-            message,
-            line,
-        });
+        self.mistakes.push(Mistake { file: Arc::clone(&self.file), place: Some(at), message, line });
     }
 
     /// The mistakes, in the order of the text.
@@ -216,23 +188,10 @@ impl Page {
         let Kind::Table(entries) = &node.kind else {
             return self.expected(node, &format!("{what}, a mapping"));
         };
-        for (key, _) in entries
-            .iter()
-            .filter(|(key, _)| !keys.contains(&&*key.name))
-        {
-            self.wrong(
-                key.at,
-                format!(
-                    "unknown key `{}` of {what}{}",
-                    key.name,
-                    suggestion(&key.name, keys)
-                ),
-            );
+        for (key, _) in entries.iter().filter(|(key, _)| !keys.contains(&&*key.name)) {
+            self.wrong(key.at, format!("unknown key `{}` of {what}{}", key.name, suggestion(&key.name, keys)));
         }
-        Some(Table {
-            at: node.at,
-            entries,
-        })
+        Some(Table { at: node.at, entries })
     }
 
     /// A mapping with keys of the writer's choice.
@@ -294,15 +253,9 @@ impl Page {
     }
 
     /// A list, or one value for a list of one.
-    pub fn list<T>(
-        &mut self,
-        node: &Node,
-        mut read: impl FnMut(&mut Self, &Node) -> Option<T>,
-    ) -> Option<Vec<T>> {
+    pub fn list<T>(&mut self, node: &Node, mut read: impl FnMut(&mut Self, &Node) -> Option<T>) -> Option<Vec<T>> {
         match &node.kind {
-            Kind::List(items) if items.is_empty() => {
-                self.expected(node, "a list that is not empty")
-            }
+            Kind::List(items) if items.is_empty() => self.expected(node, "a list that is not empty"),
             Kind::List(items) => {
                 // Every item is read, so that every mistake is seen; one mistake spoils the list.
                 let read: Vec<_> = items.iter().map(|item| read(self, item)).collect();
@@ -313,20 +266,12 @@ impl Page {
     }
 
     /// One of a few words.
-    pub fn word<T>(
-        &mut self,
-        node: &Node,
-        words: &[&str],
-        from_word: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
+    pub fn word<T>(&mut self, node: &Node, words: &[&str], from_word: impl Fn(&str) -> Option<T>) -> Option<T> {
         let text = self.text(node)?;
         let value = from_word(&text);
         if value.is_none() {
             let hint = suggestion(&text, words);
-            self.wrong(
-                node.at,
-                format!("`{text}` is none of {}{hint}", words.join(", ")),
-            );
+            self.wrong(node.at, format!("`{text}` is none of {}{hint}", words.join(", ")));
         }
         value
     }
@@ -337,12 +282,7 @@ impl Page {
             Kind::Text(text) => with_unit(text, LENGTHS),
             _ => None,
         };
-        length.map(Span).or_else(|| {
-            self.expected(
-                node,
-                "a length of time with its unit, such as `30s`, `10m`, `24h`",
-            )
-        })
+        length.map(Span).or_else(|| self.expected(node, "a length of time with its unit, such as `30s`, `10m`, `24h`"))
     }
 
     /// A number of bytes with its unit: `512KiB`, `4MiB`, `10GiB`. Zero is none.
@@ -351,12 +291,7 @@ impl Page {
             Kind::Text(text) => with_unit(text, SIZES),
             _ => None,
         };
-        size.or_else(|| {
-            self.expected(
-                node,
-                "a size with its unit, such as `512KiB`, `4MiB`, `10GiB`",
-            )
-        })
+        size.or_else(|| self.expected(node, "a size with its unit, such as `512KiB`, `4MiB`, `10GiB`"))
     }
 
     /// A point in time, RFC 3339 with an offset.
@@ -366,12 +301,7 @@ impl Page {
             _ => None,
         };
         let nanos = point.and_then(|point| u64::try_from(point.as_nanosecond()).ok());
-        nanos.map(Nanos).or_else(|| {
-            self.expected(
-                node,
-                "a time with its offset, such as `2026-11-01T00:00:00Z`",
-            )
-        })
+        nanos.map(Nanos).or_else(|| self.expected(node, "a time with its offset, such as `2026-11-01T00:00:00Z`"))
     }
 
     /// Notes that something else stands here, and gives nothing.
@@ -413,21 +343,13 @@ fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits)?;
     let (_, factor) = units.iter().find(|(name, _)| *name == unit.trim_start())?;
-    number
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(*factor)
-        .filter(|value| *value > 0)
+    number.parse::<u64>().ok()?.checked_mul(*factor).filter(|value| *value > 0)
 }
 
 /// `; did you mean ...` when a word is near enough to be a slip: a third of its letters, at least one.
 pub fn suggestion(typed: &str, words: &[&str]) -> String {
     let near = |word: &&&str| distance(typed, word) <= (word.chars().count() / 3).max(1);
-    match words
-        .iter()
-        .filter(near)
-        .min_by_key(|word| distance(typed, word))
-    {
+    match words.iter().filter(near).min_by_key(|word| distance(typed, word)) {
         Some(word) => format!("; did you mean `{word}`?"),
         None => String::new(),
     }
@@ -435,8 +357,7 @@ pub fn suggestion(typed: &str, words: &[&str]) -> String {
 
 /// Letters to insert, drop, replace, or swap with their neighbour (optimal string alignment).
 fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) =
-        (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
     let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
     for i in 0..=a.len() {
         for j in 0..=b.len() {
@@ -446,11 +367,7 @@ fn distance(a: &str, b: &str) -> usize {
                 let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
                 let best = changed.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
                 let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-                if swapped {
-                    best.min(rows[i - 2][j - 2] + 1)
-                } else {
-                    best
-                }
+                if swapped { best.min(rows[i - 2][j - 2] + 1) } else { best }
             };
         }
     }
@@ -459,18 +376,12 @@ fn distance(a: &str, b: &str) -> usize {
 
 /// A line as it may be printed: control characters become spaces, so that the caret stays under its place.
 fn shown(line: &str) -> String {
-    line.chars()
-        .take(160)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    line.chars().take(160).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn place(location: serde_saphyr::Location) -> Place {
     let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    Place {
-        line: narrow(location.line()),
-        column: narrow(location.column()),
-    }
+    Place { line: narrow(location.line()), column: narrow(location.column()) }
 }
 
 impl From<Spanned<Raw>> for Node {
@@ -486,13 +397,7 @@ impl From<Spanned<Raw>> for Node {
 }
 
 fn entry((key, value): (Spanned<String>, Spanned<Raw>)) -> (Key, Node) {
-    (
-        Key {
-            at: place(key.referenced),
-            name: key.value.into(),
-        },
-        value.into(),
-    )
+    (Key { at: place(key.referenced), name: key.value.into() }, value.into())
 }
 
 /// What the parser hands over, before places are taken from it.
@@ -538,9 +443,7 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Raw, E> {
-        Ok(Raw::Leaf(
-            i64::try_from(number).map_or(Kind::Real(number as f64), Kind::Whole),
-        ))
+        Ok(Raw::Leaf(i64::try_from(number).map_or(Kind::Real(number as f64), Kind::Whole)))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Raw, E> {
@@ -574,16 +477,11 @@ mod tests {
 
     fn mistakes(text: &str, read: impl Fn(&mut Page, Table<'_>)) -> Vec<String> {
         let (mut page, node) = Page::read("f.yaml", text);
-        if let Some(table) = node
-            .as_ref()
-            .and_then(|node| page.table(node, "a file", &["when", "size", "names", "at"]))
+        if let Some(table) = node.as_ref().and_then(|node| page.table(node, "a file", &["when", "size", "names", "at"]))
         {
             read(&mut page, table);
         }
-        page.into_mistakes()
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        page.into_mistakes().iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -591,39 +489,21 @@ mod tests {
         let (mut page, node) = Page::read("f.yaml", "a: 1\nb:\n  - true\n  - {c: 2.5, d: }\n");
         let node = node.expect("is YAML");
         let entries = page.entries(&node).expect("is a mapping");
-        assert_eq!(
-            (entries[1].0.at, &*entries[1].0.name),
-            (Place { line: 2, column: 1 }, "b")
-        );
-        let Kind::List(items) = &entries[1].1.kind else {
-            panic!("b is a list")
-        };
-        assert_eq!(
-            (items[0].at, &items[0].kind),
-            (Place { line: 3, column: 5 }, &Kind::Flag(true))
-        );
-        let Kind::Table(inner) = &items[1].kind else {
-            panic!("a mapping")
-        };
-        assert_eq!(
-            (inner[0].1.at, &inner[0].1.kind),
-            (Place { line: 4, column: 9 }, &Kind::Real(2.5))
-        );
+        assert_eq!((entries[1].0.at, &*entries[1].0.name), (Place { line: 2, column: 1 }, "b"));
+        let Kind::List(items) = &entries[1].1.kind else { panic!("b is a list") };
+        assert_eq!((items[0].at, &items[0].kind), (Place { line: 3, column: 5 }, &Kind::Flag(true)));
+        let Kind::Table(inner) = &items[1].kind else { panic!("a mapping") };
+        assert_eq!((inner[0].1.at, &inner[0].1.kind), (Place { line: 4, column: 9 }, &Kind::Real(2.5)));
         assert_eq!(inner[1].1.kind, Kind::Null);
     }
 
     #[test]
     fn every_mistake_is_shown_with_its_line() {
-        let all = mistakes(
-            "whne: 30s\nsize: 4 parsecs\nnames: [a, 7]\n",
-            |page, table| {
-                page.must(table, "when", Page::length);
-                page.maybe(table, "size", Page::size);
-                page.maybe(table, "names", |page: &mut Page, node: &Node| {
-                    page.list(node, Page::text)
-                });
-            },
-        );
+        let all = mistakes("whne: 30s\nsize: 4 parsecs\nnames: [a, 7]\n", |page, table| {
+            page.must(table, "when", Page::length);
+            page.maybe(table, "size", Page::size);
+            page.maybe(table, "names", |page: &mut Page, node: &Node| page.list(node, Page::text));
+        });
         assert_eq!(
             all,
             [
@@ -644,10 +524,7 @@ mod tests {
             ("a: [1\n", "f.yaml:"),
             ("a: 1\na: 2\n", "f.yaml:2:1:"),
             ("a: 1\n---\nb: 2\n", "f.yaml:"),
-            (
-                "[when]",
-                "f.yaml:1:1: expected a file, a mapping, found a list",
-            ),
+            ("[when]", "f.yaml:1:1: expected a file, a mapping, found a list"),
         ] {
             let all = mistakes(text, |_, _| {});
             assert_eq!(all.len(), 1, "{text:?}: {all:?}");
@@ -657,36 +534,18 @@ mod tests {
 
     #[test]
     fn units_are_needed_and_known() {
-        for (text, want) in [
-            ("30s", Some(30)),
-            ("10m", Some(600)),
-            ("7d", Some(604_800)),
-            ("30", None),
-            ("s", None),
-        ] {
-            assert_eq!(
-                with_unit(text, LENGTHS),
-                want.map(|s: u64| s * 1_000_000_000),
-                "{text}"
-            );
+        for (text, want) in [("30s", Some(30)), ("10m", Some(600)), ("7d", Some(604_800)), ("30", None), ("s", None)] {
+            assert_eq!(with_unit(text, LENGTHS), want.map(|s: u64| s * 1_000_000_000), "{text}");
         }
-        for (text, want) in [
-            ("4MiB", Some(4 << 20)),
-            ("4 GiB", Some(4 << 30)),
-            ("0B", None),
-            ("99999999TiB", None),
-        ] {
+        for (text, want) in [("4MiB", Some(4 << 20)), ("4 GiB", Some(4 << 30)), ("0B", None), ("99999999TiB", None)] {
             assert_eq!(with_unit(text, SIZES), want, "{text}");
         }
     }
 
     #[test]
     fn near_words_are_suggested_and_far_ones_are_not() {
-        for (typed, want) in [
-            ("tol", "; did you mean `tool`?"),
-            ("taregt", "; did you mean `target`?"),
-            ("colour", ""),
-        ] {
+        for (typed, want) in [("tol", "; did you mean `tool`?"), ("taregt", "; did you mean `target`?"), ("colour", "")]
+        {
             assert_eq!(suggestion(typed, &["tool", "target", "mode"]), want);
         }
     }

@@ -21,7 +21,7 @@ pub use canonical::canonical;
 pub use number::write_number;
 pub use pseudo::pseudo;
 pub use read::{known, number_of, truth_of};
-pub use spoken::spoken;
+pub use spoken::{is_failure, spoken};
 
 /// Digest of a text: of its canonical JSON when it is JSON, else of its bytes. Key 0.
 pub fn digest_json(text: &str) -> Digest {
@@ -33,29 +33,15 @@ pub fn digest_json(text: &str) -> Digest {
 
 /// Digest of bytes as they are. Key 0.
 pub fn digest_bytes(bytes: &[u8]) -> Digest {
-    Digest {
-        algorithm: Algorithm::Blake3,
-        key: 0,
-        bytes: Hash(*blake3::hash(bytes).as_bytes()),
-    }
+    Digest { algorithm: Algorithm::Blake3, key: 0, bytes: Hash(*blake3::hash(bytes).as_bytes()) }
 }
 
 /// A text as a row keeps it, and its whole as a body when it is longer than that.
 pub fn text(whole: &str) -> (Text, Option<Body>) {
     let digest = digest_json(whole);
     let head = head(whole, Text::HEAD);
-    let body = (head.len() < whole.len()).then(|| Body {
-        digest,
-        bytes: Bytes::copy_from_slice(whole.as_bytes()),
-    });
-    (
-        Text {
-            digest,
-            len: whole.len() as u64,
-            head: Arc::from(head),
-        },
-        body,
-    )
+    let body = (head.len() < whole.len()).then(|| Body { digest, bytes: Bytes::copy_from_slice(whole.as_bytes()) });
+    (Text { digest, len: whole.len() as u64, head: Arc::from(head) }, body)
 }
 
 /// The longest beginning of at most `most` bytes that ends at a character.
@@ -80,17 +66,8 @@ mod tests {
         ] {
             assert_eq!(plain.agrees_with(&digest_json(same)), Some(true), "{same}");
         }
-        for other in [
-            r#"{"order_id":"A-1001","amount":42.51}"#,
-            r#"{"order_id":"A-1001"}"#,
-            "{order_id}",
-            "",
-        ] {
-            assert_eq!(
-                plain.agrees_with(&digest_json(other)),
-                Some(false),
-                "{other}"
-            );
+        for other in [r#"{"order_id":"A-1001","amount":42.51}"#, r#"{"order_id":"A-1001"}"#, "{order_id}", ""] {
+            assert_eq!(plain.agrees_with(&digest_json(other)), Some(false), "{other}");
         }
     }
 
@@ -100,15 +77,9 @@ mod tests {
         assert!(none.is_none() && short.is_whole());
         let whole = "ü".repeat(Text::HEAD);
         let (long, body) = text(&format!("x{whole}"));
-        assert_eq!(
-            (long.len, long.head.len()),
-            (2 * Text::HEAD as u64 + 1, Text::HEAD - 1)
-        );
+        assert_eq!((long.len, long.head.len()), (2 * Text::HEAD as u64 + 1, Text::HEAD - 1));
         let body = body.expect("longer than a row keeps");
-        assert_eq!(
-            (body.digest, body.bytes.len() as u64),
-            (long.digest, long.len)
-        );
+        assert_eq!((body.digest, body.bytes.len() as u64), (long.digest, long.len));
     }
 
     proptest! {

@@ -6,10 +6,7 @@ use serde_json::Number;
 
 /// Appends a number in canonical form. Integers of up to 64 bits keep their digits.
 pub fn write_number(number: &Number, out: &mut String) {
-    let exact = number
-        .as_u64()
-        .map(|n| n.to_string())
-        .or_else(|| number.as_i64().map(|n| n.to_string()));
+    let exact = number.as_u64().map(|n| n.to_string()).or_else(|| number.as_i64().map(|n| n.to_string()));
     match (exact, number.as_f64()) {
         (Some(digits), _) => out.push_str(&digits),
         (None, Some(double)) => write_double(double, out),
@@ -29,9 +26,7 @@ fn write_double(double: f64, out: &mut String) {
     let Ok(exponent) = exponent.parse::<i32>() else {
         return out.push_str("null");
     };
-    let (sign, mantissa) = mantissa
-        .strip_prefix('-')
-        .map_or(("", mantissa), |rest| ("-", rest));
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
     let digits = mantissa.replace('.', "");
     out.push_str(sign);
     let point = exponent + 1; // position of the decimal point, counted from the first digit

@@ -3,21 +3,10 @@
 use crate::model::{Known, Missing};
 
 /// What stands where a producer keeps a value to itself. Compared without case and quotes.
-const WITHHELD: &[&str] = &[
-    "__redacted__",
-    "<redacted>",
-    "[redacted]",
-    "<masked>",
-    "[masked]",
-    "<elided>",
-];
+const WITHHELD: &[&str] = &["__redacted__", "<redacted>", "[redacted]", "<masked>", "[masked]", "<elided>"];
 
 /// What ends a value that was cut.
-const CUT: &[(&str, char)] = &[
-    ("[truncated", ']'),
-    ("<truncated", '>'),
-    ("...(truncated", ')'),
-];
+const CUT: &[(&str, char)] = &[("[truncated", ']'), ("<truncated", '>'), ("...(truncated", ')')];
 
 /// A value as sent, or why it is none: a redaction sentinel is withheld, a cut text is lost.
 ///
@@ -59,10 +48,7 @@ pub fn truth_of(text: &str) -> Option<bool> {
 
 /// A finite number written as text.
 pub fn number_of(text: &str) -> Option<f64> {
-    text.trim()
-        .parse()
-        .ok()
-        .filter(|number: &f64| number.is_finite())
+    text.trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 #[cfg(test)]
@@ -77,21 +63,12 @@ mod tests {
             ("__REDACTED__", withheld()),
             (" [REDACTED] ", withheld()),
             ("\"<REDACTED>\"", withheld()),
-            (
-                "{\"a\": 1, \"b\": \"long...[TRUNCATED: original length 9000]",
-                lost(),
-            ),
+            ("{\"a\": 1, \"b\": \"long...[TRUNCATED: original length 9000]", lost()),
             ("abc [truncated]", lost()),
             ("", Known::Value("")),
             ("{}", Known::Value("{}")),
-            (
-                "what does [REDACTED] mean?",
-                Known::Value("what does [REDACTED] mean?"),
-            ),
-            (
-                "[truncated] is a word in [brackets]",
-                Known::Value("[truncated] is a word in [brackets]"),
-            ),
+            ("what does [REDACTED] mean?", Known::Value("what does [REDACTED] mean?")),
+            ("[truncated] is a word in [brackets]", Known::Value("[truncated] is a word in [brackets]")),
         ] {
             assert_eq!(known(raw), want, "{raw}");
         }
@@ -99,22 +76,11 @@ mod tests {
 
     #[test]
     fn truths_and_numbers_may_be_text() {
-        for (text, want) in [
-            ("true", Some(true)),
-            ("False", Some(false)),
-            ("1", Some(true)),
-            ("", None),
-            ("ok", None),
-        ] {
+        for (text, want) in [("true", Some(true)), ("False", Some(false)), ("1", Some(true)), ("", None), ("ok", None)]
+        {
             assert_eq!(truth_of(text), want, "{text}");
         }
-        for (text, want) in [
-            ("12", Some(12.0)),
-            (" 1.5", Some(1.5)),
-            ("NaN", None),
-            ("inf", None),
-            ("12ms", None),
-        ] {
+        for (text, want) in [("12", Some(12.0)), (" 1.5", Some(1.5)), ("NaN", None), ("inf", None), ("12ms", None)] {
             assert_eq!(number_of(text), want, "{text}");
         }
     }

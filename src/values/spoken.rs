@@ -28,16 +28,49 @@ const POLICY_PHRASES: &[&str] = &["blocked by policy", "denied by policy", "reje
 
 /// What a result says instead of being one. Vercel's `{"denied": true}` does not tell by whom.
 pub fn spoken(result: &str) -> Option<Moment> {
-    let json = result.trim_start().starts_with(['{', '"']).then(|| serde_json::from_str::<Value>(result).ok()).flatten();
-    let fields = json.as_ref().and_then(Value::as_object);
-    if fields.is_some_and(|fields| fields.get("denied") == Some(&Value::Bool(true))) {
+    let result = Said::new(result);
+    if result.denied() {
         return Some(Moment::Refused { by: By::Unknown });
     }
-    let error = fields.filter(|fields| fields.len() == 1).and_then(|fields| fields.get("error")?.as_str());
-    let text = error.or_else(|| json.as_ref()?.as_str()).unwrap_or(result);
+    let text = result.error().unwrap_or(result.text());
     let sentence = SENTENCES.iter().find(|(start, _)| text.starts_with(start)).map(|(_, moment)| moment.clone());
-    let policy = || error.filter(|error| POLICY_PHRASES.iter().any(|phrase| error.contains(phrase))).map(|_| POLICY);
-    sentence.or_else(policy)
+    let policy = || result.error().filter(|error| POLICY_PHRASES.iter().any(|phrase| error.contains(phrase)));
+    sentence.or_else(|| policy().map(|_| POLICY))
+}
+
+/// Whether a result is only an error message: it starts with `error:` in any case, or is an object that has nothing
+/// but an `error` text. Many tools report a failure so and leave the span's status alone.
+pub fn is_failure(result: &str) -> bool {
+    let result = Said::new(result);
+    let starts = result.text().trim_start().get(..6).is_some_and(|start| start.eq_ignore_ascii_case("error:"));
+    starts || result.error().is_some()
+}
+
+/// A result, parsed when it may be a JSON object or string.
+struct Said<'a> {
+    raw: &'a str,
+    json: Option<Value>,
+}
+
+impl<'a> Said<'a> {
+    fn new(raw: &'a str) -> Self {
+        let may_be = raw.trim_start().starts_with(['{', '"']);
+        Self { raw, json: may_be.then(|| serde_json::from_str(raw).ok()).flatten() }
+    }
+
+    fn denied(&self) -> bool {
+        self.json.as_ref().is_some_and(|json| json.get("denied") == Some(&Value::Bool(true)))
+    }
+
+    /// The one text under `error`.
+    fn error(&self) -> Option<&str> {
+        let fields = self.json.as_ref()?.as_object().filter(|fields| fields.len() == 1)?;
+        fields.get("error")?.as_str()
+    }
+
+    fn text(&self) -> &str {
+        self.json.as_ref().and_then(Value::as_str).unwrap_or(self.raw)
+    }
 }
 
 #[cfg(test)]
@@ -60,6 +93,22 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(spoken(result), want, "{result}");
+        }
+    }
+
+    #[test]
+    fn an_error_message_is_a_failure() {
+        for (result, want) in [
+            ("error: order-db: connection timeout", true),
+            ("\"Error: no such order\"", true),
+            (r#"{"error": "no such order"}"#, true),
+            (r#"{"error": "none", "order": 7}"#, false),
+            (r#"{"error": null}"#, false),
+            ("errors: 0", false),
+            ("no error: all fine", false),
+            ("", false),
+        ] {
+            assert_eq!(is_failure(result), want, "{result}");
         }
     }
 }

@@ -193,5 +193,10 @@ impl Region {
 /// A text whose bytes were validated; of others, nothing.
 #[inline]
 pub fn text(bytes: &[u8]) -> &str {
-    simdutf8::basic::from_utf8(bytes).unwrap_or_default()
+    // The vector code pays only from a length on; most names and ids are shorter.
+    if bytes.len() < 64 {
+        std::str::from_utf8(bytes).unwrap_or_default()
+    } else {
+        simdutf8::basic::from_utf8(bytes).unwrap_or_default()
+    }
 }

@@ -201,11 +201,25 @@ struct ByScope<'a> {
 }
 
 impl<'a> ByScope<'a> {
+    /// One pass finds what stands around the records, however many they are.
     fn new(bytes: &'a [u8]) -> Self {
+        let (mut scope, mut schema_url): (&[u8], &[u8]) = (&[], &[]);
+        let mut reader = Reader::new(bytes);
+        while let Ok(Some(key)) = reader.key() {
+            let done = match key {
+                by_scope::SCOPE => reader.bytes().map(|bytes| scope = bytes),
+                by_scope::SCHEMA_URL => reader.bytes().map(|bytes| schema_url = bytes),
+                _ => reader.skip(key, MAX_DEPTH),
+            };
+            if done.is_err() {
+                break;
+            }
+        }
+        let records = Repeated::new(bytes, by_scope::RECORD);
         Self {
-            scope: ScopeView::new(last(bytes, by_scope::SCOPE)),
-            schema_url: text(last(bytes, by_scope::SCHEMA_URL)),
-            records: Repeated::new(bytes, by_scope::RECORD),
+            scope: ScopeView::new(scope),
+            schema_url: text(schema_url),
+            records,
         }
     }
 }

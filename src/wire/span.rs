@@ -82,6 +82,9 @@ impl<'a> SpanView<'a> {
                 span::DROPPED_LINKS => view.dropped_links = reader.varint().ok()? as u32,
                 span::STATUS => view.status = StatusView::new(reader.bytes().ok()?),
                 span::FLAGS => view.flags = reader.fixed32().ok()?,
+                span::ATTRIBUTE | span::EVENT | span::LINK => {
+                    reader.bytes().ok()?;
+                }
                 _ => reader.skip(key, MAX_DEPTH).ok()?,
             }
             let field_end = bytes.len() - reader.left();

@@ -28,24 +28,65 @@ impl<'a> Attributes<'a> {
 
     /// The value of `key`; `None` when there is no such attribute.
     pub fn get(&self, key: &str) -> Option<AnyValue<'a>> {
-        self.pick([key])[0]
+        let found = self.iter().filter(|attribute| attribute.key == key.as_bytes()).last()?;
+        Some(found.value())
     }
 
     /// The values of several keys in one pass, in the order of `keys`.
-    pub fn pick<const N: usize>(&self, keys: [&str; N]) -> [Option<AnyValue<'a>>; N] {
-        let mut found = [None; N];
+    pub fn pick<const N: usize>(&self, keys: &Keys<N>) -> [Option<AnyValue<'a>>; N] {
+        let mut found: [Option<&'a [u8]>; N] = [None; N];
         for attribute in self.iter() {
-            if let Some(at) = keys.iter().position(|key| key.as_bytes() == attribute.key) {
-                found[at] = Some(attribute);
+            if let Some(at) = keys.position(attribute.key) {
+                found[at] = Some(attribute.value);
             }
         }
-        found.map(|attribute| attribute.map(|attribute: KeyValue<'a>| attribute.value()))
+        found.map(|value| value.map(AnyValue::new))
     }
 
     /// The text of `key`; `None` when it is absent or not a text.
     pub fn text(&self, key: &str) -> Option<&'a str> {
         self.get(key)?.as_str()
     }
+}
+
+/// Keys to look for together, sorted by length once, so that an attribute is compared with few of them.
+#[derive(Debug, Clone)]
+pub struct Keys<const N: usize> {
+    keys: [&'static str; N],
+    /// For each length the set of keys that have it; the last entry is for all that are longer.
+    by_len: [u64; 64],
+}
+
+impl<const N: usize> Keys<N> {
+    /// At most 64 different keys; more do not compile when this makes a `const` or `static`, as it should.
+    pub const fn new(keys: [&'static str; N]) -> Self {
+        assert!(N <= 64, "a set of keys is a word");
+        let mut by_len = [0; 64];
+        let mut at = 0;
+        while at < N {
+            by_len[bucket(keys[at].len())] |= 1 << at;
+            at += 1;
+        }
+        Self { keys, by_len }
+    }
+
+    /// Where `key` stands among the keys.
+    #[inline]
+    pub fn position(&self, key: &[u8]) -> Option<usize> {
+        let mut candidates = self.by_len[bucket(key.len())];
+        while candidates != 0 {
+            let at = candidates.trailing_zeros() as usize;
+            if self.keys[at].as_bytes() == key {
+                return Some(at);
+            }
+            candidates &= candidates - 1;
+        }
+        None
+    }
+}
+
+const fn bucket(len: usize) -> usize {
+    if len < 63 { len } else { 63 }
 }
 
 /// One attribute.
@@ -56,6 +97,7 @@ pub struct KeyValue<'a> {
 }
 
 impl<'a> KeyValue<'a> {
+    #[inline]
     fn new(message: &'a [u8]) -> Self {
         let mut read = Self {
             key: &[],
@@ -114,7 +156,7 @@ pub enum AnyValue<'a> {
 
 impl<'a> AnyValue<'a> {
     /// Reads the `AnyValue` message. The last of its alternatives counts.
-    pub(super) fn new(message: &'a [u8]) -> Self {
+    pub(crate) fn new(message: &'a [u8]) -> Self {
         let mut value = Self::Empty;
         let mut reader = Reader::new(message);
         while let Ok(Some(key)) = reader.key() {
@@ -275,5 +317,35 @@ impl<'a> MapView<'a> {
     /// The entries, to pick several of them in one pass.
     pub fn entries(&self) -> Attributes<'a> {
         Attributes::new(self.message, list::VALUE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_found_at_any_length() {
+        const LONG: &str = "a.key.that.is.longer.than.sixty.three.bytes.and.therefore.in.the.last.bucket";
+        static KEYS: Keys<5> = Keys::new(["b", "a", "gen_ai.tool.name", LONG, ""]);
+        for (at, key) in ["b", "a", "gen_ai.tool.name", LONG, ""].into_iter().enumerate() {
+            assert_eq!(KEYS.position(key.as_bytes()), Some(at), "`{key}`");
+        }
+        for key in ["c", "ab", "gen_ai.tool.nama", &LONG[1..]] {
+            assert_eq!(KEYS.position(key.as_bytes()), None, "`{key}`");
+        }
+    }
+
+    #[test]
+    fn of_equal_keys_the_last_is_got_and_picked() {
+        // Two attributes `k`: 1, then 2.
+        let message = [
+            0x0a, 7, 0x0a, 1, b'k', 0x12, 2, 0x18, 1, 0x0a, 7, 0x0a, 1, b'k', 0x12, 2, 0x18, 2,
+        ];
+        let attributes = Attributes::new(&message, list::VALUE);
+        static KEYS: Keys<2> = Keys::new(["other", "k"]);
+        assert_eq!(attributes.iter().count(), 2);
+        assert_eq!(attributes.get("k"), Some(AnyValue::Int(2)));
+        assert_eq!(attributes.pick(&KEYS), [None, Some(AnyValue::Int(2))]);
     }
 }

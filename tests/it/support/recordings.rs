@@ -46,7 +46,8 @@ pub fn recordings() -> Vec<Recording> {
     for stack in listed(&root()).into_iter().filter(|path| path.is_dir()) {
         for file in listed(&stack) {
             let name = file_name(&file);
-            let Some((scenario, signal)) = name.strip_suffix(".jsonl.zst").and_then(|name| name.rsplit_once('.')) else {
+            let Some((scenario, signal)) = name.strip_suffix(".jsonl.zst").and_then(|name| name.rsplit_once('.'))
+            else {
                 continue;
             };
             let signal = Signal::ALL.into_iter().find(|known| known.as_str() == signal).expect("a signal in the name");

@@ -1,0 +1,83 @@
+//! `why`: the lineage of one action.
+
+use std::io::{self, Write};
+
+use serde::Deserialize;
+
+use crate::api;
+use crate::explain;
+use crate::model::Lineage;
+use crate::store::Reader;
+
+use super::client::{Answer, encoded, get};
+use super::{Failed, Where};
+
+/// Explain one action: any id that telemetry shows will do
+///
+/// ID is an action id, a trace id, `TRACE/SPAN`, a span id, a call id, or a key as `why` prints it. Asks the running
+/// server; without one it reads the store and does not see open actions.
+#[derive(Debug, clap::Args)]
+pub struct Why {
+    /// Any alias of the action
+    #[arg(value_name = "ID")]
+    id: String,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Where,
+}
+
+#[derive(Deserialize)]
+struct Lineages {
+    lineages: Vec<Lineage>,
+}
+
+impl Why {
+    pub(super) fn run(self) -> Result<(), Failed> {
+        let lineages = self.lineages()?;
+        if lineages.is_empty() {
+            return Err(Failed::new(format!("no action is known under `{}`", self.id)));
+        }
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        for (index, lineage) in lineages.iter().enumerate() {
+            match (self.json, index) {
+                (true, _) => writeln!(out, "{}", explain::json(lineage))?,
+                (false, 0) => write!(out, "{}", explain::why(lineage))?,
+                (false, _) => write!(out, "\n{}", explain::why(lineage))?,
+            }
+        }
+        out.flush()?;
+        Ok(())
+    }
+
+    fn lineages(&self) -> Result<Vec<Lineage>, Failed> {
+        let path = format!("/api/v1/actions/{}", encoded(&self.id));
+        match get(&self.place.server, self.place.token.as_deref(), &path)? {
+            Answer::Body(body) => {
+                let lineages: Lineages = serde_json::from_slice(&body)
+                    .map_err(|error| Failed::from_error("cannot read the server's answer", &error))?;
+                Ok(lineages.lineages)
+            }
+            Answer::NoServer => {
+                let store = offline(&self.place)?;
+                api::lineages(&store, &self.id).map_err(|error| Failed::from_error("cannot read the store", &error))
+            }
+        }
+    }
+}
+
+/// The store of a server that does not run.
+pub(super) fn offline(place: &Where) -> Result<Reader, Failed> {
+    let folder = place.data.join("store");
+    let store = Reader::open(&folder).map_err(|error| {
+        Failed::from_error(&format!("no server answers at `{}`, and no store can be read", place.server), &error)
+    })?;
+    writeln!(
+        io::stderr(),
+        "wherefore: no server answers at `{}`; reading `{}`: open actions are not shown",
+        place.server,
+        folder.display()
+    )?;
+    Ok(store)
+}

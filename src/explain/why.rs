@@ -1,0 +1,384 @@
+//! The chain of one action, from the user's intent to the verdicts, for a person who has never seen it.
+//!
+//! Every stage is there, in order, whether or not something is known about it: what is missing is part of the answer.
+
+use super::WIDTH;
+use super::phrases::{clock, decision, length, missing, records, service, short, state, witness};
+use super::sheet::{INDENT, Sheet, brief, cell, columns_of};
+use crate::model::{
+    Action, CallSays, Check, Decision, Field, Finding, FindingState, Known, Lineage, Moment, Nanos, Outcome, Piece,
+    Provenance, Says, Severity, Shared, Span, State, Text, Turn, Value, Verdict,
+};
+
+/// Explains one action in 80 columns.
+pub fn why(lineage: &Lineage) -> String {
+    let (action, turn) = (&lineage.action, &lineage.turn);
+    let mut sheet = Sheet::default();
+    header(&mut sheet, lineage);
+    sheet.gap();
+    intent(&mut sheet, turn);
+    prompt_and_policy(&mut sheet, action, turn);
+    context(&mut sheet, action);
+    sheet.gap();
+    plan(&mut sheet, action, turn);
+    models(&mut sheet, turn);
+    sheet.gap();
+    call(&mut sheet, action);
+    decisions(&mut sheet, action);
+    output(&mut sheet, action);
+    checks(&mut sheet, action);
+    sheet.gap();
+    findings(&mut sheet, action);
+    verdicts(&mut sheet, lineage);
+    completeness(&mut sheet, action);
+    sheet.gap();
+    neighbours(&mut sheet, lineage);
+    joins(&mut sheet, action);
+    sheet.finish()
+}
+
+fn header(sheet: &mut Sheet, lineage: &Lineage) {
+    let (action, turn) = (&lineage.action, &lineage.turn);
+    let target = action.target.value().map(|(target, _)| format!(" on {target}")).unwrap_or_default();
+    sheet.heading(&format!("{}{target}", action.tool_label()));
+    sheet.heading(&format!("{}{}", state(&action.state), alarms(action)));
+    sheet.gap();
+    sheet.row("action", &action.id.to_string());
+    if let Some(other) = action.merged_into {
+        sheet.note(&format!("merged: it goes on as {other}"));
+    }
+    sheet.row("when", &format!("{}, took {}", action.start, length(action.end.since(action.start))));
+    sheet.row("agent", &format!("{} of {}", agent(action), service(&action.service)));
+    sheet.row("turn", &turn.id.to_string());
+    if let Some((trace, span)) = action.trace() {
+        sheet.row("trace", &format!("{trace}, span {span}"));
+    }
+    if let Some(conversation) = &turn.conversation {
+        sheet.row("conversation", &conversation.value.1);
+    }
+    let settled = if lineage.settled { "settled" } else { "open: more evidence may change it" };
+    sheet.row("record", &format!("revision {}, {settled}", action.revision));
+    marks(sheet, action);
+}
+
+/// What is wrong, in the second line: bad verdicts, and open findings that somebody should look at.
+fn alarms(action: &Action) -> String {
+    let bad = action.verdicts.iter().filter(|verdict| verdict.value == Value::Bad);
+    let bad = bad.map(|verdict| format!("; bad {}", verdict.sli));
+    let open = |finding: &&Finding| finding.state == FindingState::Open && finding.severity > Severity::Info;
+    let open = action.findings.iter().filter(open).map(|finding| format!("; {} {}", finding.severity, finding.rule));
+    bad.chain(open).collect()
+}
+
+fn agent(action: &Action) -> String {
+    match &action.agent {
+        Known::Value((name, Some(version))) => format!("{name} {version}"),
+        Known::Value((name, None)) => name.to_string(),
+        Known::Missing(why) => format!("unnamed ({})", why.as_str()),
+    }
+}
+
+fn marks(sheet: &mut Sheet, action: &Action) {
+    let marks = action.marks;
+    for (is, phrase) in [
+        (marks.sampled, "sampled telemetry: neighbours may never arrive"),
+        (marks.root_lost, "the root of its turn never came"),
+        (marks.crowded, "more evidence than a row keeps"),
+    ] {
+        if is {
+            sheet.note(phrase);
+        }
+    }
+}
+
+fn intent(sheet: &mut Sheet, turn: &Turn) {
+    shared(sheet, "intent", &turn.intent);
+    if let Some(id) = &turn.intent_id {
+        sheet.note(&format!("id {} {}", id.value, source(id)));
+    }
+}
+
+fn prompt_and_policy(sheet: &mut Sheet, action: &Action, turn: &Turn) {
+    shared(sheet, "prompt", &turn.prompt);
+    if let Some(version) = &turn.prompt_version {
+        sheet.note(&format!("version {} {}", version.value, source(version)));
+    }
+    match &action.policy {
+        Known::Value(policies) => sheet.row("policy", &policies.join(", ")),
+        Known::Missing(why) => sheet.row("policy", missing(*why)),
+    }
+}
+
+fn context(sheet: &mut Sheet, action: &Action) {
+    match &action.context {
+        Known::Value(ids) if ids.is_empty() => sheet.row("context", "retrieval ran and found nothing"),
+        Known::Value(ids) => sheet.row("context", &ids.join(", ")),
+        Known::Missing(why) => sheet.row("context", missing(*why)),
+    }
+}
+
+fn plan(sheet: &mut Sheet, action: &Action, turn: &Turn) {
+    match &turn.plan {
+        Known::Value(plan) => {
+            let id = plan.value.id.as_ref().map(|id| format!("{id} ")).unwrap_or_default();
+            sheet.row("plan", &format!("{id}{}", source(plan)));
+            text(sheet, &plan.value.text);
+        }
+        Known::Missing(why) => sheet.row("plan", missing(*why)),
+    }
+    if let Some(step) = &action.plan_step {
+        sheet.note(&format!("this call is step {step}"));
+    }
+    for about in &turn.plan_decisions {
+        sheet.note(&format!("{} {}", clock(about.at, action.start), decision(about)));
+        sheet.detail(&witness(about.witness.as_ref()));
+    }
+}
+
+/// Which models answered in the turn, each once.
+fn models(sheet: &mut Sheet, turn: &Turn) {
+    let mut label = "model";
+    let mut seen: Vec<(&str, &str)> = Vec::new();
+    for model in &turn.models {
+        let name = (&*model.provider, &*model.model);
+        if seen.contains(&name) {
+            continue;
+        }
+        seen.push(name);
+        let same = || turn.models.iter().filter(|other| (&*other.provider, &*other.model) == name);
+        let sum =
+            |pick: fn(&(u64, u64)) -> u64| same().fold(0_u64, |sum, model| sum.saturating_add(pick(&model.tokens)));
+        let (provider, calls) = (if name.0.is_empty() { "a provider not named" } else { name.0 }, same().count());
+        let calls = if calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
+        let (read, written) = (sum(|tokens| tokens.0), sum(|tokens| tokens.1));
+        sheet.row(label, &format!("{} by {provider}, {calls}, {read} tokens read, {written} written", name.1));
+        label = "";
+    }
+    for (at, step, said) in &turn.containment {
+        sheet.row("contained", &format!("{} {step}", clock(*at, turn.start)));
+        sheet.detail(&witness(Some(said)));
+    }
+    if !turn.delegations.is_empty() {
+        sheet.row("delegated", &format!("to {}", turn.delegations.join(", ")));
+    }
+}
+
+fn call(sheet: &mut Sheet, action: &Action) {
+    let effect = match &action.effect {
+        Known::Value((effect, provenance)) => format!(", effect {effect} ({})", provenance.as_str()),
+        Known::Missing(_) => String::new(),
+    };
+    let id = action.call_id.as_ref().map(|id| format!(", call id {id}")).unwrap_or_default();
+    match &action.tool {
+        Known::Value(tool) => sheet.row("call", &format!("{tool}{effect}{id}")),
+        Known::Missing(why) => sheet.row("call", &format!("its tool is {}", missing(*why))),
+    }
+    match &action.target {
+        Known::Value((target, provenance)) => sheet.row("target", &format!("{target} ({})", provenance.as_str())),
+        Known::Missing(why) => sheet.row("target", missing(*why)),
+    }
+    let says = |call: &CallSays, wanted: &Text| call.arguments.value().is_some_and(|text| text.digest == wanted.digest);
+    told(sheet, "parameters", action, &action.arguments, says);
+}
+
+fn output(sheet: &mut Sheet, action: &Action) {
+    let says = |call: &CallSays, wanted: &Text| call.result.value().is_some_and(|text| text.digest == wanted.digest);
+    told(sheet, "output", action, &action.output, says);
+    if let Some((before, after)) = &action.state_versions {
+        sheet.note(&format!("state {before} before, {after} after"));
+    }
+}
+
+/// A text of the call, with the records that say it.
+fn told(sheet: &mut Sheet, label: &str, action: &Action, known: &Known<Text>, says: fn(&CallSays, &Text) -> bool) {
+    let wanted = match known {
+        Known::Value(text) => text,
+        Known::Missing(why) => return sheet.row(label, missing(*why)),
+    };
+    let said = |piece: &&Piece| matches!(&piece.says, Says::Call(call) if says(call, wanted));
+    let pieces: Vec<&Piece> = action.pieces.iter().filter(said).collect();
+    let how = pieces.iter().map(|piece| piece.provenance).max().map(Provenance::as_str);
+    match how {
+        Some(how) => sheet.row(label, &format!("({how}, {})", records(pieces.iter().map(|piece| &piece.evidence)))),
+        None => sheet.row(label, &format!("{} bytes", wanted.len)),
+    }
+    text(sheet, wanted);
+}
+
+fn decisions(sheet: &mut Sheet, action: &Action) {
+    if action.decisions.is_empty() {
+        let refused = matches!(action.state, State::Refused(_));
+        return sheet.row("decisions", if refused { "none told apart from the refusal" } else { "none" });
+    }
+    let mut label = "decisions";
+    for made in &action.decisions {
+        let waited = waited(action, made).map(|span| format!(", after {}", length(span))).unwrap_or_default();
+        sheet.row(label, &format!("{} {}{waited}", clock(made.at, action.start), decision(made)));
+        if !made.policies.is_empty() {
+            sheet.detail(&format!("under {}", made.policies.join(", ")));
+        }
+        sheet.detail(&witness(made.witness.as_ref()));
+        label = "";
+    }
+}
+
+/// How long the call waited for this decision: since the last ask before it, else since it was proposed.
+fn waited(action: &Action, made: &Decision) -> Option<Span> {
+    if made.outcome == Outcome::Ask {
+        return None;
+    }
+    let asks = action.decisions.iter().filter(|other| other.outcome == Outcome::Ask).map(|ask| ask.at);
+    let moment = |wanted: fn(&Moment) -> bool| {
+        action.pieces.iter().filter_map(move |piece| match &piece.says {
+            Says::Call(call) if wanted(&call.moment) => Some(piece.end),
+            _ => None,
+        })
+    };
+    let earlier = |at: &Nanos| *at <= made.at;
+    let asked = asks.chain(moment(|moment| *moment == Moment::Asked)).filter(earlier).max();
+    let since = asked.or_else(|| moment(|moment| *moment == Moment::Proposed).filter(earlier).max())?;
+    Some(made.at.since(since))
+}
+
+fn checks(sheet: &mut Sheet, action: &Action) {
+    if action.checks.is_empty() {
+        let why = action.fields.get(&Field::PostCheck).and_then(Known::missing);
+        return sheet.row("checks", &format!("none ({})", why.map_or("nothing was checked", missing)));
+    }
+    let mut label = "checks";
+    for check in &action.checks {
+        sheet.row(label, &checked(check, action));
+        if let Some(explanation) = check.explanation.value() {
+            text(sheet, explanation);
+        }
+        sheet.detail(&witness(check.witness.as_ref()));
+        label = "";
+    }
+}
+
+fn checked(check: &Check, action: &Action) -> String {
+    let score = check.score.as_ref().map(|score| format!(", score {score}")).unwrap_or_default();
+    let label = if check.label.is_empty() || *check.label == *check.result.as_str() {
+        String::new()
+    } else {
+        format!(", `{}`", check.label)
+    };
+    format!("{} {} {} ({}){label}{score}", clock(check.at, action.start), check.name, check.result, check.phase)
+}
+
+fn findings(sheet: &mut Sheet, action: &Action) {
+    if action.findings.is_empty() {
+        return sheet.row("findings", "none");
+    }
+    let mut label = "findings";
+    for Finding { severity, class, state, rule, message, evidence, .. } in &action.findings {
+        sheet.row(label, &format!("{severity}: {rule} ({state}, {class})"));
+        sheet.detail(message);
+        sheet.detail(&format!("from {}", records(evidence)));
+        label = "";
+    }
+}
+
+fn verdicts(sheet: &mut Sheet, lineage: &Lineage) {
+    if lineage.action.verdicts.is_empty() {
+        let why = if lineage.settled { "none: no SLI applies" } else { "none yet" };
+        return sheet.row("verdicts", why);
+    }
+    let mut label = "verdicts";
+    for Verdict { sli, value, reason, because, evidence } in &lineage.action.verdicts {
+        sheet.row(label, &format!("{:<8}{sli} ({reason})", value.as_str()));
+        let from = if evidence.is_empty() { String::new() } else { format!(", from {}", records(evidence)) };
+        sheet.detail(&format!("{because}{from}"));
+        label = "";
+    }
+}
+
+fn completeness(sheet: &mut Sheet, action: &Action) {
+    let ((seen, of), (known, observable)) = (action.observed(), action.observable());
+    sheet.row("completeness", &format!("observed {seen} of {of}, observable {known} of {observable}"));
+    let lacks =
+        action.fields.iter().filter_map(|(field, known)| Some(format!("{field} {}", known.missing()?.as_str())));
+    let lacks: Vec<String> = lacks.collect();
+    if !lacks.is_empty() {
+        sheet.note(&lacks.join(", "));
+    }
+}
+
+/// The turn's calls in order of time, this one among them.
+fn neighbours(sheet: &mut Sheet, lineage: &Lineage) {
+    let action = &lineage.action;
+    let about = action.target.value().map_or("", |(target, _)| target);
+    let mut rows = vec![(action.start, action.tool_label(), about, &action.state, true)];
+    rows.extend(lineage.neighbours.iter().map(|one| (one.start, &*one.tool, &*one.about, &one.state, false)));
+    rows.sort_by_key(|row| row.0);
+    sheet.row("this turn", &format!("{} calls", rows.len()).replace("1 calls", "1 call"));
+    let day = action.start;
+    let widest =
+        |most: usize, columns: &dyn Fn(usize) -> usize| (0..rows.len()).map(columns).max().unwrap_or(0).min(most);
+    let (at, tools) = (widest(24, &|i| clock(rows[i].0, day).len()), widest(18, &|i| columns_of(rows[i].1)));
+    let states = widest(17, &|i| standing(rows[i].3).len());
+    for (start, tool, about, state, this) in &rows {
+        let mark = if *this { '>' } else { ' ' };
+        let (at, tool, state) = (cell(&clock(*start, day), at), cell(tool, tools), cell(&standing(state), states));
+        let room = (WIDTH - INDENT).saturating_sub(5 + columns_of(&at) + columns_of(&tool) + columns_of(&state));
+        sheet.note(&format!("{mark} {at} {tool} {state} {}", brief(about, room)));
+    }
+}
+
+/// A state in one or three words.
+fn standing(state: &State) -> String {
+    match state {
+        State::Refused(by) => format!("refused by {by}"),
+        other => other.as_str().to_owned(),
+    }
+}
+
+fn joins(sheet: &mut Sheet, action: &Action) {
+    let mut label = "joined";
+    for join in &action.joins {
+        sheet.row(label, &format!("{} ({}) with {}", join.method, join.confidence.as_str(), join.with));
+        label = "";
+    }
+    let evidence = records(action.pieces.iter().map(|piece| &piece.evidence));
+    sheet.row("evidence", if evidence.is_empty() { "none kept" } else { &evidence });
+}
+
+/// A text that the turn shares.
+fn shared(sheet: &mut Sheet, label: &str, known: &Known<Shared<Text>>) {
+    match known {
+        Known::Value(shared) => {
+            sheet.row(label, &source(shared));
+            text(sheet, &shared.value);
+        }
+        Known::Missing(why) => sheet.row(label, missing(*why)),
+    }
+}
+
+fn source<T>(shared: &Shared<T>) -> String {
+    format!("({}, {})", shared.provenance.as_str(), short(&shared.evidence))
+}
+
+/// A producer's text, quoted: JSON too wide for a line with its members under each other.
+fn text(sheet: &mut Sheet, text: &Text) {
+    const ONE_LINE: usize = 60;
+    let members = if text.head.len() > ONE_LINE { members(&text.head) } else { None };
+    match members {
+        Some(members) => sheet.quote(&members),
+        None if text.head.is_empty() => sheet.note("(empty)"),
+        None => sheet.quote(&text.head),
+    }
+    if !text.is_whole() {
+        sheet.note(&format!("the first {} of {} bytes", text.head.len(), text.len));
+    }
+}
+
+/// The members of a JSON object or list, one in a line.
+fn members(json: &str) -> Option<String> {
+    match serde_json::from_str(json).ok()? {
+        serde_json::Value::Object(members) => {
+            Some(members.iter().map(|(key, value)| format!("{key}: {value}\n")).collect())
+        }
+        serde_json::Value::Array(items) => Some(items.iter().map(|item| format!("{item}\n")).collect()),
+        _ => None,
+    }
+}

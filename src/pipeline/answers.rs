@@ -1,0 +1,157 @@
+//! Answers of the query API: open actions from the engine's owner, settled ones from the store, and what a checkpoint
+//! has not written yet from in between. Of one action the latest revision counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::api::{Answers, Filter, From, Page, Problem, after, neighbour, newest_first, page};
+use crate::export;
+use crate::model::{Action, ActionId, Lineage, Neighbour, Tenant, Turn};
+use crate::store::{Reader, StoreError};
+
+use super::fold::{Fold, View};
+use super::health::Health;
+
+/// How many actions of memory are looked at for one page.
+const LOOKED_AT: usize = 20_000;
+/// How many neighbours a lineage shows.
+const NEIGHBOURS: usize = 200;
+/// How many lineages one alias may resolve to in one answer.
+const LINEAGES: usize = 200;
+
+/// Connects the query API.
+pub fn answers(fold: &Arc<Fold>, health: &Arc<Health>) -> Answers {
+    let (samples, readiness) = (health.clone(), health.clone());
+    let (one, many, incidents) = (fold.clone(), fold.clone(), fold.clone());
+    Answers {
+        exposition: Arc::new(move |accept| {
+            let format = export::negotiate(accept);
+            Some((format.content_type(), export::exposition(&samples.samples()?, format)))
+        }),
+        readiness: Arc::new(move || readiness.readiness()),
+        lineages: Arc::new(move |(tenant, alias)| Box::pin(lineages(one.clone(), tenant, alias))),
+        actions: Arc::new(move |filter| Box::pin(actions(many.clone(), filter))),
+        incidents: Arc::new(move |tenant| Box::pin(open_incidents(incidents.clone(), tenant))),
+    }
+}
+
+async fn lineages(fold: Arc<Fold>, tenant: Option<Tenant>, alias: String) -> Result<Vec<Lineage>, Problem> {
+    let name = alias.clone();
+    let mut found = ask(&fold, move |view| in_memory(view, &name)).await?;
+    let known: BTreeSet<ActionId> = found.iter().map(|lineage| lineage.action.id).collect();
+    let stored = read(&fold, move |reader| crate::api::lineages(reader, &alias)).await?;
+    found.extend(stored.into_iter().filter(|lineage| !known.contains(&lineage.action.id)));
+    found.retain(|lineage| {
+        tenant.as_ref().is_none_or(|tenant| *tenant == lineage.action.tenant) && !lineage.action.marks.merged
+    });
+    found.sort_by(|a, b| (a.action.start, a.action.id).cmp(&(b.action.start, b.action.id)));
+    found.truncate(LINEAGES);
+    Ok(found)
+}
+
+async fn actions(fold: Arc<Fold>, filter: Filter) -> Result<Page, Problem> {
+    let mut recent = Recent::default();
+    if !matches!(filter.from, From::Store(_)) {
+        let wanted = filter.clone();
+        recent = ask(&fold, move |view| recent_actions(view, &wanted)).await?;
+    }
+    let mut actions = recent.actions;
+    actions.sort_by(newest_first);
+    if let From::Memory(end, id) = filter.from {
+        actions.retain(|action| (action.end, action.id) < (end, id));
+    }
+    if actions.len() > filter.limit {
+        actions.truncate(filter.limit);
+        let next = actions.last().map(after);
+        return Ok(Page { actions, next });
+    }
+    if filter.settled == Some(false) {
+        return Ok(Page { actions, next: None });
+    }
+    let room = (filter.limit - actions.len()).max(1);
+    let mut stored = read(&fold, move |reader| page(reader, &filter, room)).await?;
+    stored.actions.retain(|action| !recent.known.contains(&action.id));
+    actions.append(&mut stored.actions);
+    actions.sort_by(newest_first);
+    Ok(Page { actions, next: stored.next })
+}
+
+async fn open_incidents(fold: Arc<Fold>, tenant: Option<Tenant>) -> Result<Vec<serde_json::Value>, Problem> {
+    ask(&fold, move |view| {
+        let of = view.engine.incidents().filter(|it| tenant.as_ref().is_none_or(|tenant| *tenant == it.tenant));
+        of.map(|incident| serde_json::to_value(incident).unwrap_or_default()).collect()
+    })
+    .await
+}
+
+async fn ask<T: Send + 'static>(
+    fold: &Fold,
+    question: impl FnOnce(&View<'_>) -> T + Send + 'static,
+) -> Result<T, Problem> {
+    fold.ask(question).await.ok_or_else(|| Problem::unavailable("the engine is busy; try again"))
+}
+
+/// Reads the store on a thread that may block.
+async fn read<T: Send + 'static>(
+    fold: &Fold,
+    question: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Problem> {
+    let reader = fold.reader.clone();
+    match tokio::task::spawn_blocking(move || question(&reader)).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "cannot read the store");
+            Err(Problem::internal())
+        }
+        Err(_) => Err(Problem::internal()),
+    }
+}
+
+/// Lineages of actions whose state is in memory, or whose row waits for the next checkpoint.
+fn in_memory(view: &View<'_>, alias: &str) -> Vec<Lineage> {
+    let mut found: BTreeMap<ActionId, Lineage> = BTreeMap::new();
+    for handle in view.engine.find(alias).into_iter().take(LINEAGES) {
+        let Some((action, settled)) = view.engine.preview(handle) else { continue };
+        let Some(turn) = view.engine.turn(action.turn) else { continue };
+        let neighbours = neighbours(view, &action, &turn);
+        found.insert(action.id, Lineage { action, turn, neighbours, settled });
+    }
+    found.into_values().collect()
+}
+
+fn neighbours(view: &View<'_>, action: &Action, turn: &Turn) -> Vec<Neighbour> {
+    let mut all: BTreeMap<ActionId, Neighbour> = BTreeMap::new();
+    for handle in view.engine.members(turn.id).into_iter().take(NEIGHBOURS * 4) {
+        if let Some((other, _)) = view.engine.preview(handle).filter(|(other, _)| other.id != action.id) {
+            all.insert(other.id, neighbour(&other));
+        }
+    }
+    let mut all: Vec<Neighbour> = all.into_values().collect();
+    all.sort_by_key(|neighbour| (neighbour.start, neighbour.id));
+    all.truncate(NEIGHBOURS);
+    all
+}
+
+/// Actions of memory that a list asks for, and all that the store must not show an older revision of.
+#[derive(Default)]
+struct Recent {
+    actions: Vec<Action>,
+    known: BTreeSet<ActionId>,
+}
+
+fn recent_actions(view: &View<'_>, filter: &Filter) -> Recent {
+    let mut latest: BTreeMap<ActionId, Action> = BTreeMap::new();
+    if filter.settled != Some(false) {
+        latest.extend(view.pending.iter().map(|(id, action)| (*id, action.clone())));
+    }
+    if filter.settled != Some(true) {
+        for handle in view.engine.open().into_iter().take(LOOKED_AT) {
+            if let Some((action, false)) = view.engine.preview(handle) {
+                latest.insert(action.id, action);
+            }
+        }
+    }
+    let known = latest.keys().copied().collect();
+    let actions = latest.into_values().filter(|action| filter.asks_for(action)).collect();
+    Recent { actions, known }
+}

@@ -1,0 +1,225 @@
+//! Alerts that need no objective: a forbidden call, which is wrong the first time it happens, and a collector that
+//! cannot see, keep or judge what agents do.
+
+use crate::catalogue::{ALL_AGENTS, Metric};
+use crate::model::{Severity, Span};
+
+use super::Options;
+use super::file::{AGENT_IN_LINK, Alert, Group, Rule, TENANT, TENANT_IN_LINK, WHO};
+
+/// How long one forbidden call keeps its alert firing.
+const FORBIDDEN_CALL_WINDOW: Span = Span::hours(1);
+/// How far back a violations series must have existed, so that its value now is not news. Longer than any outage of
+/// the collector that nobody fixes.
+const FORBIDDEN_CALL_MEMORY: Span = Span::days(7);
+
+/// While the fold stands still nothing is judged and so nothing pages: as bad as being down. Half the live lateness
+/// (10 min), so that there is time left before evidence becomes late.
+const FOLD_LAG: Span = Span::minutes(5);
+/// Full tomorrow: somebody has a day.
+const DISK_FULL_TICKET: Span = Span::days(1);
+/// Full in an hour: somebody has to come.
+const DISK_FULL_PAGE: Span = Span::hours(1);
+/// Without evidence for this long, a green dashboard shows the past. A night is shorter.
+const EVIDENCE_STALE: Span = Span::days(1);
+/// Half of what arrives is understood by no dialect.
+const UNREAD_SHARE: f64 = 0.5;
+
+/// The label `slo` of alerts about the collector itself.
+const COLLECTOR: &str = "wherefore";
+
+/// The hard finding.
+pub(super) fn findings(options: &Options) -> Group {
+    Group { name: "wherefore-findings".to_owned(), interval: None, rules: vec![Rule::Alert(forbidden_call(options))] }
+}
+
+/// `increase` sees the first violation of a series that was there at zero. One that is born with it has no increase,
+/// and is seen by not having existed before. Summed without instance, so that a restart elsewhere, with the counters
+/// kept, is no news.
+fn forbidden_call(options: &Options) -> Alert {
+    let violations = Metric::InvariantViolations.series();
+    let (window, memory) = (options.window(FORBIDDEN_CALL_WINDOW), options.window(FORBIDDEN_CALL_MEMORY));
+    let by = "by (tenant, agent, rule)";
+    Alert {
+        name: "WhereforeForbiddenCall",
+        severity: Some(Severity::Page),
+        slo: "forbidden_call",
+        agent: None,
+        expr: format!(
+            "sum {by} (increase({violations}[{window}])) > 0\nor\n(\n  max {by} ({violations}) > 0\nunless\n  max \
+             {by} (last_over_time({violations}[{memory}] offset {window}))\n)"
+        ),
+        hold: None,
+        summary: format!("{WHO} made a forbidden call: {{{{ $labels.rule }}}}"),
+        description: format!(
+            "There is evidence that {WHO} (tenant {TENANT}) executed a call that rule {{{{ $labels.rule }}}} \
+             forbids. This fires at the first one."
+        ),
+        link: format!(
+            "/api/v1/actions?finding=open&rule={{{{ $labels.rule | urlquery }}}}&tenant={TENANT_IN_LINK}\
+             &agent={AGENT_IN_LINK}"
+        ),
+        why: "Open the link, take the action's id and run `wherefore why ID`: what was asked, what was refused, what \
+              ran, and what is not known.",
+    }
+}
+
+/// The collector's own health.
+pub(super) fn collector(options: &Options) -> Group {
+    let alerts = [watchdog(), absent(), poisoned(), fold_lag(options)]
+        .into_iter()
+        .chain(disk_full_soon(options))
+        .chain([refusing(options), unread(options), evidence_stale(options), overflow(options)]);
+    Group { name: "wherefore-collector".to_owned(), interval: None, rules: alerts.map(Rule::Alert).collect() }
+}
+
+/// An alert about the collector: of the whole fleet, at once, with a link to its own account of its health.
+fn about_collector(name: &'static str, severity: Option<Severity>, expr: String) -> Alert {
+    Alert {
+        name,
+        severity,
+        slo: COLLECTOR,
+        agent: Some(ALL_AGENTS),
+        expr,
+        hold: None,
+        summary: String::new(),
+        description: String::new(),
+        link: "/readyz".to_owned(),
+        why: "Open the link: it says of ingest and of judging whether they work, and if not, why.",
+    }
+}
+
+fn watchdog() -> Alert {
+    Alert {
+        summary: "the way from Prometheus to a person works".to_owned(),
+        description: "Always firing. Send it to something that calls you when it stops.".to_owned(),
+        ..about_collector("WhereforeWatchdog", None, "vector(1)".to_owned())
+    }
+}
+
+fn absent() -> Alert {
+    let build = Metric::BuildInfo.series();
+    Alert {
+        hold: Some(Span::minutes(5)),
+        summary: "no wherefore is scraped".to_owned(),
+        description:
+            "Prometheus has no metrics of wherefore: it is down, still replaying its journal, or not a target. \
+                      No alert about agents can fire."
+                .to_owned(),
+        ..about_collector("WhereforeAbsent", Some(Severity::Page), format!("absent({build})"))
+    }
+}
+
+fn poisoned() -> Alert {
+    let poisoned = Metric::Poisoned.series();
+    Alert {
+        summary: "the journal refuses to write".to_owned(),
+        description:
+            "A write failed, so the journal of {{ $labels.instance }} accepts nothing more rather than guess. \
+                      Senders keep what they have until their queues are full."
+                .to_owned(),
+        ..about_collector(
+            "WhereforeJournalPoisoned",
+            Some(Severity::Page),
+            format!("max by (instance) ({poisoned}) > 0"),
+        )
+    }
+}
+
+fn fold_lag(options: &Options) -> Alert {
+    let (lag, limit) = (Metric::FoldLagSeconds.series(), options.seconds(FOLD_LAG));
+    Alert {
+        hold: Some(Span::minutes(5)),
+        summary: "judging is {{ $value | humanizeDuration }} behind".to_owned(),
+        description:
+            "Records reach the journal of {{ $labels.instance }} but are not judged in time. Whatever agents do \
+                      now will page late."
+                .to_owned(),
+        ..about_collector("WhereforeFoldLag", Some(Severity::Page), format!("max by (instance) ({lag}) > {limit}"))
+    }
+}
+
+fn disk_full_soon(options: &Options) -> [Alert; 2] {
+    let left = Metric::DiskFullSeconds.series();
+    [(Severity::Page, DISK_FULL_PAGE), (Severity::Ticket, DISK_FULL_TICKET)].map(|(severity, limit)| Alert {
+        hold: Some(Span::minutes(15)),
+        summary: "the disk is full in {{ $value | humanizeDuration }}".to_owned(),
+        description: "At the rate of the last ten minutes the disk of {{ $labels.instance }} fills up. Ingest is then \
+                      refused, retryably."
+            .to_owned(),
+        ..about_collector(
+            "WhereforeDiskFullSoon",
+            Some(severity),
+            format!("min by (instance) ({left}) < {}", options.seconds(limit)),
+        )
+    })
+}
+
+fn refusing(options: &Options) -> Alert {
+    let (refused, window) = (Metric::RefusedRequests.series(), options.window(Span::minutes(15)));
+    Alert {
+        hold: Some(Span::minutes(15)),
+        summary: "requests are refused: {{ $labels.reason }}".to_owned(),
+        description:
+            "wherefore has refused export requests for a quarter of an hour, {{ $value | humanize }} a second, \
+                      with reason {{ $labels.reason }}. What a sender gives up on is lost."
+                .to_owned(),
+        ..about_collector(
+            "WhereforeRefusing",
+            Some(Severity::Ticket),
+            format!("sum by (reason) (rate({refused}[{window}])) > 0"),
+        )
+    }
+}
+
+fn unread(options: &Options) -> Alert {
+    let (unread, read) = (Metric::UnreadRecords.series(), Metric::ReadRecords.series());
+    let window = options.window(Span::hours(1));
+    let rate = |metric: &str| format!("sum by (tenant) (rate({metric}[{window}]))");
+    let (unread, read) = (rate(&unread), rate(&read));
+    Alert {
+        hold: Some(Span::hours(1)),
+        summary: format!("{{{{ $value | humanizePercentage }}}} of what {TENANT} sends is not understood"),
+        description: "No dialect reads these records, so the actions in them are not judged. An agent's telemetry may \
+                      have changed with an update."
+            .to_owned(),
+        link: "/metrics".to_owned(),
+        why: "Open the link and read the unread records: they are counted by instrumentation scope.",
+        ..about_collector(
+            "WhereforeUnreadShare",
+            Some(Severity::Ticket),
+            // `or 0 * …`: a tenant none of whose records is read has no second series.
+            format!("{unread}\n/\n(({unread} + ({read} or 0 * {unread})) > 0)\n> {UNREAD_SHARE}"),
+        )
+    }
+}
+
+fn evidence_stale(options: &Options) -> Alert {
+    let (last, limit) = (Metric::LastEvidence.series(), options.seconds(EVIDENCE_STALE));
+    Alert {
+        summary: format!("nothing of {TENANT} has arrived for {{{{ $value | humanizeDuration }}}}"),
+        description: "What the objectives show is history. Either the agents rest, or their telemetry no longer gets \
+                      here."
+            .to_owned(),
+        ..about_collector(
+            "WhereforeEvidenceStale",
+            Some(Severity::Ticket),
+            format!("time() - max by (tenant) ({last}) > {limit}"),
+        )
+    }
+}
+
+fn overflow(options: &Options) -> Alert {
+    let (overflow, window) = (Metric::CardinalityOverflow.series(), options.window(Span::hours(1)));
+    Alert {
+        summary: "label {{ $labels.label }} has more values than slots".to_owned(),
+        description: "New values of {{ $labels.label }} share `_overflow` in metrics: totals stay exact, lineage and \
+                      ledger know them all, but their alerts cannot be told apart."
+            .to_owned(),
+        ..about_collector(
+            "WhereforeCardinalityOverflow",
+            Some(Severity::Ticket),
+            format!("sum by (label) (increase({overflow}[{window}])) > 0"),
+        )
+    }
+}

@@ -1,0 +1,301 @@
+//! What a burning error budget means: multi-window, multi-burn-rate alerts over recorded ratios (`slo.md` §1.2,
+//! §1.3), per agent and for the whole fleet, and silent where too little is known.
+//!
+//! The recorded series have Sloth's names and one label, `slo`, beside tenant and agent. Three things are done
+//! differently, each for a reason: ratios are `… / (total > 0)`, since one idle window would otherwise record NaN and
+//! poison what is summed over it; the budget of the period counts actions, not five-minute slots; and an alert needs
+//! a few bad actions, since one bad out of one in a quiet hour is the highest burn there is and costs nothing.
+
+use thiserror::Error;
+
+use crate::catalogue::{ALL_AGENTS, Metric};
+use crate::model::{Severity, Span};
+use crate::slo::Objective;
+
+use super::Options;
+use super::file::{AGENT_IN_LINK, Alert, Group, Rule, TENANT, TENANT_IN_LINK, WHO};
+
+/// An alert fires when the long and the short window both burn so fast that `budget_share` of the period's budget is
+/// gone after the long one.
+struct Burn {
+    severity: Severity,
+    budget_share: f64,
+    long: Window,
+    short: Window,
+}
+
+/// A window and its name in recorded series, which does not scale.
+#[derive(Clone, Copy)]
+struct Window(&'static str, Span);
+
+const W5M: Window = Window("5m", Span::minutes(5));
+const W30M: Window = Window("30m", Span::minutes(30));
+const W1H: Window = Window("1h", Span::hours(1));
+const W2H: Window = Window("2h", Span::hours(2));
+const W6H: Window = Window("6h", Span::hours(6));
+const W1D: Window = Window("1d", Span::days(1));
+const W3D: Window = Window("3d", Span::days(3));
+
+const WINDOWS: [Window; 7] = [W5M, W30M, W1H, W2H, W6H, W1D, W3D];
+
+/// Google SRE Workbook, chapter 5, table "recommended parameters", and the tickets of its rule example. The factors
+/// follow from the objective's own window.
+const BURNS: [Burn; 4] = [
+    Burn { severity: Severity::Page, budget_share: 0.02, long: W1H, short: W5M },
+    Burn { severity: Severity::Page, budget_share: 0.05, long: W6H, short: W30M },
+    Burn { severity: Severity::Ticket, budget_share: 0.10, long: W1D, short: W2H },
+    Burn { severity: Severity::Ticket, budget_share: 0.10, long: W3D, short: W6H },
+];
+
+/// Bad actions in the long window without which nothing fires (`slo.md` §1.2, "guard").
+const MIN_BAD_ACTIONS: u32 = 3;
+
+/// Whether an objective is measurable is asked over a day: shorter, and an agent's lunch break decides.
+const COVERAGE_WINDOW: Window = W1D;
+
+/// How long an objective may be unmeasurable in silence: the first actions of a new agent settle in this time.
+const COVERAGE_HOLD: Span = Span::hours(1);
+
+/// The period's budget moves slowly and its query is the dearest of all.
+const PERIOD_INTERVAL: Span = Span::minutes(5);
+
+/// An alert that could never fire.
+#[derive(Debug, Clone, Copy, PartialEq, Error)]
+#[error("burn factor {factor} of `{slo}` is unreachable: with target {target} the burn rate cannot exceed {max}")]
+pub struct Unreachable {
+    slo: &'static str,
+    target: f64,
+    factor: f64,
+    max: f64,
+}
+
+/// The rule groups of one objective. Its alerts stand behind the series that they read, in one group, so that they
+/// see those of the same evaluation.
+pub(super) fn groups(objective: &Objective, options: &Options) -> Result<[Group; 2], Unreachable> {
+    let name = format!("slo-{}", objective.sli);
+    let mut rules = recordings(objective, options);
+    rules.extend(alerts(objective)?);
+    Ok([
+        Group { name: format!("{name}-period"), interval: Some(PERIOD_INTERVAL), rules: period(objective, options) },
+        Group { name, interval: None, rules },
+    ])
+}
+
+/// Over whom a rule sums. Both write the same series, told apart by the agent label.
+#[derive(Clone, Copy)]
+enum Scope {
+    Agent,
+    Fleet,
+}
+
+impl Scope {
+    fn by(self) -> &'static str {
+        match self {
+            Scope::Agent => "tenant, agent",
+            Scope::Fleet => "tenant",
+        }
+    }
+
+    /// A recorded series of an objective.
+    fn record(self, name: String, objective: &Objective, expr: String) -> Rule {
+        let mut labels = vec![("slo", objective.sli.to_string())];
+        if let Scope::Fleet = self {
+            labels.push(("agent", ALL_AGENTS.to_owned()));
+        }
+        Rule::Record { name, expr, labels }
+    }
+}
+
+/// Which verdicts a sum counts.
+#[derive(Clone, Copy)]
+enum Verdicts {
+    Bad,
+    /// Good or bad: what the ratio is over.
+    Known,
+    /// Unknown ones too.
+    All,
+}
+
+/// `sum by (tenant, agent) (rate(events{…}[5m]))`.
+fn sum(function: &str, scope: Scope, objective: &Objective, verdicts: Verdicts, window: &str) -> String {
+    let verdicts = match verdicts {
+        Verdicts::Bad => ",verdict=\"bad\"",
+        Verdicts::Known => ",verdict=~\"good|bad\"",
+        Verdicts::All => "",
+    };
+    let events = Metric::SliEvents.series();
+    format!("sum by ({}) ({function}({events}{{sli=\"{}\"{verdicts}}}[{window}]))", scope.by(), objective.sli)
+}
+
+/// A ratio of two sums that is absent, not NaN, where nothing happened.
+fn ratio(part: &str, whole: &str) -> String {
+    format!("{part}\n/\n({whole} > 0)")
+}
+
+fn recordings(objective: &Objective, options: &Options) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for scope in [Scope::Agent, Scope::Fleet] {
+        let rate = |verdicts, window| sum("rate", scope, objective, verdicts, &options.window(window));
+        for Window(name, window) in WINDOWS {
+            let expr = ratio(&rate(Verdicts::Bad, window), &rate(Verdicts::Known, window));
+            rules.push(scope.record(format!("slo:sli_error:ratio_rate{name}"), objective, expr));
+        }
+        for Burn { long: Window(name, window), .. } in BURNS {
+            let expr = sum("increase", scope, objective, Verdicts::Bad, &options.window(window));
+            rules.push(scope.record(format!("slo:bad_actions:increase{name}"), objective, expr));
+        }
+        let Window(name, window) = COVERAGE_WINDOW;
+        let expr = ratio(&rate(Verdicts::Known, window), &rate(Verdicts::All, window));
+        rules.push(scope.record(format!("slo:sli_coverage:ratio_rate{name}"), objective, expr));
+    }
+    rules
+}
+
+/// Objective, budget, and what is left of it.
+fn period(objective: &Objective, options: &Options) -> Vec<Rule> {
+    let constant = |name: &str, value: f64| Rule::Record {
+        name: name.to_owned(),
+        expr: format!("vector({value})"),
+        labels: vec![("slo", objective.sli.to_string())],
+    };
+    let mut rules = vec![
+        constant("slo:objective:ratio", objective.target),
+        constant("slo:error_budget:ratio", objective.error_budget()),
+        constant("slo:time_period:days", objective.window.as_seconds() / 86_400.0),
+    ];
+    let window = options.window(objective.window);
+    for scope in [Scope::Agent, Scope::Fleet] {
+        let increase = |verdicts| sum("increase", scope, objective, verdicts, &window);
+        let spent = ratio(&increase(Verdicts::Bad), &increase(Verdicts::Known));
+        let expr = format!("1 - (\n{spent}\n) / {}", objective.error_budget());
+        rules.push(scope.record("slo:period_error_budget_remaining:ratio".to_owned(), objective, expr));
+    }
+    rules
+}
+
+/// One alert for each severity of the objective, and the one that says it cannot be measured.
+fn alerts(objective: &Objective) -> Result<Vec<Rule>, Unreachable> {
+    let mut rules = Vec::new();
+    for severity in [Severity::Page, Severity::Ticket] {
+        if severity <= objective.severity {
+            rules.push(Rule::Alert(burn_alert(objective, severity)?));
+        }
+    }
+    rules.push(Rule::Alert(not_measurable(objective)));
+    Ok(rules)
+}
+
+fn burn_alert(objective: &Objective, severity: Severity) -> Result<Alert, Unreachable> {
+    let slo = objective.sli.as_str();
+    let conditions: Vec<String> = BURNS
+        .iter()
+        .filter(|burn| burn.severity == severity)
+        .map(|burn| condition(objective, burn))
+        .collect::<Result<_, _>>()?;
+    let expr =
+        format!("(\n{}\n)\nand\n{} >= {}", conditions.join("\n  or\n"), coverage(objective), objective.min_coverage);
+    Ok(Alert {
+        name: "WhereforeErrorBudgetBurn",
+        severity: Some(severity),
+        slo,
+        agent: None,
+        expr,
+        hold: None,
+        summary: format!("the {slo} budget of {WHO} burns"),
+        description: format!(
+            "{{{{ $value | humanizePercentage }}}} of the judged actions of {WHO} (tenant {TENANT}) are bad; the \
+             objective allows {}.",
+            percent(objective.error_budget())
+        ),
+        link: actions_link(slo, "bad"),
+        why: "Open the link, take the id of a bad action and run `wherefore why ID`.",
+    })
+}
+
+/// Both windows above the threshold, with enough bad actions in the long one.
+fn condition(objective: &Objective, burn: &Burn) -> Result<String, Unreachable> {
+    let slo = objective.sli.as_str();
+    let (Window(long, length), Window(short, _)) = (burn.long, burn.short);
+    let factor = rounded(burn.budget_share * objective.window.as_seconds() / length.as_seconds());
+    let threshold = rounded(factor * objective.error_budget());
+    if threshold >= 1.0 {
+        let max = rounded(objective.max_burn_rate());
+        return Err(Unreachable { slo, target: objective.target, factor, max });
+    }
+    Ok(format!(
+        "  (\n    slo:sli_error:ratio_rate{long}{{slo=\"{slo}\"}} > {threshold}\n  and\n    \
+         slo:sli_error:ratio_rate{short}{{slo=\"{slo}\"}} > {threshold}\n  and\n    \
+         slo:bad_actions:increase{long}{{slo=\"{slo}\"}} >= {MIN_BAD_ACTIONS}\n  )"
+    ))
+}
+
+fn not_measurable(objective: &Objective) -> Alert {
+    let slo = objective.sli.as_str();
+    Alert {
+        name: "WhereforeNotMeasurable",
+        severity: Some(Severity::Ticket),
+        slo,
+        agent: None,
+        expr: format!("{} < {}", coverage(objective), objective.min_coverage),
+        hold: Some(COVERAGE_HOLD),
+        summary: format!("{slo} of {WHO} is not measurable"),
+        description: format!(
+            "Only {{{{ $value | humanizePercentage }}}} of the actions of {WHO} (tenant {TENANT}) in the last \
+             day are known to be good or bad. Below {} this objective does not page, and it is not met either.",
+            percent(objective.min_coverage)
+        ),
+        link: actions_link(slo, "unknown"),
+        why: "Open the link; each action names the reason why its verdict is unknown.",
+    }
+}
+
+/// The recorded coverage of an objective.
+fn coverage(objective: &Objective) -> String {
+    let Window(name, _) = COVERAGE_WINDOW;
+    format!("slo:sli_coverage:ratio_rate{name}{{slo=\"{}\"}}", objective.sli)
+}
+
+/// The list of an SLI's actions with one verdict: of the alert's agent, or of all.
+fn actions_link(sli: &str, verdict: &str) -> String {
+    format!(
+        "/api/v1/actions?sli={sli}&verdict={verdict}&tenant={TENANT_IN_LINK}{{{{ if ne $labels.agent \
+         \"{ALL_AGENTS}\" }}}}&agent={AGENT_IN_LINK}{{{{ end }}}}"
+    )
+}
+
+/// Without the noise of the multiplication.
+fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+fn percent(ratio: f64) -> String {
+    format!("{} %", rounded(ratio * 100.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Sli;
+
+    #[test]
+    fn an_unreachable_factor_is_refused() {
+        let objective = Objective::new(Sli::IntentAlignment, 0.9, Severity::Page);
+        let error = groups(&objective, &Options::default()).err().expect("13.44 times 10 % is more than everything");
+        assert_eq!(
+            error.to_string(),
+            "burn factor 13.44 of `intent_alignment` is unreachable: with target 0.9 the burn rate cannot exceed 10"
+        );
+    }
+
+    #[test]
+    fn a_ticket_objective_never_pages() {
+        for objective in Objective::DEFAULTS {
+            let rules = alerts(&objective).expect("the defaults are reachable");
+            let pages = rules.iter().filter(|rule| match rule {
+                Rule::Alert(alert) => alert.severity == Some(Severity::Page),
+                Rule::Record { .. } => false,
+            });
+            assert_eq!(pages.count() > 0, objective.severity == Severity::Page, "{}", objective.sli);
+        }
+    }
+}
