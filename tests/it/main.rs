@@ -19,6 +19,7 @@ mod rules;
 mod rules_dashboard;
 mod rules_deploy;
 mod sets;
+mod store;
 mod support;
 mod tidy;
 mod wire_captures;
