@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde::de::{SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::model::{By, Call, Direction, Known, Missing, Moment, Pseudo, Text};
+use crate::model::{Call, Direction, Known, Missing, Moment, Text};
 use crate::values;
 
 /// What a message array says.
@@ -262,7 +262,7 @@ impl Reader {
             Direction::Input => Moment::Carried,
         };
         let mut call = Call::new(moment);
-        call.pseudo = name.as_deref().and_then(pseudo);
+        call.pseudo = name.as_deref().and_then(|tool| values::pseudo(tool, None, None));
         call.tool = name.as_deref().map(Arc::from);
         call.arguments = self.json(arguments);
         self.push(id, call);
@@ -275,11 +275,11 @@ impl Reader {
         result: Option<&RawValue>,
         error: bool,
     ) {
-        let moment = match result.and_then(refusal) {
-            Some(Verdict::Denied(by)) => Moment::Refused { by },
-            Some(Verdict::Waits) => Moment::Asked,
-            None => Moment::Answered { error, history: false },
-        };
+        let spoken = result.and_then(|raw| match string(raw) {
+            Some(text) => values::spoken(&text),
+            None => values::spoken(raw.get()),
+        });
+        let moment = spoken.unwrap_or(Moment::Answered { error, history: false });
         let mut call = Call::new(moment);
         call.tool = name.as_deref().map(Arc::from);
         call.result = self.json(result);
@@ -350,39 +350,6 @@ impl<'de> Visitor<'de> for &mut Reader {
     }
 }
 
-/// What a framework itself answers in place of a tool.
-#[derive(Clone, Copy)]
-enum Verdict {
-    Denied(By),
-    Waits,
-}
-
-/// Fixed answers of frameworks. Only exact texts: what a tool says about denials in its own words is its result.
-const ANSWERS: &[(&str, Verdict)] = &[
-    ("This tool call is rejected.", Verdict::Denied(By::Human)),
-    ("Error: Tool call invocation was rejected by user.", Verdict::Denied(By::Human)),
-    ("This tool call requires confirmation, please approve or reject.", Verdict::Waits),
-];
-
-/// Whether an answer was made by a framework that kept the tool from running: one of [`ANSWERS`] as a text or under
-/// `error`, or `{"denied":true}`, which the AI SDK writes for a call that its user denied.
-fn refusal(result: &RawValue) -> Option<Verdict> {
-    #[derive(Default, Deserialize)]
-    struct Answer<'a> {
-        #[serde(default)]
-        denied: bool,
-        #[serde(borrow, default)]
-        error: Option<Cow<'a, str>>,
-    }
-    let text = string(result);
-    let object = serde_json::from_str::<Answer<'_>>(result.get()).unwrap_or_default();
-    if object.denied {
-        return Some(Verdict::Denied(By::Unknown));
-    }
-    let said = text.as_deref().or(object.error.as_deref())?;
-    ANSWERS.iter().find(|(answer, _)| *answer == said).map(|(_, verdict)| *verdict)
-}
-
 /// The elements of an array as far as they can be read.
 fn elements(raw: &RawValue) -> Vec<&RawValue> {
     serde_json::from_str(raw.get()).unwrap_or_default()
@@ -419,14 +386,4 @@ fn content_texts<'a>(raw: &'a RawValue, out: &mut Vec<Cow<'a, str>>) {
             out.extend(part.text.or(part.content).and_then(string));
         }
     }
-}
-
-/// Tools that frameworks make up to hand a turn to another agent. Only names that no business tool has: a wrong
-/// guess would hide an action.
-pub fn pseudo(tool: &str) -> Option<Pseudo> {
-    let to = match tool {
-        "transfer_to_agent" | "handoff_to_agent" => None,
-        _ => Some(Arc::from(tool.strip_prefix("handoff_to_")?)),
-    };
-    Some(Pseudo::Delegation { to })
 }

@@ -24,7 +24,7 @@ use crate::catalogue::Sample;
 use crate::engine::{Configuration, Engine, Input, Output, Want};
 use crate::journal::{Entry, Follower, Frame, Journal, JournalError, Kind};
 use crate::model::{Action, ActionId, Digest, Evidence, Nanos, Signal};
-use crate::store::{Commit, Options, Reader, Store, StoreError};
+use crate::store::{Published, Reader, Store, StoreError};
 
 use super::configuration::Written;
 use super::health::wall;
@@ -102,14 +102,13 @@ struct Owner {
     follower: Follower,
     engine: Engine,
     store: Store,
-    reader: Arc<Reader>,
     status: Arc<Status>,
     questions: Receiver<Question>,
     stop: Arc<AtomicBool>,
     memory: usize,
     /// Where replay ends: the last frame at start.
     target: u64,
-    published: Vec<(u64, Output)>,
+    published: Vec<Published>,
     pending: BTreeMap<ActionId, Action>,
     written: BTreeMap<Digest, Vec<u8>>,
     folded: u64,
@@ -131,8 +130,7 @@ impl Fold {
     /// # Errors
     /// When the store cannot be opened, or the journal does not take the first frames.
     pub fn start(journal: Arc<Journal>, dir: &Path, written: &Written, memory: usize) -> Result<Self, FoldError> {
-        let options = Options { horizon: written.constants.horizon, ..Options::default() };
-        let opened = Store::open(dir, options)?;
+        let opened = Store::open(dir)?;
         for name in &opened.lost {
             tracing::warn!(name, "a partition's files are gone; its rows are not listed any more");
         }
@@ -171,7 +169,6 @@ impl Fold {
             journal,
             engine,
             store: opened.store,
-            reader: reader.clone(),
             status: status.clone(),
             questions: asked,
             stop: stop.clone(),
@@ -317,7 +314,7 @@ impl Owner {
             if wants.is_empty() {
                 return Ok(());
             }
-            let rows = self.reader.load(&wants)?;
+            let rows = self.store.load(&wants)?;
             asked.extend(wants);
             if rows.is_empty() {
                 return Ok(());
@@ -341,7 +338,7 @@ impl Owner {
         for action in &output.actions {
             self.pending.insert(action.id, action.clone());
         }
-        self.published.push((sequence, output));
+        self.published.push(Published { position: sequence, output });
     }
 
     fn catch_up(&mut self) {
@@ -380,13 +377,7 @@ impl Owner {
             .iter()
             .filter_map(|digest| Some((*digest, self.written.get(digest)?.clone())))
             .collect();
-        let commit = Commit {
-            applied: self.folded,
-            changes: &changes,
-            published: &self.published,
-            configurations: &configurations,
-        };
-        match self.store.commit(&commit) {
+        match self.store.commit(self.folded, &changes, &self.published, &configurations) {
             Ok(()) => {
                 self.store_refused = None;
                 self.published.clear();

@@ -72,9 +72,9 @@ impl StoreError {
             Self::File { source, .. } => {
                 matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
             }
-            Self::Database { source, .. } => source
-                .sqlite_error_code()
-                .is_some_and(|code| matches!(code, DatabaseBusy | DatabaseLocked | DiskFull)),
+            Self::Database { source, .. } => {
+                source.sqlite_error_code().is_some_and(|code| matches!(code, DatabaseBusy | DatabaseLocked | DiskFull))
+            }
             _ => false,
         }
     }

@@ -1,15 +1,15 @@
 //! Rows for the engine: what [`Engine::wants`](crate::engine::Engine::wants) names comes back as it was committed.
 //!
-//! A turn comes with all components it keeps. With it come the turns that its components cannot be read without: the
-//! keepers of its other members, the turns its components also stand in, and turns with a call of the same id, which
-//! may be the other half of an approval.
+//! A turn comes with all components it keeps, and with the turns that those cannot be read without: the keepers of
+//! its other members, the turns its components also stand in, and turns with a call of the same id, which may be the
+//! other half of an approval; and so on, until nothing is missing or [`ALONG`] came along.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::engine::parts::{ActionState, Handle, TurnState};
-use crate::engine::{Account, Rows, TurnAccount, TurnRow, Want};
+use crate::engine::parts::Handle;
+use crate::engine::{Rows, TurnRow, Want};
 use crate::model::{Key, TurnId};
 use crate::proto::records as v1;
 
@@ -20,7 +20,7 @@ use super::{aliases, shelf};
 
 /// Turns per call id. One more than the engine takes for an identity (`lineage`), so that it sees there are too many.
 const PER_CALL: i64 = 65;
-/// Turns that come along besides those that were named.
+/// Turns that come along besides those that were named: a bound on one step's memory, far above what one lineage has.
 const ALONG: usize = 256;
 
 impl Reader {
@@ -34,18 +34,22 @@ impl Reader {
         let mut state = self.state();
         let moment = state.transaction().doing("begin to load rows")?;
         let mut rows = BTreeMap::new();
-        let mut along = BTreeSet::new();
+        let mut named = BTreeSet::new();
         for want in known {
-            for turn in turns(&moment, want)? {
-                load(&moment, turn, &mut rows)?;
+            named.extend(turns(&moment, want)?);
+        }
+        let mut waiting: VecDeque<TurnId> = named.iter().copied().collect();
+        let most = named.len() + ALONG;
+        while let Some(turn) = waiting.pop_front() {
+            let Some(row) = load(&moment, turn)? else {
+                continue;
+            };
+            for other in related(&moment, &row)? {
+                if named.len() < most && named.insert(other) {
+                    waiting.push_back(other);
+                }
             }
-        }
-        for row in rows.values() {
-            along.extend(related(&moment, row)?);
-        }
-        along.retain(|turn| !rows.contains_key(turn));
-        for turn in along.into_iter().take(ALONG) {
-            load(&moment, turn, &mut rows)?;
+            rows.insert(turn, row);
         }
         Ok(rows.into_values().collect())
     }
@@ -78,29 +82,22 @@ fn turns(state: &Connection, want: &Want) -> Result<Vec<TurnId>, StoreError> {
 }
 
 /// One turn with the components it keeps.
-fn load(state: &Connection, turn: TurnId, rows: &mut BTreeMap<TurnId, TurnRow>) -> Result<(), StoreError> {
-    if rows.contains_key(&turn) {
-        return Ok(());
-    }
+fn load(db: &Connection, turn: TurnId) -> Result<Option<TurnRow>, StoreError> {
     let record = || {
-        let mut select = state.prepare_cached("SELECT record FROM turns WHERE id = ?1")?;
+        let mut select = db.prepare_cached("SELECT record FROM turns WHERE id = ?1")?;
         select.query_row([turn.0], |row| row.get::<_, Vec<u8>>(0)).optional()
     };
     let Some(record) = record().doing("load a turn")? else {
-        return Ok(());
+        return Ok(None);
     };
-    let (state_of, account): (TurnState, TurnAccount) =
-        decode::<v1::TurnRecord, _>(&record).of_table("turns")?;
+    let (state, account) = decode::<v1::TurnRecord, _>(&record).of_table("turns")?;
     let components = || -> rusqlite::Result<Vec<Vec<u8>>> {
-        let mut select = state.prepare_cached("SELECT record FROM actions WHERE turn = ?1 ORDER BY handle")?;
+        let mut select = db.prepare_cached("SELECT record FROM actions WHERE turn = ?1 ORDER BY handle")?;
         select.query_map([turn.0], |row| row.get(0))?.collect()
     };
-    let mut actions: Vec<(ActionState, Account)> = Vec::new();
-    for record in components().doing("load the components of a turn")? {
-        actions.push(decode::<v1::ActionRecord, _>(&record).of_table("actions")?);
-    }
-    rows.insert(turn, TurnRow { state: state_of, account, actions });
-    Ok(())
+    let components = components().doing("load the components of a turn")?;
+    let actions = components.iter().map(|record| decode::<v1::ActionRecord, _>(record).of_table("actions"));
+    Ok(Some(TurnRow { state, account, actions: actions.collect::<Result<_, _>>()? }))
 }
 
 /// The turns without which a turn's components cannot be read.

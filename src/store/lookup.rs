@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::engine::parts::{Cell, Incident, LedgerKey};
 use crate::engine::Checkpoint;
+use crate::engine::parts::{Cell, Incident, LedgerKey};
 use crate::model::{Action, ActionId, Digest, Nanos, Turn, TurnId};
 use crate::proto::records as v1;
 
@@ -210,8 +210,7 @@ impl<'a> Open<'a> {
 
     fn latest_record(&mut self, table: &str, alias: &str, id: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let applied = self.shelf.applied.cast_signed();
-        let sql =
-            format!("SELECT record FROM {table} WHERE id = ?1 AND position <= ?2 ORDER BY revision DESC LIMIT 1");
+        let sql = format!("SELECT record FROM {table} WHERE id = ?1 AND position <= ?2 ORDER BY revision DESC LIMIT 1");
         for index in self.holding(aliases::of_alias(alias)) {
             let Some(db) = self.part(index)? else {
                 continue;

@@ -19,8 +19,8 @@ mod content;
 mod convert;
 mod error;
 mod filter;
-mod lookup;
 mod load;
+mod lookup;
 mod partition;
 mod query;
 mod retention;
@@ -30,6 +30,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
@@ -37,7 +38,7 @@ use std::sync::{Arc, RwLock};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::engine::parts::{Cell, Incident, LedgerKey};
-use crate::engine::{Changes, Checkpoint, Due, Output};
+use crate::engine::{Changes, Checkpoint, Due, Output, Rows, Want};
 use crate::model::{Digest, Nanos, Span};
 
 use error::{Doing, On};
@@ -48,7 +49,7 @@ pub use convert::Malformed;
 pub use error::StoreError;
 pub use lookup::Reader;
 pub use query::{ActionFilter, FindingFilter, Page};
-pub use retention::{Purged, Retired, Retention};
+pub use retention::{Purged, Retention, Retired};
 
 /// How the store divides what it keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,17 +68,21 @@ impl Default for Options {
     }
 }
 
+/// What one step published.
+#[derive(Debug, PartialEq)]
+pub struct Published {
+    /// The journal position of its frame.
+    pub position: u64,
+    /// What came out.
+    pub output: Output,
+}
+
 /// One commit: everything between two journal positions.
-#[derive(Debug, Clone, Copy)]
-pub struct Commit<'a> {
-    /// The journal position of the last frame that is in it.
-    pub applied: u64,
-    /// What the engine's checkpoint says changed.
-    pub changes: &'a Changes,
-    /// What steps published, by the journal position of their frame; in order, none after `applied`.
-    pub published: &'a [(u64, Output)],
-    /// Configurations that became known: digest and the text they can be read from again.
-    pub configurations: &'a [(Digest, Vec<u8>)],
+struct Commit<'a> {
+    applied: u64,
+    changes: &'a Changes,
+    published: &'a [Published],
+    configurations: &'a [(Digest, Vec<u8>)],
 }
 
 /// The store as it was found.
@@ -130,6 +135,8 @@ pub struct Store {
     current: Option<partition::Writer>,
     shown: Shown,
     names: shelf::Shared,
+    /// For the engine's rows.
+    reader: Reader,
 }
 
 impl std::fmt::Debug for Store {
@@ -140,7 +147,12 @@ impl std::fmt::Debug for Store {
 
 impl Store {
     /// Opens the store in a folder, or makes it. Takes away what the last process wrote and did not commit.
-    pub fn open(dir: &Path, options: Options) -> Result<Opened, StoreError> {
+    pub fn open(dir: &Path) -> Result<Opened, StoreError> {
+        Self::open_with(dir, Options::default())
+    }
+
+    /// The same, divided otherwise.
+    pub fn open_with(dir: &Path, options: Options) -> Result<Opened, StoreError> {
         let partitions = partitions(dir);
         std::fs::create_dir_all(&partitions).on("make the folder", &partitions)?;
         let lock = lock(dir)?;
@@ -154,6 +166,8 @@ impl Store {
         let incidents = state::incidents(&state, now - state::INCIDENTS)?;
         let configurations = state::configurations(&state, named)?;
         let names = Arc::new(RwLock::new(names(&state).doing("read the names of turns")?));
+        let shown = Shown::default();
+        let reader = Reader::live(dir, shown.clone(), names.clone())?;
         let mut store = Self {
             dir: dir.to_owned(),
             options,
@@ -162,23 +176,39 @@ impl Store {
             applied: checkpoint.as_ref().map_or(0, |(applied, _)| *applied),
             parts: Vec::new(),
             current: None,
-            shown: Shown::default(),
+            shown,
             names,
+            reader,
         };
         let lost = store.recover()?;
         Ok(Opened { store, checkpoint, dues, ledger, incidents, configurations, lost })
     }
 
-    /// Writes one commit. Durable when it returns. After an error nothing of it is committed; if the error is
-    /// retryable, the same commit may be tried again.
-    pub fn commit(&mut self, commit: &Commit<'_>) -> Result<(), StoreError> {
-        debug_assert!(commit.published.is_sorted_by_key(|(position, _)| position));
-        debug_assert!(commit.published.last().is_none_or(|(position, _)| *position <= commit.applied));
-        let written = self.write(commit);
+    /// Writes everything between the last commit and `applied`, the position of the last frame that is in it: what
+    /// the engine's checkpoint says changed, what steps published, in order of their positions, and configurations
+    /// that became known, as digest and the text they can be read from again. Durable when it returns.
+    ///
+    /// # Errors
+    /// Nothing of it is committed. If the error is retryable, it may be tried again, with more or without.
+    pub fn commit(
+        &mut self,
+        applied: u64,
+        changes: &Changes,
+        published: &[Published],
+        configurations: &[(Digest, Vec<u8>)],
+    ) -> Result<(), StoreError> {
+        debug_assert!(published.is_sorted_by_key(|it| it.position));
+        debug_assert!(published.last().is_none_or(|it| it.position <= applied));
+        let written = self.write(&Commit { applied, changes, published, configurations });
         if written.is_err() {
             self.current = None;
         }
         written
+    }
+
+    /// The rows of the turns that are wanted, as of the last commit ([`Reader::load`]).
+    pub fn load(&self, wants: &BTreeSet<Want>) -> Result<Rows, StoreError> {
+        self.reader.load(wants)
     }
 
     /// Position of the last commit.
@@ -211,7 +241,7 @@ impl Store {
         }
         let now = commit.changes.small.now;
         let mut parts = self.parts.clone();
-        if commit.published.iter().any(|(_, output)| !is_empty(output)) {
+        if commit.published.iter().any(|it| !is_empty(&it.output)) {
             self.close_old(&mut parts, now)?;
             self.write_rows(&mut parts, commit)?;
         }

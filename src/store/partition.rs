@@ -17,10 +17,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use crate::engine::{FindingEvent, Output};
+use crate::engine::FindingEvent;
 use crate::model::{Action, Body, FindingId, FindingState, Nanos, Turn};
 use crate::proto::records as v1;
 
+use super::Published;
 use super::aliases;
 use super::content::{self, Content, Place};
 use super::convert::encode;
@@ -111,7 +112,7 @@ impl Writer {
 
     /// Adds what was published, by the journal position that made it. Durable when it returns. Rows that are there
     /// already stay: the same (id, revision) has the same bytes.
-    pub fn write(&mut self, published: &[(u64, Output)], filter: &mut impl FnMut(i64)) -> Result<Added, StoreError> {
+    pub fn write(&mut self, published: &[Published], filter: &mut impl FnMut(i64)) -> Result<Added, StoreError> {
         let (db, content) = (&mut self.db, &mut self.content);
         let transaction = db.transaction().doing("begin to write to a partition")?;
         let bodies = new_bodies(&transaction, published).doing("look for bodies")?;
@@ -219,14 +220,11 @@ fn cut(db: &mut Connection, applied: u64) -> rusqlite::Result<()> {
 }
 
 /// The bodies that the partition does not have yet, each once.
-fn new_bodies<'a>(
-    transaction: &Transaction<'_>,
-    published: &'a [(u64, Output)],
-) -> rusqlite::Result<Vec<(u64, &'a Body)>> {
+fn new_bodies<'a>(transaction: &Transaction<'_>, published: &'a [Published]) -> rusqlite::Result<Vec<(u64, &'a Body)>> {
     let mut known = transaction.prepare_cached("SELECT 1 FROM bodies WHERE digest = ?1")?;
     let mut seen = BTreeSet::new();
     let mut new = Vec::new();
-    for (position, output) in published {
+    for Published { position, output } in published {
         for body in &output.bodies {
             if seen.insert(body.digest) && !known.exists([aliases::body_key(&body.digest)])? {
                 new.push((*position, body));
@@ -243,12 +241,12 @@ struct Rows<'a, F: FnMut(i64)> {
 }
 
 impl<F: FnMut(i64)> Rows<'_, F> {
-    fn write(&mut self, published: &[(u64, Output)], bodies: &[(u64, &Body, Place)]) -> rusqlite::Result<Added> {
+    fn write(&mut self, published: &[Published], bodies: &[(u64, &Body, Place)]) -> rusqlite::Result<Added> {
         let mut added = Added::default();
         for (position, body, place) in bodies {
             self.body(*position, body, *place)?;
         }
-        for (position, output) in published {
+        for Published { position, output } in published {
             for action in &output.actions {
                 added.actions += u64::from(self.action(*position, action)?);
             }

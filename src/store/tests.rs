@@ -1,3 +1,5 @@
-use std::path::Path;
 use super::StoreError;
-pub(super) fn fail_point(_dir: &Path) -> Result<(), StoreError> { Ok(()) }
+use std::path::Path;
+pub(super) fn fail_point(_dir: &Path) -> Result<(), StoreError> {
+    Ok(())
+}

@@ -10,7 +10,11 @@ use serde_json::Value;
 use crate::model::Pseudo;
 
 /// Names that say whom they hand to.
-const HAND_TO: &[&str] = &["transfer_to_", "handoff_to_", "transfer_back_to_", "handoff to "];
+const HAND_TO: &[&str] = &["handoff_to_", "handoff to "];
+
+/// Names that say so only when the call has no arguments: with some, `transfer_to_savings` is a business tool, and a
+/// wrong guess would hide an action.
+const HAND_TO_BARE: &[&str] = &["transfer_to_", "transfer_back_to_"];
 
 /// Tools that hand to the agent named in their arguments.
 const HAND_OVER: &[&str] =
@@ -27,7 +31,9 @@ const CONTROL: &[&str] = &["final_answer", "final_result", "wait_agent", "close_
 
 /// What a tool is instead of an action, by its name, its type, and the arguments it was called with.
 pub fn pseudo(tool: &str, tool_type: Option<&str>, arguments: Option<&str>) -> Option<Pseudo> {
-    let named = || HAND_TO.iter().find_map(|start| tool.strip_prefix(start)).filter(|rest| !rest.is_empty());
+    let bare = arguments.is_some_and(|arguments| matches!(arguments.trim(), "" | "{}"));
+    let starts = HAND_TO.iter().chain(HAND_TO_BARE.iter().filter(|_| bare));
+    let named = || starts.clone().find_map(|start| tool.strip_prefix(start)).filter(|rest| !rest.is_empty());
     if HAND_OVER.contains(&tool) {
         Some(Pseudo::Delegation { to: arguments.and_then(agent_in) })
     } else if let Some(to) = named() {
@@ -54,7 +60,9 @@ mod tests {
     fn delegations_are_known_by_name_and_type() {
         let to = |name: &str| Some(Pseudo::Delegation { to: Some(Arc::from(name)) });
         for (tool, kind, arguments, want) in [
-            ("transfer_to_refund_agent", None, None, to("refund_agent")),
+            ("transfer_to_refund_agent", None, Some("{}"), to("refund_agent")),
+            ("transfer_to_savings", None, Some(r#"{"amount":9}"#), None),
+            ("transfer_to_savings", None, None, None),
             ("transfer_to_agent", None, Some(r#"{"agent_name":"refund_agent"}"#), to("refund_agent")),
             ("handoff_to_agent", None, None, Some(Pseudo::Delegation { to: None })),
             ("refund_specialist", Some("AgentTool"), None, to("refund_specialist")),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Action, By, CallSays, Check, Decision, Execution, Field, Finding, Join, Key, Known, Marks,
-    Moment, Piece, Proof, Pseudo, Says, SpanId, State, Status, TraceId, Verdict, Witness,
+    Action, By, CallSays, Check, Decision, Execution, Field, Finding, Join, Key, Known, Marks, Moment, Piece, Proof,
+    Pseudo, Says, SpanId, State, Status, TraceId, Verdict, Witness,
 };
 use crate::proto::records as v1;
 

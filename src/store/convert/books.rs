@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 
-use crate::engine::parts::{
-    ActionState, Exemplar, Histogram, LedgerKey, Metric, Series, TurnState,
-};
+use crate::engine::parts::{ActionState, Exemplar, Histogram, LedgerKey, Metric, Series, TurnState};
 use crate::engine::{Account, Checkpoint, TurnAccount};
 use crate::model::{ActionId, FindingId, Nanos, Sli, Tenant, Value};
 use crate::proto::records as v1;
@@ -30,11 +28,7 @@ entry! { Sli => Value = DueValue { sli, value } }
 
 impl Entry<Sli, (LedgerKey, Value)> for v1::Booked {
     fn of(sli: &Sli, (key, value): &(LedgerKey, Value)) -> Self {
-        Self {
-            sli: sli.put(),
-            key: key.put(),
-            value: value.put(),
-        }
+        Self { sli: sli.put(), key: key.put(), value: value.put() }
     }
 
     fn parts(self) -> Result<(Sli, (LedgerKey, Value)), Malformed> {
@@ -47,11 +41,7 @@ impl Entry<Sli, (LedgerKey, Value)> for v1::Booked {
 
 impl Entry<Arc<str>, (FindingId, bool)> for v1::Raised {
     fn of(rule: &Arc<str>, (finding, pages): &(FindingId, bool)) -> Self {
-        Self {
-            rule: rule.put(),
-            finding: finding.put(),
-            pages: *pages,
-        }
+        Self { rule: rule.put(), finding: finding.put(), pages: *pages }
     }
 
     fn parts(self) -> Result<(Arc<str>, (FindingId, bool)), Malformed> {
@@ -64,11 +54,7 @@ type Attempt = (Arc<str>, Arc<str>);
 
 impl Entry<Attempt, BTreeSet<(Nanos, ActionId)>> for v1::Denied {
     fn of((tool, about): &Attempt, attempts: &BTreeSet<(Nanos, ActionId)>) -> Self {
-        Self {
-            tool: tool.put(),
-            about: about.put(),
-            attempts: attempts.put(),
-        }
+        Self { tool: tool.put(), about: about.put(), attempts: attempts.put() }
     }
 
     fn parts(self) -> Result<(Attempt, BTreeSet<(Nanos, ActionId)>), Malformed> {
@@ -96,9 +82,7 @@ impl Wire<v1::Checkpoint> for Checkpoint {
             now: Nanos(stored.now),
             held: Wire::take(stored.held)?,
             last_handle: stored.last_handle,
-            counters: counters
-                .collect::<Result<_, _>>()
-                .map_err(|at| at.within("counters"))?,
+            counters: counters.collect::<Result<_, _>>().map_err(|at| at.within("counters"))?,
             settle_lag: stored
                 .settle_lag
                 .map(|bytes| {
@@ -107,10 +91,8 @@ impl Wire<v1::Checkpoint> for Checkpoint {
                         .map_err(|_| Malformed::new("is not a histogram").within("settle_lag"))
                 })
                 .transpose()?,
-            last_evidence: Wire::take(stored.last_evidence)
-                .map_err(|at| at.within("last_evidence"))?,
-            configurations: Wire::take(stored.configurations)
-                .map_err(|at| at.within("configurations"))?,
+            last_evidence: Wire::take(stored.last_evidence).map_err(|at| at.within("last_evidence"))?,
+            configurations: Wire::take(stored.configurations).map_err(|at| at.within("configurations"))?,
         })
     }
 }
@@ -133,10 +115,8 @@ fn known_series(stored: v1::CounterSeries) -> Option<Result<Counted, Malformed>>
         def.name == stored.metric && def.labels.len() == stored.labels.len()
     })?;
     let take = || {
-        let series = Series {
-            value: stored.value,
-            exemplar: Wire::take(stored.exemplar).map_err(|at| at.within("exemplar"))?,
-        };
+        let series =
+            Series { value: stored.value, exemplar: Wire::take(stored.exemplar).map_err(|at| at.within("exemplar"))? };
         Ok((*metric, Wire::take(stored.labels)?, series))
     };
     Some(take())
@@ -144,8 +124,6 @@ fn known_series(stored: v1::CounterSeries) -> Option<Result<Counted, Malformed>>
 
 fn histogram(histogram: &Histogram) -> bytes::Bytes {
     let mut bytes = Vec::new();
-    V2Serializer::new()
-        .serialize(histogram, &mut bytes)
-        .expect("writing to memory does not fail");
+    V2Serializer::new().serialize(histogram, &mut bytes).expect("writing to memory does not fail");
     bytes.into()
 }

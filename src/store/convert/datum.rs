@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::parts::Ranked;
-use crate::model::{
-    ConversationId, Effect, Known, Missing, PlanText, Provenance, Service, Shared, Text,
-};
+use crate::model::{ConversationId, Effect, Known, Missing, PlanText, Provenance, Service, Shared, Text};
 use crate::proto::records::{self as v1, datum::Datum};
 
 use super::{Malformed, Wire, record, required, tuple};
@@ -76,16 +74,11 @@ impl<T: Kind> Kind for Known<T> {
 }
 
 fn pack(kind: &impl Kind) -> Option<v1::Datum> {
-    Some(v1::Datum {
-        datum: Some(kind.pack()),
-    })
+    Some(v1::Datum { datum: Some(kind.pack()) })
 }
 
 fn unpack<T: Kind>(stored: Option<v1::Datum>) -> Result<T, Malformed> {
-    stored
-        .and_then(|stored| stored.datum)
-        .ok_or(Malformed::new("is missing"))
-        .and_then(T::unpack)
+    stored.and_then(|stored| stored.datum).ok_or(Malformed::new("is missing")).and_then(T::unpack)
 }
 
 impl<T: Kind> Wire<Option<v1::Datum>> for Known<T> {
@@ -152,9 +145,7 @@ impl Wire<v1::Nothing> for () {
 
 impl Wire<v1::Words> for Vec<Arc<str>> {
     fn put(&self) -> v1::Words {
-        v1::Words {
-            words: Wire::put(self),
-        }
+        v1::Words { words: Wire::put(self) }
     }
 
     fn take(stored: v1::Words) -> Result<Self, Malformed> {
@@ -166,11 +157,7 @@ type Digest = crate::model::Digest;
 
 impl Wire<v1::Digest> for Digest {
     fn put(&self) -> v1::Digest {
-        v1::Digest {
-            algorithm: self.algorithm.put(),
-            key: self.key,
-            hash: self.bytes.put(),
-        }
+        v1::Digest { algorithm: self.algorithm.put(), key: self.key, hash: self.bytes.put() }
     }
 
     fn take(stored: v1::Digest) -> Result<Self, Malformed> {

@@ -12,9 +12,7 @@ use super::Wire;
 use super::tests::{Any, Source};
 
 fn file(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures/store-v1")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store-v1").join(name)
 }
 
 fn check<P: prost::Message + Default, T: Wire<P> + Any + std::fmt::Debug>(name: &str) {
@@ -29,9 +27,7 @@ fn check_as<P: prost::Message + Default, T: Wire<P> + Any>(name: &str, show: fn(
         noise.fill(&mut bytes);
         let mut source = Source::new(bytes);
         let values: Vec<T> = (0..5).map(|_| T::any(&mut source)).collect();
-        let rows = values
-            .iter()
-            .map(|it| it.put().encode_length_delimited_to_vec());
+        let rows = values.iter().map(|it| it.put().encode_length_delimited_to_vec());
         std::fs::write(&bin, rows.collect::<Vec<_>>().concat()).expect("writable");
         std::fs::write(&txt, values.iter().map(show).collect::<String>()).expect("writable");
     }
@@ -43,10 +39,7 @@ fn check_as<P: prost::Message + Default, T: Wire<P> + Any>(name: &str, show: fn(
         meaning += &show(&T::take(row).expect("readable for ever"));
     }
     let expected = std::fs::read_to_string(&txt).expect("the fixture is there");
-    assert!(
-        meaning == expected,
-        "{name}.bin means something else:\n{meaning}"
-    );
+    assert!(meaning == expected, "{name}.bin means something else:\n{meaning}");
 }
 
 #[test]
@@ -58,15 +51,8 @@ fn rows_of_format_1_mean_what_they_meant() {
     check::<v1::TurnRecord, (TurnState, TurnAccount)>("turn-state");
     check::<v1::ActionRecord, (ActionState, Account)>("action-state");
     check_as::<v1::Checkpoint, Checkpoint>("checkpoint", |value| {
-        let lag: Vec<_> = value
-            .settle_lag
-            .iter()
-            .flat_map(|lag| lag.iter_recorded())
-            .collect();
-        let rest = Checkpoint {
-            settle_lag: None,
-            ..value.clone()
-        };
+        let lag: Vec<_> = value.settle_lag.iter().flat_map(|lag| lag.iter_recorded()).collect();
+        let rest = Checkpoint { settle_lag: None, ..value.clone() };
         format!("{rest:#?}\n{lag:#?}\n")
     });
 }

@@ -42,10 +42,7 @@ impl fmt::Display for Path {
 impl Malformed {
     /// What is wrong, to be followed by the fields it is in, innermost first.
     fn new(what: &'static str) -> Self {
-        Self {
-            path: Path(Vec::new()),
-            what,
-        }
+        Self { path: Path(Vec::new()), what }
     }
 
     /// A column of a table that holds none of its words.
@@ -115,9 +112,7 @@ macro_rules! required {
             }
 
             fn take(stored: Option<v1::$proto>) -> Result<Self, Malformed> {
-                stored
-                    .ok_or(Malformed::new("is missing"))
-                    .and_then(Wire::<v1::$proto>::take)
+                stored.ok_or(Malformed::new("is missing")).and_then(Wire::<v1::$proto>::take)
             }
         }
     };
@@ -147,10 +142,7 @@ macro_rules! entry {
     ($key:ty => $value:ty = $proto:ident { $k:ident, $v:ident }) => {
         impl Entry<$key, $value> for v1::$proto {
             fn of(key: &$key, value: &$value) -> Self {
-                Self {
-                    $k: Wire::put(key),
-                    $v: Wire::put(value),
-                }
+                Self { $k: Wire::put(key), $v: Wire::put(value) }
             }
 
             fn parts(self) -> Result<($key, $value), Malformed> {

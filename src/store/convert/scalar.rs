@@ -6,10 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::model::{
-    ActionId, Algorithm, By, CheckResult, Class, Containment, ConversationId, Effect, EvidenceId,
-    Field, FindingId, FindingState, GrantScope, Hash, IncidentId, JoinMethod, Missing, Nanos, Node,
-    Outcome, Phase, Proof, Provenance, Role, Severity, Sli, Span, SpanId, Tenant, TraceId, TurnId,
-    Value,
+    ActionId, Algorithm, By, CheckResult, Class, Containment, ConversationId, Effect, EvidenceId, Field, FindingId,
+    FindingState, GrantScope, Hash, IncidentId, JoinMethod, Missing, Nanos, Node, Outcome, Phase, Proof, Provenance,
+    Role, Severity, Sli, Span, SpanId, Tenant, TraceId, TurnId, Value,
 };
 use crate::proto::records as v1;
 
@@ -37,9 +36,7 @@ impl Wire<u32> for u16 {
     }
 
     fn take(stored: u32) -> Result<Self, Malformed> {
-        stored
-            .try_into()
-            .map_err(|_| Malformed::new("is too large"))
+        stored.try_into().map_err(|_| Malformed::new("is too large"))
     }
 }
 
@@ -49,9 +46,7 @@ impl Wire<u64> for usize {
     }
 
     fn take(stored: u64) -> Result<Self, Malformed> {
-        stored
-            .try_into()
-            .map_err(|_| Malformed::new("is too large"))
+        stored.try_into().map_err(|_| Malformed::new("is too large"))
     }
 }
 
@@ -61,10 +56,7 @@ impl Wire<Bytes> for u128 {
     }
 
     fn take(stored: Bytes) -> Result<Self, Malformed> {
-        stored[..]
-            .try_into()
-            .map(Self::from_be_bytes)
-            .map_err(|_| Malformed::new("has the wrong length"))
+        stored[..].try_into().map(Self::from_be_bytes).map_err(|_| Malformed::new("has the wrong length"))
     }
 }
 
@@ -121,17 +113,7 @@ macro_rules! ids {
         }
     )+};
 }
-ids!(
-    ActionId,
-    ConversationId,
-    EvidenceId,
-    FindingId,
-    Hash,
-    IncidentId,
-    SpanId,
-    TraceId,
-    TurnId
-);
+ids!(ActionId, ConversationId, EvidenceId, FindingId, Hash, IncidentId, SpanId, TraceId, TurnId);
 
 /// Evidence ids, one after the other: a turn may have tens of thousands.
 impl Wire<Bytes> for BTreeSet<EvidenceId> {

@@ -87,9 +87,7 @@ impl Wire<v1::Attached> for Attached {
             Self::Decision(it) => Case::Decision(it.put()),
             Self::Check(it) => Case::Check(it.put()),
         };
-        v1::Attached {
-            attached: Some(case),
-        }
+        v1::Attached { attached: Some(case) }
     }
 
     fn take(stored: v1::Attached) -> Result<Self, Malformed> {

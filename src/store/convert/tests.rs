@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::engine::parts::{
-    About, ActionState, Attached, Histogram, Incident, Metric, Ranked, Series, TurnState,
-};
+use crate::engine::parts::{About, ActionState, Attached, Histogram, Incident, Metric, Ranked, Series, TurnState};
 use crate::engine::{Account, Checkpoint, FindingEvent, TurnAccount};
 use crate::model::*;
 use crate::proto::records as v1;
@@ -166,22 +164,13 @@ impl<A: Any, B: Any, C: Any> Any for (A, B, C) {
 
 impl<T: Any> Any for Known<T> {
     fn any(source: &mut Source) -> Self {
-        if bool::any(source) {
-            Self::Value(T::any(source))
-        } else {
-            Self::Missing(Any::any(source))
-        }
+        if bool::any(source) { Self::Value(T::any(source)) } else { Self::Missing(Any::any(source)) }
     }
 }
 
 impl<T: Any> Any for Shared<T> {
     fn any(source: &mut Source) -> Self {
-        Self {
-            value: T::any(source),
-            provenance: Any::any(source),
-            evidence: Any::any(source),
-            at: Any::any(source),
-        }
+        Self { value: T::any(source), provenance: Any::any(source), evidence: Any::any(source), at: Any::any(source) }
     }
 }
 
@@ -223,10 +212,7 @@ impl Any for Checkpoint {
 }
 
 fn source() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![
-        proptest::collection::vec(any::<u8>(), 0..64),
-        proptest::collection::vec(any::<u8>(), 0..3000),
-    ]
+    prop_oneof![proptest::collection::vec(any::<u8>(), 0..64), proptest::collection::vec(any::<u8>(), 0..3000),]
 }
 
 /// What was written is read again, and what was damaged is refused or read, never more.
@@ -275,19 +261,13 @@ fn an_error_names_the_field_that_it_is_about() {
     let piece = stored.pieces.first_mut().expect("the source makes some");
     piece.provenance = 77;
     let refused = Action::take(stored.clone()).expect_err("no such word");
-    assert_eq!(
-        refused.to_string(),
-        "field `pieces.provenance` is not a word of its list"
-    );
+    assert_eq!(refused.to_string(), "field `pieces.provenance` is not a word of its list");
     stored.pieces.clear();
     stored.id = vec![1, 2].into();
     let refused = Action::take(stored).expect_err("too short");
     assert_eq!(refused.to_string(), "field `id` has the wrong length");
     let refused: Result<Action, Malformed> = decode::<v1::Action, _>(&[255]);
-    assert_eq!(
-        refused.expect_err("no message").to_string(),
-        "field `row` is not a record"
-    );
+    assert_eq!(refused.expect_err("no message").to_string(), "field `row` is not a record");
 }
 
 #[test]
