@@ -43,8 +43,7 @@ const ROOMS: &[Room] = &[
     room("export",    &["model", "catalogue", "engine"]),
     room("rules",     &["model", "catalogue", "slo"]),
     room("notify",    &["model", "slo"]),
-    // The exposition is answered on the query listener, so the API hands it out.
-    room("api",       &["model", "catalogue", "engine", "net", "store", "explain", "export"]),
+    room("api",       &["model", "engine", "net", "store", "explain"]),
     room("ui",        &["model", "explain", "api"]),
 ];
 

@@ -3,6 +3,7 @@
 mod bad_input;
 mod captures;
 mod check;
+mod clients;
 mod demo;
 mod dialect;
 mod dialect_words;

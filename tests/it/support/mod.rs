@@ -4,6 +4,7 @@ pub mod checkers;
 pub mod http;
 pub mod monitoring;
 pub mod otlp;
+pub mod process;
 pub mod recordings;
 pub mod sources;
 
