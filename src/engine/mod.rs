@@ -537,10 +537,9 @@ impl Engine {
                 *lead,
             ));
         }
-        let open = self.dues.count(|due| matches!(due, Due::Settle(_)));
-        samples.push(gauge(Metric::OpenActions, vec![], open as f64));
-        let open = self.dues.count(|due| matches!(due, Due::Close(_)));
-        samples.push(gauge(Metric::OpenTurns, vec![], open as f64));
+        let (turns, actions) = self.dues.open();
+        samples.push(gauge(Metric::OpenActions, vec![], actions as f64));
+        samples.push(gauge(Metric::OpenTurns, vec![], turns as f64));
         let tenants: BTreeSet<&Tenant> = self
             .last_evidence
             .keys()

@@ -23,8 +23,8 @@ use arc_swap::ArcSwap;
 use crate::catalogue::Sample;
 use crate::engine::{Configuration, Engine, Input, Output, Want};
 use crate::journal::{Entry, Follower, Frame, Journal, JournalError, Kind};
-use crate::model::{Action, ActionId, Digest, Evidence, Nanos, Signal};
-use crate::store::{Published, Reader, Store, StoreError};
+use crate::model::{Action, ActionId, Digest, Evidence, Nanos, Signal, Span};
+use crate::store::{Published, Reader, Retention, Store, StoreError};
 
 use super::configuration::Written;
 use super::health::wall;
@@ -42,6 +42,12 @@ const PATIENCE: Duration = Duration::from_millis(10);
 const TICK_AT_LEAST: Duration = Duration::from_secs(60);
 /// A full disk is tried again after this long.
 const STORE_RETRY: Duration = Duration::from_secs(5);
+/// How often old rows are deleted and old partitions unlinked.
+const TIDY_AFTER: Duration = Duration::from_secs(600);
+/// Rows of actions are kept for a year, if the disk has room.
+const KEPT: Span = Span::days(365);
+/// Slices of the ledger are kept for the longest window of an objective and a week.
+const LEDGER_KEPT: Span = Span::days(35);
 /// How many questions may wait.
 const QUESTIONS: usize = 256;
 
@@ -60,6 +66,15 @@ pub struct Status {
     pub failed: AtomicBool,
     /// Series of the engine as of the last snapshot.
     pub samples: ArcSwap<Vec<Sample>>,
+}
+
+/// How much the fold may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// Bytes of memory for open turns and actions.
+    pub memory: usize,
+    /// Bytes of disk for journal and store together.
+    pub disk: u64,
 }
 
 /// A question to the engine's owner.
@@ -106,6 +121,9 @@ struct Owner {
     questions: Receiver<Question>,
     stop: Arc<AtomicBool>,
     memory: usize,
+    /// Bytes that journal and store may take together.
+    budget: u64,
+    tidied: Option<Instant>,
     /// Where replay ends: the last frame at start.
     target: u64,
     published: Vec<Published>,
@@ -129,7 +147,7 @@ impl Fold {
     ///
     /// # Errors
     /// When the store cannot be opened, or the journal does not take the first frames.
-    pub fn start(journal: Arc<Journal>, dir: &Path, written: &Written, memory: usize) -> Result<Self, FoldError> {
+    pub fn start(journal: Arc<Journal>, dir: &Path, written: &Written, room: Room) -> Result<Self, FoldError> {
         let opened = Store::open(dir)?;
         for name in &opened.lost {
             tracing::warn!(name, "a partition's files are gone; its rows are not listed any more");
@@ -172,7 +190,9 @@ impl Fold {
             status: status.clone(),
             questions: asked,
             stop: stop.clone(),
-            memory,
+            memory: room.memory,
+            budget: room.disk,
+            tidied: None,
             target,
             published: Vec::new(),
             pending: BTreeMap::new(),
@@ -388,13 +408,44 @@ impl Owner {
                 self.status.applied.store(self.folded, Ordering::Release);
                 let left = self.engine.evict(self.memory);
                 tracing::debug!(applied = self.folded, left, "checkpoint");
-                Ok(())
+                self.tidy()
             }
             Err(error) if error.is_retryable() => {
                 tracing::warn!(%error, "the store refused a checkpoint; the journal keeps it");
                 self.engine.changed_again(&changes);
                 self.store_refused = Some(Instant::now());
                 self.checkpointed = Instant::now();
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes what nobody may still revise, and unlinks what the disk has no room for.
+    fn tidy(&mut self) -> Result<(), FoldError> {
+        if self.tidied.is_some_and(|at| at.elapsed() < TIDY_AFTER) {
+            return Ok(());
+        }
+        self.tidied = Some(Instant::now());
+        let now = self.engine.now();
+        let before = now - self.engine.configuration().1.constants.patches;
+        self.engine.forget(before + Span::hours(1));
+        let room = self.budget.saturating_sub(self.journal.stats().disk_bytes);
+        let kept = Retention { max_age: KEPT, max_bytes: room };
+        let tidied = (|| {
+            while self.store.purge(before)?.more {}
+            self.store.forget_ledger(now - LEDGER_KEPT)?;
+            self.store.retire(&kept, now)
+        })();
+        match tidied {
+            Ok(retired) => {
+                for partition in retired {
+                    tracing::info!(name = partition.name, bytes = partition.bytes, "a partition was unlinked");
+                }
+                Ok(())
+            }
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(%error, "the store could not be tidied; it is tried again");
                 Ok(())
             }
             Err(error) => Err(error.into()),
