@@ -14,7 +14,7 @@ test: clients ## every test: units, documentation, and the program with real sen
 lint: ## format, lints, documentation: warnings are errors
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- --deny warnings
-	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --no-deps
 
 bench: ## the paths that cost, measured; see benches/README.md
 	$(CARGO) bench --locked --profile quick --bench paths

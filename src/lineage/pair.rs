@@ -82,11 +82,8 @@ impl Book {
             return out;
         };
         for id in call_ids(action) {
-            if let Some(group) = self.by_pair.get(&(action.tenant.clone(), id.clone())) {
-                if group.len() <= REPEATED {
-                    out.extend(group);
-                }
-            }
+            let group = self.by_pair.get(&(action.tenant.clone(), id.clone()));
+            out.extend(group.into_iter().filter(|group| group.len() <= REPEATED).flatten());
         }
         out.extend(
             self.kth_pairs_of(action)
@@ -423,10 +420,10 @@ fn call_ids(action: &ActionState) -> impl Iterator<Item = &Arc<str>> {
 fn tool_of(action: &ActionState) -> Option<Arc<str>> {
     let mut named: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
     for piece in action.pieces.values() {
-        if let Says::Call(call) = &piece.says {
-            if let Some(tool) = &call.tool {
-                *named.entry(tool).or_default() += 1;
-            }
+        if let Says::Call(call) = &piece.says
+            && let Some(tool) = &call.tool
+        {
+            *named.entry(tool).or_default() += 1;
         }
     }
     named

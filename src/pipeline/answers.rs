@@ -44,7 +44,7 @@ async fn lineages(fold: Arc<Fold>, tenant: Option<Tenant>, alias: String) -> Res
     found.retain(|lineage| {
         tenant.as_ref().is_none_or(|tenant| *tenant == lineage.action.tenant) && !lineage.action.marks.merged
     });
-    found.sort_by(|a, b| (a.action.start, a.action.id).cmp(&(b.action.start, b.action.id)));
+    found.sort_by_key(|lineage| (lineage.action.start, lineage.action.id));
     found.truncate(LINEAGES);
     Ok(found)
 }
