@@ -16,7 +16,7 @@ use crate::otlp::{self, Accepted, Counters, Receiver, Refusal, Sink};
 
 use super::answers::answers;
 use super::configuration::Written;
-use super::fold::{Fold, FoldError};
+use super::fold::{Fold, FoldError, Settings};
 use super::health::{Health, MAX_LAG, wall};
 
 /// How long raw frames are kept once they are applied.
@@ -84,13 +84,14 @@ impl Server {
         let data = checked.config.data.clone();
         let written = Written { constants: checked.config.constants, envelopes: checked.envelopes.clone() };
         let memory = usize::try_from(checked.config.memory).unwrap_or(usize::MAX);
+        let settings = Settings { memory, checkpoint: checked.config.checkpoint };
         let opened = tokio::task::spawn_blocking(move || -> Result<_, ServeError> {
             let (journal, recovery) = Journal::open(&data.join("journal"), Options::default())?;
             tracing::info!(
                 last = recovery.last_sequence, cut = recovery.bytes_cut, "the journal is open"
             );
             let journal = Arc::new(journal);
-            let fold = Fold::start(journal.clone(), &data.join("store"), &written, memory)?;
+            let fold = Fold::start(journal.clone(), &data.join("store"), &written, settings)?;
             Ok((journal, fold))
         });
         let (journal, fold) = opened.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
