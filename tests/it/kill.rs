@@ -150,6 +150,9 @@ async fn answers(stage: &Stage, more: u64) {
 
 /// A test of nothing proves nothing: each kind of story left its traces.
 fn every_kind_happened(run: &Undisturbed) {
+    let mut states: BTreeMap<&str, u64> = BTreeMap::new();
+    run.actions.values().for_each(|action| *states.entry(action.state.as_str()).or_default() += 1);
+    println!("{states:?}");
     for state in ["executed", "refused", "expired"] {
         assert!(run.actions.values().any(|action| action.state.as_str() == state), "no action is {state}");
     }

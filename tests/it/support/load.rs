@@ -88,9 +88,18 @@ impl Story {
             // The proposal, the call and the root come one by one.
             2 => vec![traces(&[self.chat(&["a"])]), traces(&[look("a")]), traces(&[self.root()])],
             // Denied twice, the same thing.
-            3 => vec![traces(&[self.denial("a"), self.root()]), traces(&[self.denial("b")])],
+            3 => vec![
+                traces(&[self.proposal("pay", &["a", "b"])]),
+                logs(&[self.decision("a", "pay", "deny", "policy")]),
+                logs(&[self.decision("b", "pay", "deny", "policy")]),
+                traces(&[self.root()]),
+            ],
             // Forbidden and done, and looked at afterwards.
-            4 => vec![traces(&[self.tool("a", FORBIDDEN, json!({}))]), self.evaluation("a"), traces(&[self.root()])],
+            4 => vec![
+                traces(&[self.tool("a", FORBIDDEN, json!({}))]),
+                logs(&[self.evaluation("a")]),
+                traces(&[self.root()]),
+            ],
             // Nobody answers.
             5 => vec![traces(&[self.chat(&["a"]), self.root()])],
             // A neighbour that is no span.
@@ -103,11 +112,16 @@ impl Story {
         self.span("0", None, json!({ "gen_ai.operation.name": "invoke_agent" }))
     }
 
-    /// A model call that proposes these calls.
-    pub fn chat(&self, calls: &[&str]) -> Value {
+    /// A model call that proposes to look up.
+    fn chat(&self, calls: &[&str]) -> Value {
+        self.proposal("look_up", calls)
+    }
+
+    /// A model call that proposes these calls of a tool, all with the same parameters.
+    pub fn proposal(&self, tool: &str, calls: &[&str]) -> Value {
         let input = json!([{ "role": "user", "parts": [{ "type": "text", "content": format!("task {}", self.number) }] }]);
         let part = |id: &&str| {
-            json!({ "type": "tool_call", "id": self.call(id), "name": "look_up", "arguments": { "row": self.number } })
+            json!({ "type": "tool_call", "id": self.call(id), "name": tool, "arguments": { "row": self.number } })
         };
         let output = json!([{ "role": "assistant", "parts": calls.iter().map(part).collect::<Vec<_>>() }]);
         let fields = json!({
@@ -128,16 +142,14 @@ impl Story {
         self.span(id, Some("0"), fields)
     }
 
-    /// A call that a policy denied.
-    pub fn denial(&self, id: &str) -> Value {
+    /// Somebody decided about a call.
+    pub fn decision(&self, id: &str, tool: &str, outcome: &str, by: &str) -> Value {
         let fields = json!({
-            "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "pay", "gen_ai.tool.call.id": self.call(id),
-            "gen_ai.tool.call.arguments": json!({ "to": self.number }).to_string(), "wherefore.target": "bank://out",
-            "wherefore.decision.outcome": "deny", "wherefore.decision.by": "policy",
+            "gen_ai.tool.name": tool, "gen_ai.tool.call.id": self.call(id),
+            "gen_ai.tool.call.arguments": json!({ "row": self.number }).to_string(),
+            "wherefore.decision.outcome": outcome, "wherefore.decision.by": by,
         });
-        let mut span = self.span(id, Some("0"), fields);
-        extend(&mut span, json!({ "status": { "code": 2, "message": "denied" } }));
-        span
+        self.log("wherefore.decision", "c", fields)
     }
 
     /// The id of a call in telemetry.
@@ -145,17 +157,20 @@ impl Story {
         format!("call_{}_{id}", self.number)
     }
 
-    fn evaluation(&self, id: &str) -> Request {
+    fn evaluation(&self, id: &str) -> Value {
         let fields = json!({
             "gen_ai.evaluation.name": "outcome_validation", "gen_ai.evaluation.score.label": "fail",
             "gen_ai.tool.call.id": self.call(id),
         });
-        let log = json!({
-            "timeUnixNano": (self.at + 5_000).to_string(), "eventName": "gen_ai.evaluation.result",
-            "traceId": self.trace, "spanId": self.id(id), "attributes": attributes(&fields),
-        });
-        let scope = json!({ "scope": { "name": "load" }, "logRecords": [log] });
-        request(Signal::Logs, json!({ "resourceLogs": [{ "resource": resource("judge"), "scopeLogs": [scope] }] }))
+        self.log("gen_ai.evaluation.result", id, fields)
+    }
+
+    /// An event, written in a span.
+    fn log(&self, event: &str, span: &str, fields: Value) -> Value {
+        json!({
+            "timeUnixNano": (self.at + 5_000).to_string(), "eventName": event,
+            "traceId": self.trace, "spanId": self.id(span), "attributes": attributes(&fields),
+        })
     }
 
     fn span(&self, id: &str, parent: Option<&str>, mut fields: Value) -> Value {
@@ -180,6 +195,12 @@ impl Story {
 pub fn traces(spans: &[Value]) -> Request {
     let scope = json!({ "scope": { "name": "load" }, "spans": spans });
     request(Signal::Traces, json!({ "resourceSpans": [{ "resource": resource("desk"), "scopeSpans": [scope] }] }))
+}
+
+/// One request with these log records.
+pub fn logs(records: &[Value]) -> Request {
+    let scope = json!({ "scope": { "name": "load" }, "logRecords": records });
+    request(Signal::Logs, json!({ "resourceLogs": [{ "resource": resource("desk"), "scopeLogs": [scope] }] }))
 }
 
 fn request(signal: Signal, request: Value) -> Request {
