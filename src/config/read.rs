@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Config, Disk, Envelopes, Listen, Mistake};
+use super::{Checkpoint, Config, Disk, Envelopes, Listen, Mistake};
 use crate::model::{Constants, Severity, Sli};
 use crate::net::ServeSettings;
 use crate::otlp::Limits;
@@ -21,6 +21,7 @@ const CONFIG: &[&str] = &[
     "disk",
     "memory",
     "redact",
+    "checkpoint",
     "limits",
     "times",
     "envelopes",
@@ -59,6 +60,7 @@ fn sections(page: &mut Page, node: &Node, folder: &Path) -> Option<Config> {
     set(&mut config.disk, page.maybe(table, "disk", disk));
     set(&mut config.memory, page.maybe(table, "memory", Page::size));
     set(&mut config.redact, page.maybe(table, "redact", redaction));
+    set(&mut config.checkpoint, page.maybe(table, "checkpoint", checkpoint));
     if let Some((limits, serve)) = page.maybe(table, "limits", limits) {
         (config.limits, config.serve) = (limits, serve);
     }
@@ -109,6 +111,14 @@ fn disk(page: &mut Page, node: &Node) -> Option<Disk> {
         Kind::Text(text) if text.ends_with('%') => Some(Disk { bytes: u64::MAX, share: share(page, node)? }),
         _ => Some(Disk { bytes: page.size(node)?, share: 1.0 }),
     }
+}
+
+fn checkpoint(page: &mut Page, node: &Node) -> Option<Checkpoint> {
+    let table = page.table(node, "`checkpoint`", &["every", "bytes"])?;
+    let mut checkpoint = Checkpoint::default();
+    set(&mut checkpoint.every, page.maybe(table, "every", duration));
+    set(&mut checkpoint.bytes, page.maybe(table, "bytes", Page::size));
+    Some(checkpoint)
 }
 
 fn limits(page: &mut Page, node: &Node) -> Option<(Limits, ServeSettings)> {

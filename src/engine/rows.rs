@@ -333,6 +333,16 @@ impl Engine {
         Some(record)
     }
 
+    /// Open actions whose rows are not in memory, those that settle next first, at most so many: a question about open
+    /// actions wants them.
+    pub fn open_elsewhere(&self, most: usize) -> BTreeSet<Want> {
+        let settling = self.dues.until(Nanos(u64::MAX)).filter_map(|due| match due {
+            Due::Settle(handle) => Some(handle),
+            Due::Close(_) | Due::Check(_) | Due::Revise(_) => None,
+        });
+        settling.filter(|handle| self.book.action_state(*handle).is_none()).take(most).map(Want::Handle).collect()
+    }
+
     /// The components of a turn.
     pub fn members(&self, turn: TurnId) -> Vec<Handle> {
         self.book.members(turn)

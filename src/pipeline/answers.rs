@@ -9,11 +9,9 @@ use crate::export;
 use crate::model::{Action, ActionId, Lineage, Neighbour, Tenant, Turn};
 use crate::store::{Reader, StoreError};
 
-use super::fold::{Fold, View};
+use super::fold::{Fold, OPEN_LOOKED_AT, View};
 use super::health::Health;
 
-/// How many actions of memory are looked at for one page.
-const LOOKED_AT: usize = 20_000;
 /// How many neighbours a lineage shows.
 const NEIGHBOURS: usize = 200;
 /// How many lineages one alias may resolve to in one answer.
@@ -37,7 +35,7 @@ pub fn answers(fold: &Arc<Fold>, health: &Arc<Health>) -> Answers {
 
 async fn lineages(fold: Arc<Fold>, tenant: Option<Tenant>, alias: String) -> Result<Vec<Lineage>, Problem> {
     let name = alias.clone();
-    let mut found = ask(&fold, move |view| in_memory(view, &name)).await?;
+    let mut found = asked(fold.ask_open(move |view| in_memory(view, &name)).await)?;
     let known: BTreeSet<ActionId> = found.iter().map(|lineage| lineage.action.id).collect();
     let stored = read(&fold, move |reader| crate::api::lineages(reader, &alias)).await?;
     found.extend(stored.into_iter().filter(|lineage| !known.contains(&lineage.action.id)));
@@ -53,7 +51,10 @@ async fn actions(fold: Arc<Fold>, filter: Filter) -> Result<Page, Problem> {
     let mut recent = Recent::default();
     if !matches!(filter.from, From::Store(_)) {
         let wanted = filter.clone();
-        recent = ask(&fold, move |view| recent_actions(view, &wanted)).await?;
+        recent = asked(match filter.settled {
+            Some(true) => fold.ask(move |view| recent_actions(view, &wanted)).await,
+            _ => fold.ask_open(move |view| recent_actions(view, &wanted)).await,
+        })?;
     }
     let mut actions = recent.actions;
     actions.sort_by(newest_first);
@@ -77,18 +78,15 @@ async fn actions(fold: Arc<Fold>, filter: Filter) -> Result<Page, Problem> {
 }
 
 async fn open_incidents(fold: Arc<Fold>, tenant: Option<Tenant>) -> Result<Vec<serde_json::Value>, Problem> {
-    ask(&fold, move |view| {
+    let incidents = fold.ask(move |view| {
         let of = view.engine.incidents().filter(|it| tenant.as_ref().is_none_or(|tenant| *tenant == it.tenant));
         of.map(|incident| serde_json::to_value(incident).unwrap_or_default()).collect()
-    })
-    .await
+    });
+    asked(incidents.await)
 }
 
-async fn ask<T: Send + 'static>(
-    fold: &Fold,
-    question: impl FnOnce(&View<'_>) -> T + Send + 'static,
-) -> Result<T, Problem> {
-    fold.ask(question).await.ok_or_else(|| Problem::unavailable("the engine is busy; try again"))
+fn asked<T>(answer: Option<T>) -> Result<T, Problem> {
+    answer.ok_or_else(|| Problem::unavailable("the engine is busy; try again"))
 }
 
 /// Reads the store on a thread that may block.
@@ -145,7 +143,7 @@ fn recent_actions(view: &View<'_>, filter: &Filter) -> Recent {
         latest.extend(view.pending.iter().map(|(id, action)| (*id, action.clone())));
     }
     if filter.settled != Some(true) {
-        for handle in view.engine.open().into_iter().take(LOOKED_AT) {
+        for handle in view.engine.open().into_iter().take(OPEN_LOOKED_AT) {
             if let Some((action, false)) = view.engine.preview(handle) {
                 latest.insert(action.id, action);
             }

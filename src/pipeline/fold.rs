@@ -7,8 +7,9 @@
 //! questions from the API are answered between two steps
 //! ```
 //!
-//! A checkpoint is taken every 64 MiB of journal or 30 s. It bounds what a restart folds again and is the only
-//! moment at which the store changes; no output depends on when it is taken.
+//! A checkpoint is taken every 64 MiB of journal or 30 s, and when the fold has caught up after a start: a process that
+//! never lives long enough for the first would fold more at every start. It bounds what a restart folds again and is
+//! the only moment at which the store changes; no output depends on when it is taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -21,19 +22,15 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 
 use crate::catalogue::Sample;
+use crate::config::Checkpoint;
 use crate::engine::{Configuration, Engine, Input, Output, Want};
 use crate::journal::{Entry, Follower, Frame, Journal, JournalError, Kind};
 use crate::model::{Action, ActionId, Digest, Evidence, Nanos, Signal, Span};
 use crate::store::{Published, Reader, Retention, Store, StoreError};
 
 use super::configuration::Written;
-use super::health::wall;
 use super::read::evidence_of;
 
-/// A checkpoint is taken after so much journal.
-const CHECKPOINT_BYTES: usize = 64 << 20;
-/// Or after so long.
-const CHECKPOINT_AFTER: Duration = Duration::from_secs(30);
 /// A new snapshot for `/metrics` at most this often.
 const SNAPSHOT_AFTER: Duration = Duration::from_millis(200);
 /// How long the fold waits for a frame before it looks at questions and deadlines.
@@ -48,6 +45,8 @@ const TIDY_AFTER: Duration = Duration::from_secs(600);
 const KEPT: Span = Span::days(365);
 /// Slices of the ledger are kept for the longest window of an objective and a week.
 const LEDGER_KEPT: Span = Span::days(35);
+/// How many open actions are brought back into memory for one question.
+pub const OPEN_LOOKED_AT: usize = 20_000;
 /// How many questions may wait.
 const QUESTIONS: usize = 256;
 
@@ -68,17 +67,12 @@ pub struct Status {
     pub samples: ArcSwap<Vec<Sample>>,
 }
 
-/// How much the fold may take.
-#[derive(Debug, Clone, Copy)]
-pub struct Room {
-    /// Bytes of memory for open turns and actions.
-    pub memory: usize,
-    /// Bytes of disk for journal and store together.
-    pub disk: u64,
-}
-
 /// A question to the engine's owner.
-pub type Question = Box<dyn FnOnce(&View<'_>) + Send>;
+struct Question {
+    /// It is about open actions, so those that left memory have to come back first.
+    open: bool,
+    ask: Box<dyn FnOnce(&View<'_>) + Send>,
+}
 
 /// What a question may look at: the engine, and rows that no checkpoint has written yet.
 pub struct View<'a> {
@@ -111,6 +105,17 @@ pub enum FoldError {
     Store(#[from] StoreError),
 }
 
+/// How much the fold holds in memory and on disk, and how much it folds again after a crash.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Bytes for open turns and actions.
+    pub memory: usize,
+    /// Bytes of disk for journal and store together.
+    pub disk: u64,
+    /// When a checkpoint is due.
+    pub checkpoint: Checkpoint,
+}
+
 /// Everything the thread owns.
 struct Owner {
     journal: Arc<Journal>,
@@ -120,9 +125,7 @@ struct Owner {
     status: Arc<Status>,
     questions: Receiver<Question>,
     stop: Arc<AtomicBool>,
-    memory: usize,
-    /// Bytes that journal and store may take together.
-    budget: u64,
+    settings: Settings,
     tidied: Option<Instant>,
     /// Where replay ends: the last frame at start.
     target: u64,
@@ -130,7 +133,9 @@ struct Owner {
     pending: BTreeMap<ActionId, Action>,
     written: BTreeMap<Digest, Vec<u8>>,
     folded: u64,
-    bytes: usize,
+    /// Frames folded since the start.
+    again: u64,
+    bytes: u64,
     /// Something is not in a checkpoint.
     dirty: bool,
     /// Something is not in the snapshot.
@@ -147,7 +152,7 @@ impl Fold {
     ///
     /// # Errors
     /// When the store cannot be opened, or the journal does not take the first frames.
-    pub fn start(journal: Arc<Journal>, dir: &Path, written: &Written, room: Room) -> Result<Self, FoldError> {
+    pub fn start(journal: Arc<Journal>, dir: &Path, written: &Written, settings: Settings) -> Result<Self, FoldError> {
         let opened = Store::open(dir)?;
         for name in &opened.lost {
             tracing::warn!(name, "a partition's files are gone; its rows are not listed any more");
@@ -190,14 +195,14 @@ impl Fold {
             status: status.clone(),
             questions: asked,
             stop: stop.clone(),
-            memory: room.memory,
-            budget: room.disk,
+            settings,
             tidied: None,
             target,
             published: Vec::new(),
             pending: BTreeMap::new(),
             written: kept,
             folded: applied,
+            again: 0,
             bytes: 0,
             dirty: false,
             stale: true,
@@ -221,9 +226,25 @@ impl Fold {
 
     /// Asks the engine's owner and waits. `None` when too many ask, or the fold has stopped.
     pub async fn ask<T: Send + 'static>(&self, question: impl FnOnce(&View<'_>) -> T + Send + 'static) -> Option<T> {
+        self.put(false, question).await
+    }
+
+    /// The same about open actions: brings back those that are not in memory, [`OPEN_LOOKED_AT`] at most.
+    pub async fn ask_open<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&View<'_>) -> T + Send + 'static,
+    ) -> Option<T> {
+        self.put(true, question).await
+    }
+
+    async fn put<T: Send + 'static>(
+        &self,
+        open: bool,
+        question: impl FnOnce(&View<'_>) -> T + Send + 'static,
+    ) -> Option<T> {
         let (reply, answer) = tokio::sync::oneshot::channel();
-        let question: Question = Box::new(move |view| drop(reply.send(question(view))));
-        match self.questions.try_send(question) {
+        let ask = Box::new(move |view: &View<'_>| drop(reply.send(question(view))));
+        match self.questions.try_send(Question { open, ask }) {
             Ok(()) => answer.await.ok(),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => None,
         }
@@ -261,14 +282,13 @@ impl Owner {
                 self.frame(&frame)?;
             }
             while let Ok(question) = self.questions.try_recv() {
-                question(&View { engine: &self.engine, pending: &self.pending });
+                self.answer(question);
             }
-            self.catch_up();
+            self.catch_up()?;
             if idle {
                 self.tick();
             }
-            let due = self.bytes >= CHECKPOINT_BYTES || self.checkpointed.elapsed() >= CHECKPOINT_AFTER;
-            if self.dirty && due {
+            if self.dirty && self.checkpoint_due() {
                 self.checkpoint()?;
             }
             if self.stale && self.snapshotted.elapsed() >= SNAPSHOT_AFTER {
@@ -280,6 +300,17 @@ impl Owner {
                 return Ok(());
             }
         }
+    }
+
+    fn answer(&mut self, question: Question) {
+        if question.open {
+            let wants = self.engine.open_elsewhere(OPEN_LOOKED_AT);
+            match self.store.load(&wants) {
+                Ok(rows) => self.engine.load(rows),
+                Err(error) => tracing::warn!(%error, "cannot load open actions; an answer goes without them"),
+            }
+        }
+        (question.ask)(&View { engine: &self.engine, pending: &self.pending });
     }
 
     /// Folds one frame.
@@ -302,7 +333,8 @@ impl Owner {
         let output = self.engine.step(frame.now, input);
         self.take(frame.sequence, output);
         self.folded = frame.sequence;
-        self.bytes += frame.body.len();
+        self.again += 1;
+        self.bytes += frame.body.len() as u64;
         self.dirty = true;
         self.stale = true;
         self.status.folded.store(frame.sequence, Ordering::Release);
@@ -361,12 +393,19 @@ impl Owner {
         self.published.push(Published { position: sequence, output });
     }
 
-    fn catch_up(&mut self) {
-        if !self.status.caught_up.load(Ordering::Acquire) && self.folded >= self.target {
-            self.snapshot();
-            self.status.caught_up.store(true, Ordering::Release);
-            tracing::info!(sequence = self.folded, "caught up with the journal");
+    fn catch_up(&mut self) -> Result<(), FoldError> {
+        if self.folded < self.target || self.status.caught_up.load(Ordering::Acquire) {
+            return Ok(());
         }
+        self.snapshot();
+        self.status.caught_up.store(true, Ordering::Release);
+        tracing::info!(sequence = self.folded, frames = self.again, "caught up with the journal");
+        self.checkpoint()
+    }
+
+    fn checkpoint_due(&self) -> bool {
+        let Checkpoint { bytes, every } = self.settings.checkpoint;
+        self.bytes >= bytes || self.checkpointed.elapsed() >= every
     }
 
     /// Asks for a tick frame when a deadline has passed, and at least once a minute while anything is open.
@@ -375,7 +414,7 @@ impl Owner {
             return;
         }
         let Some(due) = self.engine.next_due() else { return };
-        let passed = wall() >= due && self.ticked.elapsed() >= PATIENCE;
+        let passed = self.journal.clock() >= due && self.ticked.elapsed() >= PATIENCE;
         if passed || self.ticked.elapsed() >= TICK_AT_LEAST {
             self.ticked = Instant::now();
             append(&self.journal, Entry::tick());
@@ -406,7 +445,7 @@ impl Owner {
                 self.dirty = false;
                 self.checkpointed = Instant::now();
                 self.status.applied.store(self.folded, Ordering::Release);
-                let left = self.engine.evict(self.memory);
+                let left = self.engine.evict(self.settings.memory);
                 tracing::debug!(applied = self.folded, left, "checkpoint");
                 self.tidy()
             }
@@ -430,7 +469,7 @@ impl Owner {
         let now = self.engine.now();
         let before = now - self.engine.configuration().1.constants.patches;
         self.engine.forget(before + Span::hours(1));
-        let room = self.budget.saturating_sub(self.journal.stats().disk_bytes);
+        let room = self.settings.disk.saturating_sub(self.journal.stats().disk_bytes);
         let kept = Retention { max_age: KEPT, max_bytes: room };
         let tidied = (|| {
             while self.store.purge(before)?.more {}

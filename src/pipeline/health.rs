@@ -98,7 +98,7 @@ impl Health {
     /// What the journal counted, and how far the fold is.
     fn journal(&self, samples: &mut Vec<Sample>) {
         let stats = self.journal.stats();
-        samples.push(counter(Metric::JournalFrames, NONE, stats.frames));
+        samples.push(counter(Metric::JournalFrames, NONE, stats.synced));
         samples.push(gauge(Metric::JournalBytes, NONE, stats.disk_bytes as f64));
         samples.push(gauge(Metric::JournalQueueBytes, NONE, stats.queue_bytes as f64));
         samples.push(gauge(Metric::Poisoned, NONE, f64::from(u8::from(stats.poisoned))));

@@ -16,7 +16,7 @@ use crate::otlp::{self, Accepted, Counters, Receiver, Refusal, Sink};
 
 use super::answers::answers;
 use super::configuration::Written;
-use super::fold::{Fold, FoldError, Room};
+use super::fold::{Fold, FoldError, Settings};
 use super::health::{Health, MAX_LAG, wall};
 
 /// How long raw frames are kept once they are applied.
@@ -84,24 +84,24 @@ impl Server {
         let data = checked.config.data.clone();
         let written = Written { constants: checked.config.constants, envelopes: checked.envelopes.clone() };
         let memory = usize::try_from(checked.config.memory).unwrap_or(usize::MAX);
-        let disk = checked.config.disk;
+        let (disk, checkpoint) = (checked.config.disk, checked.config.checkpoint);
         let opened = tokio::task::spawn_blocking(move || -> Result<_, ServeError> {
             let (journal, recovery) = Journal::open(&data.join("journal"), Options::default())?;
             tracing::info!(
                 last = recovery.last_sequence, cut = recovery.bytes_cut, "the journal is open"
             );
             let journal = Arc::new(journal);
-            let room = Room { memory, disk: disk.budget(size_of_disk(&data)) };
-            let fold = Fold::start(journal.clone(), &data.join("store"), &written, room)?;
-            Ok((journal, fold, room))
+            let settings = Settings { memory, disk: disk.budget(size_of_disk(&data)), checkpoint };
+            let fold = Fold::start(journal.clone(), &data.join("store"), &written, settings)?;
+            Ok((journal, fold, settings))
         });
-        let (journal, fold, room) = opened.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let (journal, fold, settings) = opened.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         let health = Arc::new(Health {
             journal: journal.clone(),
             status: fold.status.clone(),
             counters: Arc::new(Counters::default()),
             objectives: checked.config.objectives.clone(),
-            disk: room.disk,
+            disk: settings.disk,
             started: wall(),
         });
         Ok(Self { addresses, otlp: vec![grpc, http], query, checked, journal, fold: Arc::new(fold), health })

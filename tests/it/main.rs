@@ -9,6 +9,7 @@ mod dialect;
 mod dialect_words;
 mod export;
 mod journal;
+mod kill;
 mod layers;
 mod licences;
 mod prometheus;
