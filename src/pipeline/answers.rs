@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::api::{Answers, Filter, From, Page, Problem, after, neighbour, newest_first, page};
 use crate::catalogue::Sample;
 use crate::export;
-use crate::model::{Action, ActionId, Lineage, Neighbour, Tenant, Turn};
+use crate::model::{Action, ActionId, Lineage, Neighbour, Tenant, TurnId};
 use crate::store::{Reader, StoreError};
 
 use super::fold::{Fold, OPEN_LOOKED_AT, View};
@@ -121,26 +121,26 @@ async fn read<T: Send + 'static>(
 
 /// Lineages of actions whose state is in memory, or whose row waits for the next checkpoint.
 fn in_memory(view: &View<'_>, alias: &str) -> Vec<Lineage> {
+    let mut turns: BTreeMap<TurnId, Vec<Action>> = BTreeMap::new();
     let mut found: BTreeMap<ActionId, Lineage> = BTreeMap::new();
     for handle in view.engine.find(alias).into_iter().take(LINEAGES) {
         let Some((action, settled)) = view.engine.preview(handle) else { continue };
         let Some(turn) = view.engine.turn(action.turn) else { continue };
-        let neighbours = neighbours(view, &action, &turn);
+        let others = turns.entry(turn.id).or_insert_with(|| actions_of(view, turn.id));
+        let others = others.iter().filter(|other| other.id != action.id);
+        let neighbours: Vec<Neighbour> = others.take(NEIGHBOURS).map(neighbour).collect();
         found.insert(action.id, Lineage { action, turn, neighbours, settled });
     }
     found.into_values().collect()
 }
 
-fn neighbours(view: &View<'_>, action: &Action, turn: &Turn) -> Vec<Neighbour> {
-    let mut all: BTreeMap<ActionId, Neighbour> = BTreeMap::new();
-    for handle in view.engine.members(turn.id).into_iter().take(NEIGHBOURS * 4) {
-        if let Some((other, _)) = view.engine.preview(handle).filter(|(other, _)| other.id != action.id) {
-            all.insert(other.id, neighbour(&other));
-        }
-    }
-    let mut all: Vec<Neighbour> = all.into_values().collect();
-    all.sort_by_key(|neighbour| (neighbour.start, neighbour.id));
-    all.truncate(NEIGHBOURS);
+/// The actions of a turn, oldest first.
+fn actions_of(view: &View<'_>, turn: TurnId) -> Vec<Action> {
+    let members = view.engine.members(turn).into_iter().take(NEIGHBOURS * 2);
+    let all: BTreeMap<ActionId, Action> =
+        members.filter_map(|handle| view.engine.preview(handle)).map(|(action, _)| (action.id, action)).collect();
+    let mut all: Vec<Action> = all.into_values().collect();
+    all.sort_by_key(|action| (action.start, action.id));
     all
 }
 
