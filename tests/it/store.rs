@@ -195,7 +195,7 @@ fn an_open_ask_is_there_a_day_later_although_it_left_memory() {
         kept.step(now, Input::Evidence(std::slice::from_ref(record)));
         kept.commit();
         kept.engine.evict(0);
-        assert!(kept.engine.handles().is_empty(), "everything has left");
+        assert!(kept.engine.open().is_empty(), "everything has left");
     }
     while let Some(due) = kept.engine.next_due() {
         now = due;
