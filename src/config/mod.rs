@@ -19,6 +19,7 @@
 //! times: { grace: 15s, idle: 10m, ask: 24h, live_lateness: 10m, horizon: 48h, patches: 7d, epoch: 24h,
 //!          check_within: 10m }
 //! envelopes: envelopes             # a folder of *.yaml, or a list of files
+//! redact: { "user.email": drop, "*.password": digest }     # keep, digest or drop by key; the first that fits decides
 //! logs: { format: text, filter: info }
 //! traces: { endpoint: http://collector:4317, ratio: 1 }    # own traces; none by default
 //! external_url: https://wherefore.example                  # what links in alerts begin with

@@ -9,6 +9,7 @@ use super::{Checkpoint, Config, Disk, Envelopes, Listen, Mistake};
 use crate::model::{Constants, Severity, Sli};
 use crate::net::ServeSettings;
 use crate::otlp::Limits;
+use crate::redact::{Class, Policy};
 use crate::slo::Objective;
 use crate::telemetry::{LogFormat, Settings, TraceSettings};
 use crate::values::document::{Kind, Node, Page, Table};
@@ -19,6 +20,7 @@ const CONFIG: &[&str] = &[
     "data",
     "disk",
     "memory",
+    "redact",
     "checkpoint",
     "limits",
     "times",
@@ -57,6 +59,7 @@ fn sections(page: &mut Page, node: &Node, folder: &Path) -> Option<Config> {
     set(&mut config.data, page.maybe(table, "data", path));
     set(&mut config.disk, page.maybe(table, "disk", disk));
     set(&mut config.memory, page.maybe(table, "memory", Page::size));
+    set(&mut config.redact, page.maybe(table, "redact", redaction));
     set(&mut config.checkpoint, page.maybe(table, "checkpoint", checkpoint));
     if let Some((limits, serve)) = page.maybe(table, "limits", limits) {
         (config.limits, config.serve) = (limits, serve);
@@ -246,6 +249,17 @@ fn share(page: &mut Page, node: &Node) -> Option<f64> {
 }
 
 /// The defaults, with what was typed about some of them.
+/// Key patterns in the order written; the first that fits a key decides.
+fn redaction(page: &mut Page, node: &Node) -> Option<Policy> {
+    let entries = page.entries(node)?;
+    let mut rules = Vec::new();
+    for (key, node) in entries {
+        let class = page.word(node, &["keep", "digest", "drop"], Class::from_word)?;
+        rules.push((key.name.to_string(), class));
+    }
+    Some(Policy::new(rules))
+}
+
 fn objectives(page: &mut Page, node: &Node) -> Option<Vec<Objective>> {
     let names: Vec<&str> = Sli::ALL.iter().map(|sli| sli.as_str()).collect();
     let table = page.table(node, "`objectives`", &names)?;

@@ -58,7 +58,7 @@ const SHARED_AFTER: Span = Span::seconds(30);
 const TIDY_EVERY: Span = Span::hours(1);
 
 /// What the engine judges with. A value of the journal: a replay judges with what was in force.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Configuration {
     /// The envelopes.
     pub rules: Arc<Rules>,
@@ -70,15 +70,6 @@ impl Configuration {
     /// Digest of what it means.
     pub fn digest(&self) -> Digest {
         values::digest_bytes(format!("{}\n{:?}", self.rules.digest(), self.constants).as_bytes())
-    }
-}
-
-impl Default for Configuration {
-    fn default() -> Self {
-        Self {
-            rules: Arc::default(),
-            constants: Constants::default(),
-        }
     }
 }
 
@@ -537,10 +528,9 @@ impl Engine {
                 *lead,
             ));
         }
-        let open = self.dues.count(|due| matches!(due, Due::Settle(_)));
-        samples.push(gauge(Metric::OpenActions, vec![], open as f64));
-        let open = self.dues.count(|due| matches!(due, Due::Close(_)));
-        samples.push(gauge(Metric::OpenTurns, vec![], open as f64));
+        let (turns, actions) = self.dues.open();
+        samples.push(gauge(Metric::OpenActions, vec![], actions as f64));
+        samples.push(gauge(Metric::OpenTurns, vec![], turns as f64));
         let tenants: BTreeSet<&Tenant> = self
             .last_evidence
             .keys()

@@ -419,16 +419,17 @@ impl Fold<'_> {
             Some(suffix) => messages::read(suffix, messages.direction, true),
             None => messages::read(&messages.json, messages.direction, false),
         };
-        if !reading.idless && !reading.truncated {
-            if let Some(cursor) = Cursor::of(&messages.json, start) {
-                let cursors = &mut self.turn().cursors;
-                if let Some(index) = known {
-                    cursors.remove(index);
-                } else if cursors.len() == CURSORS {
-                    cursors.remove(0);
-                }
-                cursors.push(cursor);
+        if !reading.idless
+            && !reading.truncated
+            && let Some(cursor) = Cursor::of(&messages.json, start)
+        {
+            let cursors = &mut self.turn().cursors;
+            if let Some(index) = known {
+                cursors.remove(index);
+            } else if cursors.len() == CURSORS {
+                cursors.remove(0);
             }
+            cursors.push(cursor);
         }
         if reading.withheld {
             let changed = !self.turn().withheld;

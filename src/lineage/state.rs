@@ -159,7 +159,7 @@ pub struct ActionState {
     pub home: TurnId,
     /// Its keys.
     pub keys: BTreeSet<Key>,
-    /// What its records say, by identity (see [`super::identity`]).
+    /// What its records say, by identity (see `identity` in `fold`).
     pub pieces: BTreeMap<u128, Piece>,
     /// A tool span with an agent's span below it.
     pub delegates: bool,

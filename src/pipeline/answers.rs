@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::api::{Answers, Filter, From, Page, Problem, after, neighbour, newest_first, page};
+use crate::export;
 use crate::model::{Action, ActionId, Lineage, Neighbour, Tenant, Turn};
 use crate::store::{Reader, StoreError};
 
@@ -21,7 +22,10 @@ pub fn answers(fold: &Arc<Fold>, health: &Arc<Health>) -> Answers {
     let (samples, readiness) = (health.clone(), health.clone());
     let (one, many, incidents) = (fold.clone(), fold.clone(), fold.clone());
     Answers {
-        samples: Arc::new(move || samples.samples()),
+        exposition: Arc::new(move |accept| {
+            let format = export::negotiate(accept);
+            Some((format.content_type(), export::exposition(&samples.samples()?, format)))
+        }),
         readiness: Arc::new(move || readiness.readiness()),
         lineages: Arc::new(move |(tenant, alias)| Box::pin(lineages(one.clone(), tenant, alias))),
         actions: Arc::new(move |filter| Box::pin(actions(many.clone(), filter))),
@@ -38,7 +42,7 @@ async fn lineages(fold: Arc<Fold>, tenant: Option<Tenant>, alias: String) -> Res
     found.retain(|lineage| {
         tenant.as_ref().is_none_or(|tenant| *tenant == lineage.action.tenant) && !lineage.action.marks.merged
     });
-    found.sort_by(|a, b| (a.action.start, a.action.id).cmp(&(b.action.start, b.action.id)));
+    found.sort_by_key(|lineage| (lineage.action.start, lineage.action.id));
     found.truncate(LINEAGES);
     Ok(found)
 }

@@ -25,8 +25,8 @@ use crate::catalogue::Sample;
 use crate::config::Checkpoint;
 use crate::engine::{Configuration, Engine, Input, Output, Want};
 use crate::journal::{Entry, Follower, Frame, Journal, JournalError, Kind};
-use crate::model::{Action, ActionId, Digest, Evidence, Nanos, Signal};
-use crate::store::{Published, Reader, Store, StoreError};
+use crate::model::{Action, ActionId, Digest, Evidence, Nanos, Signal, Span};
+use crate::store::{Published, Reader, Retention, Store, StoreError};
 
 use super::configuration::Written;
 use super::read::evidence_of;
@@ -39,6 +39,12 @@ const PATIENCE: Duration = Duration::from_millis(10);
 const TICK_AT_LEAST: Duration = Duration::from_secs(60);
 /// A full disk is tried again after this long.
 const STORE_RETRY: Duration = Duration::from_secs(5);
+/// How often old rows are deleted and old partitions unlinked.
+const TIDY_AFTER: Duration = Duration::from_secs(600);
+/// Rows of actions are kept for a year, if the disk has room.
+const KEPT: Span = Span::days(365);
+/// Slices of the ledger are kept for the longest window of an objective and a week.
+const LEDGER_KEPT: Span = Span::days(35);
 /// How many open actions are brought back into memory for one question.
 pub const OPEN_LOOKED_AT: usize = 20_000;
 /// How many questions may wait.
@@ -99,11 +105,13 @@ pub enum FoldError {
     Store(#[from] StoreError),
 }
 
-/// How much the fold holds in memory, and how much it folds again after a crash.
+/// How much the fold holds in memory and on disk, and how much it folds again after a crash.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// Bytes for open turns and actions.
     pub memory: usize,
+    /// Bytes of disk for journal and store together.
+    pub disk: u64,
     /// When a checkpoint is due.
     pub checkpoint: Checkpoint,
 }
@@ -118,6 +126,7 @@ struct Owner {
     questions: Receiver<Question>,
     stop: Arc<AtomicBool>,
     settings: Settings,
+    tidied: Option<Instant>,
     /// Where replay ends: the last frame at start.
     target: u64,
     published: Vec<Published>,
@@ -187,6 +196,7 @@ impl Fold {
             questions: asked,
             stop: stop.clone(),
             settings,
+            tidied: None,
             target,
             published: Vec::new(),
             pending: BTreeMap::new(),
@@ -437,13 +447,44 @@ impl Owner {
                 self.status.applied.store(self.folded, Ordering::Release);
                 let left = self.engine.evict(self.settings.memory);
                 tracing::debug!(applied = self.folded, left, "checkpoint");
-                Ok(())
+                self.tidy()
             }
             Err(error) if error.is_retryable() => {
                 tracing::warn!(%error, "the store refused a checkpoint; the journal keeps it");
                 self.engine.changed_again(&changes);
                 self.store_refused = Some(Instant::now());
                 self.checkpointed = Instant::now();
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes what nobody may still revise, and unlinks what the disk has no room for.
+    fn tidy(&mut self) -> Result<(), FoldError> {
+        if self.tidied.is_some_and(|at| at.elapsed() < TIDY_AFTER) {
+            return Ok(());
+        }
+        self.tidied = Some(Instant::now());
+        let now = self.engine.now();
+        let before = now - self.engine.configuration().1.constants.patches;
+        self.engine.forget(before + Span::hours(1));
+        let room = self.settings.disk.saturating_sub(self.journal.stats().disk_bytes);
+        let kept = Retention { max_age: KEPT, max_bytes: room };
+        let tidied = (|| {
+            while self.store.purge(before)?.more {}
+            self.store.forget_ledger(now - LEDGER_KEPT)?;
+            self.store.retire(&kept, now)
+        })();
+        match tidied {
+            Ok(retired) => {
+                for partition in retired {
+                    tracing::info!(name = partition.name, bytes = partition.bytes, "a partition was unlinked");
+                }
+                Ok(())
+            }
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(%error, "the store could not be tidied; it is tried again");
                 Ok(())
             }
             Err(error) => Err(error.into()),

@@ -24,6 +24,8 @@ pub struct Health {
     pub(super) status: Arc<Status>,
     pub(super) counters: Arc<otlp::Counters>,
     pub(super) objectives: Vec<Objective>,
+    /// Bytes that journal and store may take together.
+    pub(super) disk: u64,
     pub(super) started: Nanos,
 }
 

@@ -10,6 +10,7 @@ mod serve;
 
 pub use configuration::Written;
 pub use fold::{Fold, FoldError, Settings, Status, View};
+pub use health::wall;
 pub use offline::{Offline, Outcome};
 pub use read::evidence_of;
 pub use serve::{Addresses, ServeError, Server};

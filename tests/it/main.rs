@@ -3,6 +3,8 @@
 mod bad_input;
 mod captures;
 mod check;
+mod clients;
+mod demo;
 mod dialect;
 mod dialect_words;
 mod end_to_end;
@@ -21,6 +23,7 @@ mod rules;
 mod rules_dashboard;
 mod rules_deploy;
 mod sets;
+mod store;
 mod support;
 mod tidy;
 mod wire_captures;
