@@ -20,7 +20,7 @@ use prost::Message;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tonic::Code;
-use wherefore::model::{EvidenceId, Role, Signal, Tenant};
+use wherefore::model::{EvidenceId, Nanos, Role, Signal, Tenant};
 use wherefore::pipeline::evidence_of;
 use wherefore::proto::opentelemetry::proto::collector::logs::v1::ExportLogsServiceRequest;
 use wherefore::proto::opentelemetry::proto::collector::logs::v1::logs_service_client::LogsServiceClient;
@@ -60,16 +60,30 @@ pub struct Request {
 pub struct Story {
     number: u64,
     trace: String,
-    /// When it begins, Unix nanoseconds.
-    at: u64,
+    /// When it happens.
+    at: Nanos,
 }
 
 impl Story {
     /// Story `number`, which begins now. Numbers make ids, so they are not to be used twice.
     pub fn new(number: u64) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
-        let at = u64::try_from(now.as_nanos()).expect("the clock is before 2554");
+        Self::begins(number, Nanos(u64::try_from(now.as_nanos()).expect("the clock is before 2554")))
+    }
+
+    /// Story `number`, which begins at this time.
+    pub fn begins(number: u64, at: Nanos) -> Self {
         Self { number, trace: format!("{:032x}", 0xfeed_0000_0000_0000_0000_u128 | u128::from(number)), at }
+    }
+
+    /// The same story: what is told of it from here on happens at this time.
+    pub fn later(&self, at: Nanos) -> Self {
+        Self::begins(self.number, at)
+    }
+
+    /// When it happens.
+    pub fn at(&self) -> Nanos {
+        self.at
     }
 
     /// Its id in telemetry.
@@ -152,6 +166,11 @@ impl Story {
         self.log("wherefore.decision", "c", fields)
     }
 
+    /// Who is asked.
+    pub fn agent(&self) -> String {
+        format!("agent-{}", self.number % 3)
+    }
+
     /// The id of a call in telemetry.
     pub fn call(&self, id: &str) -> String {
         format!("call_{}_{id}", self.number)
@@ -168,16 +187,16 @@ impl Story {
     /// An event, written in a span.
     fn log(&self, event: &str, span: &str, fields: Value) -> Value {
         json!({
-            "timeUnixNano": (self.at + 5_000).to_string(), "eventName": event,
+            "timeUnixNano": (self.at.0 + 5_000).to_string(), "eventName": event,
             "traceId": self.trace, "spanId": self.id(span), "attributes": attributes(&fields),
         })
     }
 
     fn span(&self, id: &str, parent: Option<&str>, mut fields: Value) -> Value {
-        extend(&mut fields, json!({ "gen_ai.agent.name": format!("agent-{}", self.number % 3) }));
+        extend(&mut fields, json!({ "gen_ai.agent.name": self.agent() }));
         let mut span = json!({
             "traceId": self.trace, "spanId": self.id(id), "name": id, "kind": 1,
-            "startTimeUnixNano": self.at.to_string(), "endTimeUnixNano": (self.at + 1_000).to_string(),
+            "startTimeUnixNano": self.at.0.to_string(), "endTimeUnixNano": (self.at.0 + 1_000).to_string(),
             "attributes": attributes(&fields),
         });
         if let Some(parent) = parent {
