@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
+use crate::model::Nanos;
 use crate::model::{
     Action, Body, Call, Check, Decision, Evidence, EvidenceId, Fact, Hash, Key, Known, Messages, Missing,
     ModelUse, Moment, Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text,
@@ -92,6 +93,7 @@ impl Book {
     /// Adds one piece of evidence.
     pub fn fold(&mut self, evidence: &Evidence) -> Touched {
         let id = turn_of(evidence);
+        self.arrived = self.arrived.map(|arrived| arrived + 1);
         let turn = self
             .turns
             .entry(id)
@@ -139,13 +141,8 @@ impl Fold<'_> {
     }
 
     fn ranked<T>(&self, provenance: Provenance, read_at: u64, value: T) -> Ranked<T> {
-        Ranked {
-            provenance,
-            start: self.evidence.start,
-            read_at,
-            evidence: self.evidence.id,
-            value,
-        }
+        let start = self.book.arrived.map_or(self.evidence.start, Nanos);
+        Ranked { provenance, start, read_at, evidence: self.evidence.id, value }
     }
 
     /// The shared facts of the turn changed.
@@ -525,7 +522,14 @@ impl Fold<'_> {
             turn.delegations.insert(to.clone());
             bound(&mut turn.delegations);
         }
+        let proposed_by = match &says {
+            Says::Call(call) => call.response_id.as_ref().map(|id| turn_of_response(&evidence.tenant, id)),
+            _ => None,
+        };
         let kept = self.piece(provenance, &keys, read_at, says);
+        if let (Some(turn), Some(handle)) = (proposed_by, self.handle_of(&keys[0])) {
+            self.book.by_response.entry(turn).or_default().insert(handle);
+        }
         if kept {
             for text in [&call.arguments, &call.result]
                 .into_iter()
@@ -666,6 +670,10 @@ impl Fold<'_> {
         kept
     }
 
+    fn handle_of(&self, key: &Key) -> Option<Handle> {
+        self.book.by_key.get(&(self.evidence.tenant.clone(), key.clone())).copied()
+    }
+
     /// The component that holds these keys: made, found, or merged of several.
     fn component(&mut self, keys: &[Key]) -> Handle {
         let mut found: Option<Handle> = None;
@@ -744,6 +752,11 @@ impl Fold<'_> {
                 group.remove(&gone);
                 group.insert(kept);
             }
+        }
+        for turn in lost.responses() {
+            let group = self.book.by_response.entry(turn).or_default();
+            group.remove(&gone);
+            group.insert(kept);
         }
         let action = self
             .book
