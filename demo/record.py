@@ -5,7 +5,8 @@ exporting OTLP through the OpenTelemetry SDK to a receiver on loopback.
     python3 -m venv .venv && .venv/bin/pip install -r demo/requirements.txt
     .venv/bin/python demo/record.py
 
-Writes `incident.jsonl.zst` beside this file, one export request per line in arrival order:
+Writes `incident.jsonl.zst` beside this file (and, to look into, `incident.jsonl`, which git ignores): one export request
+per line, in arrival order:
 
     {"after_ms": 1234, "signal": "traces", "role": "agent", "request": {…OTLP/JSON…}}
 

@@ -62,6 +62,7 @@ async def plan(world, ops, run):
     with ops.tracer.start_as_current_span("plan ops-agent") as span:
         span.set_attribute("gen_ai.operation.name", "plan")
         span.set_attribute("gen_ai.agent.name", "ops-agent")
+        span.set_attribute("wherefore.plan.step", "plan-2231")
         said = (await world.run(world.ops, Run(run.user, [], PLAN, run.conversation))).output
         message = {"role": "assistant", "parts": [{"type": "text", "content": said}], "finish_reason": "stop"}
         span.set_attribute("gen_ai.output.messages", json.dumps([message]))

@@ -196,8 +196,9 @@ fn the_destructive_call_shows_its_lineage() {
     let turn = &outcome.turns[&deleted.turn];
     let intent = turn.intent.value().and_then(|intent| intent.value.whole()).expect("an intent");
     assert!(intent.starts_with("We are in a CODE FREEZE until Monday"), "{intent}");
-    let plan = turn.plan.value().and_then(|plan| plan.value.text.whole()).expect("a plan");
-    assert!(plan.contains("change nothing"), "{plan}");
+    let plan = &turn.plan.value().expect("a plan").value;
+    assert_eq!(plan.id.as_deref(), Some("plan-2231"));
+    assert!(plan.text.whole().is_some_and(|text| text.contains("change nothing")), "{plan:?}");
     assert_eq!(turn.intent_id.as_ref().map(|id| &*id.value), Some("task-2231"));
 }
 
