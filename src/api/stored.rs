@@ -1,6 +1,7 @@
 //! Answers from the store alone: what a server adds to, and all there is without one.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use crate::model::{Action, Lineage, Neighbour, Text, Turn, TurnId};
@@ -24,12 +25,14 @@ pub fn lineages(reader: &Reader, alias: &str) -> Result<Vec<Lineage>, StoreError
     let mut found = Vec::new();
     for action in reader.lookup(alias)?.into_iter().filter(|action| !action.marks.merged).take(LINEAGES) {
         let id = action.turn;
-        if !turns.contains_key(&id) {
-            // A turn has a row once it is closed; until then its actions stand alone.
-            let turn = reader.turn(id)?.unwrap_or_else(|| Turn::unseen(id, action.tenant.clone()));
-            turns.insert(id, (turn, reader.lookup(&id.to_string())?));
-        }
-        let (turn, others) = &turns[&id];
+        let (turn, others) = match turns.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                // A turn has a row once it is closed; until then its actions stand alone.
+                let turn = reader.turn(id)?.unwrap_or_else(|| Turn::unseen(id, action.tenant.clone()));
+                new.insert((turn, reader.lookup(&id.to_string())?))
+            }
+        };
         let others = others.iter().filter(|other| other.id != action.id && !other.marks.merged);
         let neighbours = others.take(NEIGHBOURS).map(neighbour).collect();
         found.push(Lineage { action, turn: turn.clone(), neighbours, settled: true });

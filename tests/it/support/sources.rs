@@ -82,7 +82,8 @@ pub fn names(text: &str, word: &str) -> bool {
     let inner = |character: Option<char>| character.is_some_and(|c| c.is_alphanumeric() || c == '_');
     let whole = |at: usize| {
         let ends_open = word.ends_with(|c: char| c.is_alphanumeric());
-        !inner(text[..at].chars().next_back()) && !(ends_open && inner(text[at + word.len()..].chars().next()))
+        let (before, behind) = (text[..at].chars().next_back(), text[at + word.len()..].chars().next());
+        !(inner(before) || ends_open && inner(behind))
     };
     text.match_indices(word).any(|(at, _)| whole(at))
 }
