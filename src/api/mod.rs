@@ -38,13 +38,14 @@ pub use problem::Problem;
 pub use stored::{lineages, neighbour, page};
 
 type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send>>;
+type Expose = Arc<dyn Fn(Option<&str>, Option<&Tenant>) -> Option<(&'static str, String)> + Send + Sync>;
 type Ask<Q, T> = Arc<dyn Fn(Q) -> Pending<T> + Send + Sync>;
 
 /// Who answers. The pipeline connects it to the engine and the store.
 #[derive(Clone)]
 pub struct Answers {
-    /// The exposition for an `Accept` header, with its content type; `None` until the fold has caught up.
-    pub exposition: Arc<dyn Fn(Option<&str>) -> Option<(&'static str, String)> + Send + Sync>,
+    /// The exposition for an `Accept` header and a tenant, with its content type; `None` until the fold has caught up.
+    pub exposition: Expose,
     /// Whether ingest and judging work.
     pub readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
     /// The lineages of an alias.
@@ -122,9 +123,9 @@ async fn ready(State(app): State<App>) -> Response {
     (status, axum::Json(readiness)).into_response()
 }
 
-async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
+async fn metrics(State(app): State<App>, seen: axum::Extension<Seen>, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    match (app.answers.exposition)(accept) {
+    match (app.answers.exposition)(accept, seen.0.0.as_ref()) {
         Some((content_type, text)) => ([(header::CONTENT_TYPE, content_type)], text).into_response(),
         None => Problem::unavailable("counters are still being replayed from the journal").into_response(),
     }

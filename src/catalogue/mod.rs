@@ -149,6 +149,12 @@ catalogue! {
     Poisoned = Gauge "wherefore_journal_poisoned" [""] ()
         "1 when the journal refuses to write after a failed write";
 
+    PartitionsRetired = Counter "wherefore_partitions_retired" [""] ()
+        "Partitions of the store unlinked since the start, for age or for room";
+    Connections = Gauge "wherefore_connections" [""] ("listener")
+        "Connections open";
+    ConnectionsAccepted = Counter "wherefore_connections_accepted" [""] ("listener")
+        "Connections accepted since the start";
     BuildInfo = Info "wherefore_build" [""] ("version")
         "The binary";
     StartTime = Gauge "wherefore_start_timestamp_seconds" ["seconds"] ()

@@ -98,8 +98,8 @@ struct Stage {
 
 impl Stage {
     fn new() -> Result<Self, Failed> {
-        let folder = std::env::temp_dir().join(format!("wherefore-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&folder)
+        let folder = std::env::temp_dir().join(format!("wherefore-demo-{}-{}", std::process::id(), wall().0));
+        std::fs::create_dir(&folder)
             .map_err(|error| Failed::new(format!("cannot make `{}`: {error}", folder.display())))?;
         Ok(Self { folder })
     }

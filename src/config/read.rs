@@ -248,7 +248,6 @@ fn share(page: &mut Page, node: &Node) -> Option<f64> {
     share.or_else(|| page.expected(node, "a share above 0 and up to 1, such as `0.995` or `99.5%`"))
 }
 
-/// The defaults, with what was typed about some of them.
 /// Key patterns in the order written; the first that fits a key decides.
 fn redaction(page: &mut Page, node: &Node) -> Option<Policy> {
     let entries = page.entries(node)?;
@@ -260,6 +259,7 @@ fn redaction(page: &mut Page, node: &Node) -> Option<Policy> {
     Some(Policy::new(rules))
 }
 
+/// The defaults, with what was typed about some of them.
 fn objectives(page: &mut Page, node: &Node) -> Option<Vec<Objective>> {
     let names: Vec<&str> = Sli::ALL.iter().map(|sli| sli.as_str()).collect();
     let table = page.table(node, "`objectives`", &names)?;

@@ -110,7 +110,7 @@ impl Book {
         }
         for action in actions {
             for key in &action.keys {
-                self.by_key.insert(key.clone(), action.handle);
+                self.by_key.insert((action.tenant.clone(), key.clone()), action.handle);
                 if let Key::Call(_, id) = key {
                     let pair = (action.tenant.clone(), id.clone());
                     self.by_pair.entry(pair).or_default().insert(action.handle);
@@ -137,7 +137,7 @@ impl Book {
                 continue;
             };
             for key in &action.keys {
-                self.by_key.remove(key);
+                self.by_key.remove(&(action.tenant.clone(), key.clone()));
                 if let Key::Call(_, id) = key {
                     let pair = (action.tenant.clone(), id.clone());
                     if let Some(group) = self.by_pair.get_mut(&pair) {

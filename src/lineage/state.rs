@@ -4,7 +4,7 @@
 //! Book
 //!   turns      TurnId → TurnState      what a turn's actions share, and its span tree
 //!   actions    Handle → ActionState    one connected component of keys, with its own pieces
-//!   by_key     Key    → Handle         union-find's answer: where a key belongs now
+//!   by_key     (tenant, Key) → Handle  union-find's answer: where a key belongs now; joins never cross tenants
 //!   by_pair    (tenant, call id) → Handles   who may be two halves of one action
 //! ```
 //!
@@ -183,7 +183,7 @@ impl ActionState {
 pub struct Book {
     pub(super) turns: HashMap<TurnId, TurnState, foldhash::fast::RandomState>,
     pub(super) actions: HashMap<Handle, ActionState, foldhash::fast::RandomState>,
-    pub(super) by_key: HashMap<Key, Handle, foldhash::fast::RandomState>,
+    pub(super) by_key: HashMap<(Tenant, Key), Handle, foldhash::fast::RandomState>,
     pub(super) by_pair: HashMap<(Tenant, Arc<str>), BTreeSet<Handle>, foldhash::fast::RandomState>,
     pub(super) next: Handle,
 }

@@ -20,11 +20,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 
 use crate::catalogue::Sample;
 use crate::config::Checkpoint;
 use crate::engine::{Configuration, Engine, Input, Output, Want};
-use crate::journal::{Entry, Follower, Frame, Journal, JournalError, Kind};
+use crate::journal::{AppendError, Entry, Follower, Frame, Journal, JournalError, Kind};
 use crate::model::{Action, ActionId, Digest, Evidence, Nanos, Signal, Span};
 use crate::store::{Published, Reader, Retention, Store, StoreError};
 
@@ -46,7 +47,9 @@ const KEPT: Span = Span::days(365);
 /// Slices of the ledger are kept for the longest window of an objective and a week.
 const LEDGER_KEPT: Span = Span::days(35);
 /// How many open actions are brought back into memory for one question.
-pub const OPEN_LOOKED_AT: usize = 20_000;
+pub const OPEN_LOOKED_AT: usize = 2_000;
+/// How many questions may read the store at once: they share the machine with ingest.
+const READERS: usize = 4;
 /// How many questions may wait.
 const QUESTIONS: usize = 256;
 
@@ -61,6 +64,8 @@ pub struct Status {
     pub applied: AtomicU64,
     /// Everything that was in the journal at start has been folded: counters are where they were.
     pub caught_up: AtomicBool,
+    /// Partitions unlinked since the start, for age or for room.
+    pub retired: AtomicU64,
     /// The fold stopped on an error; the process should end.
     pub failed: AtomicBool,
     /// Series of the engine as of the last snapshot.
@@ -89,6 +94,8 @@ pub struct Fold {
     pub status: Arc<Status>,
     /// What the store has.
     pub reader: Arc<Reader>,
+    /// How many may read the store at once.
+    pub readers: Semaphore,
     questions: SyncSender<Question>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<(), FoldError>>>,
@@ -100,6 +107,9 @@ pub enum FoldError {
     /// The journal cannot be read.
     #[error("cannot read the journal")]
     Journal(#[from] JournalError),
+    /// The journal does not take the first frames.
+    #[error("cannot append the configuration to the journal")]
+    Append(#[from] AppendError),
     /// The store cannot be read or written.
     #[error("cannot use the store")]
     Store(#[from] StoreError),
@@ -144,6 +154,7 @@ struct Owner {
     snapshotted: Instant,
     ticked: Instant,
     store_refused: Option<Instant>,
+    tick_refused: Option<Instant>,
 }
 
 impl Fold {
@@ -173,15 +184,16 @@ impl Fold {
             Engine::restore(checkpoint, configurations, opened.dues, opened.ledger, opened.incidents)
         };
         if journal.synced() > 0 {
-            append(&journal, Entry::restart());
+            append(&journal, Entry::restart())?;
         }
-        append(&journal, Entry::config(written.to_bytes().into()));
+        append(&journal, Entry::config(written.to_bytes().into()))?;
         let target = journal.synced();
         let status = Arc::new(Status {
             folded: AtomicU64::new(applied),
             folded_now: AtomicU64::new(engine.now().0),
             applied: AtomicU64::new(applied),
             caught_up: AtomicBool::new(false),
+            retired: AtomicU64::new(0),
             failed: AtomicBool::new(false),
             samples: ArcSwap::default(),
         });
@@ -210,8 +222,10 @@ impl Fold {
             snapshotted: Instant::now(),
             ticked: Instant::now(),
             store_refused: None,
+            tick_refused: None,
         };
         let thread = std::thread::Builder::new().name("fold".into()).spawn(move || {
+            let _fails = Fails(owner.status.clone());
             let ended = owner.run();
             if let Err(error) = &ended {
                 let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
@@ -221,7 +235,7 @@ impl Fold {
             ended
         });
         let thread = thread.expect("a thread can be started");
-        Ok(Self { status, reader, questions, stop, thread: Some(thread) })
+        Ok(Self { status, reader, readers: Semaphore::new(READERS), questions, stop, thread: Some(thread) })
     }
 
     /// Asks the engine's owner and waits. `None` when too many ask, or the fold has stopped.
@@ -258,18 +272,26 @@ impl Fold {
         self.stop.store(true, Ordering::Release);
         match self.thread.take().map(JoinHandle::join) {
             Some(Ok(ended)) => ended,
-            _ => Ok(()),
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => Ok(()),
         }
     }
 }
 
-/// Appends a frame of our own and waits for it. A refusal is logged: the journal's gauge tells the same.
-fn append(journal: &Journal, entry: Entry) {
-    let kind = entry.kind;
-    let done = journal.try_append(entry).and_then(crate::journal::Receipt::wait);
-    if let Err(error) = done {
-        tracing::error!(%error, ?kind, "cannot append a frame of our own");
+/// Says that the fold failed when its thread panics: a collector that no longer judges must not look healthy.
+struct Fails(Arc<Status>);
+
+impl Drop for Fails {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.failed.store(true, Ordering::Release);
+        }
     }
+}
+
+/// Appends a frame of our own and waits for it.
+fn append(journal: &Journal, entry: Entry) -> Result<(), AppendError> {
+    journal.try_append(entry).and_then(crate::journal::Receipt::wait).map(drop)
 }
 
 impl Owner {
@@ -410,14 +432,18 @@ impl Owner {
 
     /// Asks for a tick frame when a deadline has passed, and at least once a minute while anything is open.
     fn tick(&mut self) {
-        if self.folded < self.journal.synced() {
+        let refused = self.tick_refused.is_some_and(|at| at.elapsed() < STORE_RETRY);
+        if refused || self.folded < self.journal.synced() {
             return;
         }
         let Some(due) = self.engine.next_due() else { return };
         let passed = self.journal.clock() >= due && self.ticked.elapsed() >= PATIENCE;
         if passed || self.ticked.elapsed() >= TICK_AT_LEAST {
             self.ticked = Instant::now();
-            append(&self.journal, Entry::tick());
+            if let Err(error) = append(&self.journal, Entry::tick()) {
+                tracing::warn!(%error, "no deadline can pass until a tick is written; it is tried again");
+                self.tick_refused = Some(Instant::now());
+            }
         }
     }
 
@@ -467,9 +493,12 @@ impl Owner {
         }
         self.tidied = Some(Instant::now());
         let now = self.engine.now();
-        let before = now - self.engine.configuration().1.constants.patches;
-        self.engine.forget(before + Span::hours(1));
-        let room = self.settings.disk.saturating_sub(self.journal.stats().disk_bytes);
+        let patches = self.engine.configuration().1.constants.patches;
+        self.engine.forget(now - patches + Span::hours(1));
+        // Rows say on the engine's clock when they were touched last.
+        let before = self.engine.clock() - patches;
+        // A backlog in the journal must not push the audit trail out: it never counts for more than its half.
+        let room = self.settings.disk.saturating_sub(self.journal.stats().disk_bytes.min(self.settings.disk / 2));
         let kept = Retention { max_age: KEPT, max_bytes: room };
         let tidied = (|| {
             while self.store.purge(before)?.more {}
@@ -478,6 +507,7 @@ impl Owner {
         })();
         match tidied {
             Ok(retired) => {
+                self.status.retired.fetch_add(retired.len() as u64, Ordering::Relaxed);
                 for partition in retired {
                     tracing::info!(name = partition.name, bytes = partition.bytes, "a partition was unlinked");
                 }

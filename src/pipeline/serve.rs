@@ -11,7 +11,7 @@ use crate::api;
 use crate::config::Checked;
 use crate::journal::{AppendError, Entry, Journal, JournalError, Options, Rejection};
 use crate::model::{Signal, Span};
-use crate::net::{self, Connections};
+use crate::net;
 use crate::otlp::{self, Accepted, Counters, Receiver, Refusal, Sink};
 
 use super::answers::answers;
@@ -101,6 +101,8 @@ impl Server {
             status: fold.status.clone(),
             counters: Arc::new(Counters::default()),
             objectives: checked.config.objectives.clone(),
+            receiving: Arc::default(),
+            answering: Arc::default(),
             disk: settings.disk,
             started: wall(),
         });
@@ -128,14 +130,14 @@ impl Server {
             otlp,
             otlp::router(receiver),
             serve.clone(),
-            Arc::new(Connections::default()),
+            health.receiving.clone(),
             stop.clone().cancelled_owned(),
         );
         let answering = net::serve(
             vec![query],
             api::router(answers(&fold, &health), tokens_of_questions(&addresses, &checked.tokens)),
             serve,
-            Arc::new(Connections::default()),
+            health.answering.clone(),
             stop.clone().cancelled_owned(),
         );
         let maintaining = maintain(journal.clone(), health.clone(), stop.clone());
