@@ -218,6 +218,9 @@ impl Counters {
             if **label == *ALL_AGENTS {
                 // The fleet's own series carry this name.
                 *label = OVERFLOW.into();
+            }
+            // The slot of the rest is not one of the budget: a restored table has to fit as it was.
+            if **label == *OVERFLOW {
                 continue;
             }
             let slots = self.slots.entry((tenant.clone(), name)).or_default();
@@ -225,7 +228,7 @@ impl Counters {
                 *used = now;
             } else if slots.len() < *budget {
                 slots.insert(label.clone(), now);
-            } else if &**label != OVERFLOW {
+            } else {
                 *label = OVERFLOW.into();
                 overflowed = Some(*name);
             }
@@ -302,6 +305,13 @@ mod tests {
             .map(|it| it.2.value)
             .sum();
         assert_eq!(total, (AGENTS + 5) as u64);
+
+        // A restart puts every series back as it was.
+        let kept = |counters: &Counters| -> Vec<_> {
+            counters.series().map(|(metric, labels, series)| (metric, labels.to_vec(), *series)).collect()
+        };
+        let restored = Counters::restore(kept(&counters), None, Nanos(2));
+        assert_eq!(kept(&restored), kept(&counters));
     }
 
     #[test]
