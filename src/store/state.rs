@@ -192,7 +192,8 @@ pub(super) fn dues(db: &Connection) -> Result<Vec<(Due, Nanos)>, StoreError> {
 /// Slices of the ledger that begin at or after a time.
 pub(super) fn ledger(db: &Connection, since: Nanos) -> Result<Vec<(LedgerKey, Cell)>, StoreError> {
     let read = || -> rusqlite::Result<Vec<Slice>> {
-        let mut select = db.prepare("SELECT * FROM ledger WHERE slice >= ?1")?;
+        // Times after the year 2262 are negative here: later than everything else, and rare enough for no index.
+        let mut select = db.prepare("SELECT * FROM ledger WHERE slice >= ?1 OR slice < 0")?;
         let row = |row: &rusqlite::Row<'_>| {
             let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
             let cell = Cell { good: number(4)?, bad: number(5)?, unknown: number(6)? };
@@ -315,7 +316,7 @@ pub(super) fn purge(transaction: &Transaction<'_>, before: Nanos, most: usize) -
 
 /// Deletes slices of the ledger that begin before a time.
 pub(super) fn forget_ledger(db: &Connection, before: Nanos) -> rusqlite::Result<usize> {
-    db.execute("DELETE FROM ledger WHERE slice < ?1", [column(before)])
+    db.execute("DELETE FROM ledger WHERE slice < ?1 AND slice >= 0", [column(before)])
 }
 
 /// How far back a checkpoint's reader looks for contained incidents.

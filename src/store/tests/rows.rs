@@ -20,7 +20,8 @@ fn what_was_committed_is_what_opening_gives_back() {
         sli: Sli::DeniedActions,
         agent: agent.into(),
     };
-    changes.ledger = vec![(key(3 * HOUR, "old"), cell), (key(50 * HOUR, "new"), cell)];
+    let far = u64::MAX - 1;
+    changes.ledger = [(3 * HOUR, "old"), (50 * HOUR, "new"), (far, "far")].map(|(at, who)| (key(at, who), cell)).into();
     let incident = |n: u8, contained| crate::engine::parts::Incident {
         id: IncidentId([n; 16]),
         contained,
@@ -47,8 +48,10 @@ fn what_was_committed_is_what_opening_gives_back() {
             due(Due::Check(u64::MAX), 3)
         ])
     );
-    assert_eq!(opened.ledger, [(key(50 * HOUR, "new"), cell)], "the engine gets two horizons");
-    assert_eq!(opened.store.reader().expect("a reader").ledger(Nanos(0)).expect("read").len(), 2);
+    let ledger: BTreeMap<_, _> = opened.ledger.into_iter().collect();
+    let later = BTreeMap::from([(key(50 * HOUR, "new"), cell), (key(far, "far"), cell)]);
+    assert_eq!(ledger, later, "the engine gets two horizons");
+    assert_eq!(opened.store.reader().expect("a reader").ledger(Nanos(0)).expect("read").len(), 3);
     assert_eq!(opened.configurations, [configurations[2].clone(), configurations[0].clone()]);
     let by_id = |incidents: &[crate::engine::parts::Incident]| -> BTreeMap<_, _> {
         incidents.iter().map(|it| (it.id, it.clone())).collect()
