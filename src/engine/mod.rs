@@ -162,6 +162,12 @@ impl Engine {
         }
     }
 
+    /// An engine whose book reads arrival order: see [`Book::reading_arrival`].
+    #[doc(hidden)]
+    pub fn reading_arrival(configuration: Configuration) -> Self {
+        Self { book: Book::reading_arrival(), ..Self::new(configuration) }
+    }
+
     /// One step. `now` is the journal's stamp, `rows` what [`Engine::wants`] asked for.
     pub fn step(&mut self, now: Nanos, input: Input<'_>) -> Output {
         let mut output = Output::default();
@@ -252,8 +258,6 @@ impl Engine {
     /// Folds one piece of evidence, and sets the deadlines that follow from it.
     fn fold(&mut self, evidence: &Evidence, output: &mut Output) {
         self.observe(evidence);
-        let known = self.book.turn_state(lineage::turn_of(evidence)).map(|turn| turn.end);
-        let beyond = self.now > known.unwrap_or(evidence.end) + self.constants().horizon;
         let touched = self.book.fold(evidence);
         if touched.duplicate {
             let tenant = evidence.tenant.as_str();
@@ -262,7 +266,7 @@ impl Engine {
             return;
         }
         output.bodies.extend(touched.bodies.iter().cloned());
-        let clock = self.clock();
+        let (now, clock) = (self.now, self.clock());
         let constants = self.constants();
         for (kept, gone) in &touched.merged {
             self.merge(*kept, *gone, output);
@@ -290,7 +294,9 @@ impl Engine {
                 ..Account::default()
             });
             account.last_seen = clock;
-            account.frozen |= beyond;
+            // An action's slice closes H after its end as known before; what comes later moves it no more.
+            let end = account.latest.map_or(evidence.end, |(end, _)| end);
+            account.frozen |= now > end + constants.horizon;
             let late = self.now.since(evidence.end).0;
             if account.latest.is_none_or(|(end, _)| end <= evidence.end) {
                 account.latest = Some((evidence.end, late));
@@ -308,16 +314,17 @@ impl Engine {
         if touched.root {
             self.root_ended(touched.turn, clock + constants.grace);
         }
-        if beyond {
-            for handle in self.book.members(touched.turn) {
-                if let Some(account) = self.accounts.get_mut(&handle) {
-                    account.frozen = true;
-                }
-            }
-        }
         for turn in &touched.turns {
+            // A turn that only collects what is said about it has no end of its own to wait for.
+            let collects = TurnAccount { last_seen: clock, closed: true, ..TurnAccount::default() };
+            self.turns.entry(*turn).or_insert(collects).last_seen = clock;
             self.changed.turns.insert(*turn);
             self.shared_changed(*turn, clock + SHARED_AFTER);
+            for handle in self.book.proposed_by(*turn) {
+                if self.accounts.get(&handle).is_some_and(|account| account.settled) {
+                    self.dues.sooner(Due::Revise(handle), clock + REVISE_AFTER);
+                }
+            }
         }
         if may_prove_execution(evidence) {
             for handle in &touched.actions {
@@ -457,17 +464,15 @@ impl Engine {
 
     /// Looks for a forbidden call that ran, before anything settles. Later evidence can only add to it.
     fn look_at_once(&mut self, handle: Handle, output: &mut Output) {
-        let Some(account) = self.accounts.get(&handle) else {
-            return;
-        };
-        let (_, configuration) = self.configuration_of(account.judged_by);
-        if configuration.rules.is_empty() {
+        if self.configurations.iter().all(|(_, configuration)| configuration.rules.is_empty()) {
             return;
         }
-        let rules = configuration.rules.clone();
-        let Some(group) = self.book.group(handle) else {
+        let Some(group) = self.book.group(handle) else { return };
+        let Some(account) = self.accounts.get(&group.root) else { return };
+        let rules = self.configuration_of(account.judged_by).1.rules.clone();
+        if rules.is_empty() {
             return;
-        };
+        }
         let reading = lineage::Reading {
             closed: false,
             expired: false,

@@ -166,18 +166,26 @@ impl Engine {
         if !denied && account.denied.is_empty() {
             return;
         }
-        let slot = account.denied.entry((tool, about)).or_default();
+        // It may have been another attempt while less was known of it; those it led are read again.
+        let mut led = Vec::new();
+        let attempt = (tool, about);
+        for (known, slot) in &mut account.denied {
+            if *known != attempt && slot.iter().any(|(_, id)| *id == action.id) {
+                slot.retain(|(_, id)| *id != action.id);
+                led.extend(slot.iter().map(|(_, id)| *id));
+            }
+        }
+        let slot = account.denied.entry(attempt).or_default();
         let first = slot.first().copied();
         slot.retain(|(_, id)| *id != action.id);
         if denied {
             slot.insert((action.start, action.id));
         }
         if slot.first().copied() != first {
-            let others: Vec<ActionId> = slot
-                .iter()
-                .map(|(_, id)| *id)
-                .filter(|id| *id != action.id)
-                .collect();
+            led.extend(slot.iter().map(|(_, id)| *id));
+        }
+        let others: Vec<ActionId> = led.into_iter().filter(|id| *id != action.id).collect();
+        if !others.is_empty() || slot.first().copied() != first {
             let clock = self.clock();
             for other in others {
                 if let Some(handle) = self.by_id.get(&other) {
@@ -207,6 +215,7 @@ impl Engine {
         for (member, _) in &group.members {
             self.entomb(*member, Some(action.id), output);
         }
+        self.take_over_findings(group);
         let rules = self.configuration_of(action.judged_by).1.rules.clone();
         self.raise(root, &action, action.findings.clone(), &rules, output);
         self.retract(root, &action, output);
@@ -230,6 +239,20 @@ impl Engine {
         account.revision += 1;
         action.revision = account.revision;
         output.actions.push(action);
+    }
+
+    /// What was found and counted of an action's halves is found and counted of the action: told once, not twice.
+    fn take_over_findings(&mut self, group: &Group) {
+        for (member, _) in &group.members {
+            let Some(half) = self.accounts.get_mut(member) else { continue };
+            let (raised, violated) = (std::mem::take(&mut half.raised), std::mem::take(&mut half.violated));
+            if let Some(account) = self.accounts.get_mut(&group.root) {
+                for (rule, known) in raised {
+                    account.raised.entry(rule).or_insert(known);
+                }
+                account.violated.extend(violated);
+            }
+        }
     }
 
     fn id_of(&self, handle: Handle) -> Option<ActionId> {
@@ -273,7 +296,10 @@ impl Engine {
         };
         let first_time = account.due.is_empty() && account.published.is_none();
         let late = account.latest.map_or(0, |(_, late)| late) > self.live_limit().0;
-        let open_ledger = !account.frozen;
+        let inside = !account.frozen;
+        // A slice that was booked moves no more once it has closed, whatever made the action be read again.
+        let closes = action.end + self.constants().horizon;
+        let open_ledger = inside && (account.booked.is_empty() || now <= closes);
         let (tenant, agent) = (action.tenant.as_str(), action.agent_label());
         let exemplar = action
             .trace()
@@ -409,12 +435,13 @@ impl Engine {
         };
         let mut opened = Vec::new();
         for finding in found {
-            if !account.raised.contains_key(&finding.rule) {
-                account.raised.insert(
-                    finding.rule.clone(),
-                    (finding.id, finding.severity == Severity::Page),
-                );
-                opened.push(finding);
+            let pages = finding.severity == Severity::Page;
+            // What was told before is told again only when it has become a page.
+            let known = account.raised.get(&finding.rule).copied();
+            if known.is_none_or(|(_, paged)| pages && !paged) {
+                let id = known.map_or(finding.id, |(id, _)| id);
+                account.raised.insert(finding.rule.clone(), (id, pages));
+                opened.push(Finding { id, ..finding });
             }
         }
         let counted: Vec<Arc<str>> = violated

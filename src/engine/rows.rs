@@ -95,7 +95,8 @@ impl Engine {
         engine.counters = Counters::restore(small.counters, small.settle_lag, small.now);
         engine.last_evidence = small.last_evidence.into_iter().collect();
         engine.dues = Dues::restore(dues);
-        engine.ledger = Ledger::restore(ledger);
+        let horizon = engine.configuration().1.constants.horizon;
+        engine.ledger = Ledger::restore(ledger, small.now - Span(horizon.0.saturating_mul(2)));
         engine.incidents = Incidents::restore(incidents);
         engine
     }
@@ -108,12 +109,21 @@ impl Engine {
         }
         for due in self.dues.until(now.max(self.now) - self.held) {
             match due {
-                Due::Close(turn) => self.want_turn(turn, &mut wants),
+                Due::Close(turn) => match self.book.turn_state(turn) {
+                    Some(state) => wants.extend(state.members.iter().filter_map(|handle| {
+                        (!self.accounts.contains_key(handle)).then_some(Want::Handle(*handle))
+                    })),
+                    None => drop(wants.insert(Want::Turn(turn))),
+                },
                 Due::Settle(handle) | Due::Check(handle) | Due::Revise(handle) => {
-                    // Its other half may have left memory: pairs are looked for among all that is known.
-                    match self.book.action_state(handle) {
-                        Some(state) => wants.extend(names(state).filter(|want| matches!(want, Want::Call(..)))),
-                        None => drop(wants.insert(Want::Handle(handle))),
+                    let Some(state) = self.book.action_state(handle) else {
+                        wants.insert(Want::Handle(handle));
+                        continue;
+                    };
+                    // Its other half, its other turn, or what was said about its response may have left memory.
+                    wants.extend(names(state).filter(|want| matches!(want, Want::Call(..))));
+                    for turn in state.turns().into_iter().chain(state.responses()) {
+                        self.want_turn(turn, &mut wants);
                     }
                 }
             }
@@ -360,5 +370,7 @@ fn names(state: &ActionState) -> impl Iterator<Item = Want> + '_ {
         )),
         _ => None,
     });
-    keys.chain([Want::Handle(state.handle)])
+    // What comes later about the response that proposed it has to find it.
+    let responses = state.responses().into_iter().map(Want::Turn);
+    keys.chain([Want::Handle(state.handle)]).chain(responses)
 }

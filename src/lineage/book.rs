@@ -16,6 +16,12 @@ const SPAN: usize = 160;
 const RECORD: usize = 40;
 
 impl Book {
+    /// A book that reads arrival order, which a book must not: the mutation that the tests of order have to catch.
+    #[doc(hidden)]
+    pub fn reading_arrival() -> Self {
+        Self { arrived: Some(0), ..Self::default() }
+    }
+
     /// The state of a turn.
     pub fn turn_state(&self, turn: TurnId) -> Option<&TurnState> {
         self.turns.get(&turn)
@@ -45,6 +51,11 @@ impl Book {
     pub fn remains(&self, handle: Handle) -> Option<Action> {
         let group = Group { root: handle, members: Vec::new() };
         self.record(&group, Reading { closed: true, expired: true })
+    }
+
+    /// The calls that a model response proposed, by the turn that collects what is said about the response.
+    pub fn proposed_by(&self, response: TurnId) -> Vec<Handle> {
+        self.by_response.get(&response).map(|handles| handles.iter().copied().collect()).unwrap_or_default()
     }
 
     /// The last handle that was given.
@@ -110,11 +121,14 @@ impl Book {
         }
         for action in actions {
             for key in &action.keys {
-                self.by_key.insert(key.clone(), action.handle);
+                self.by_key.insert((action.tenant.clone(), key.clone()), action.handle);
                 if let Key::Call(_, id) = key {
                     let pair = (action.tenant.clone(), id.clone());
                     self.by_pair.entry(pair).or_default().insert(action.handle);
                 }
+            }
+            for response in action.responses() {
+                self.by_response.entry(response).or_default().insert(action.handle);
             }
             self.actions.insert(action.handle, action);
         }
@@ -136,8 +150,16 @@ impl Book {
             let Some(action) = self.actions.remove(handle) else {
                 continue;
             };
+            for response in action.responses() {
+                if let Some(group) = self.by_response.get_mut(&response) {
+                    group.remove(handle);
+                    if group.is_empty() {
+                        self.by_response.remove(&response);
+                    }
+                }
+            }
             for key in &action.keys {
-                self.by_key.remove(key);
+                self.by_key.remove(&(action.tenant.clone(), key.clone()));
                 if let Key::Call(_, id) = key {
                     let pair = (action.tenant.clone(), id.clone());
                     if let Some(group) = self.by_pair.get_mut(&pair) {

@@ -15,6 +15,9 @@ use crate::model::{Digest, JoinMethod, Key, Moment, Nanos, Piece, Says, Service,
 use super::read::state_of;
 use super::state::{ActionState, Book, Handle, TurnState};
 
+/// Beyond so many calls without an id, or so many calls at all, the pairs of a turn are unknown (DESIGN §5).
+const PAIRED: usize = 256;
+const MEMBERS: usize = 10_000;
 /// A call id that stands in more components than this is not an identity.
 const REPEATED: usize = 64;
 
@@ -222,7 +225,7 @@ impl Book {
 
     /// The k-th pairs of one tool in one turn: (model's call, tool's span).
     fn kth_pairs(&self, turn: &TurnState, tool: &str) -> Vec<(Handle, Handle)> {
-        if turn.idless.is_empty() {
+        if turn.idless.is_empty() || turn.idless.len() > PAIRED || turn.members.len() > MEMBERS {
             return Vec::new();
         }
         let of_tool = |handle: &&Handle| {

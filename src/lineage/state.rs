@@ -4,7 +4,7 @@
 //! Book
 //!   turns      TurnId → TurnState      what a turn's actions share, and its span tree
 //!   actions    Handle → ActionState    one connected component of keys, with its own pieces
-//!   by_key     Key    → Handle         union-find's answer: where a key belongs now
+//!   by_key     (tenant, Key) → Handle  union-find's answer: where a key belongs now; joins never cross tenants
 //!   by_pair    (tenant, call id) → Handles   who may be two halves of one action
 //! ```
 //!
@@ -178,14 +178,29 @@ impl ActionState {
     }
 }
 
+impl ActionState {
+    /// The turns of the model responses that proposed it.
+    pub fn responses(&self) -> BTreeSet<TurnId> {
+        let ids = self.pieces.values().filter_map(|piece| match &piece.says {
+            crate::model::Says::Call(call) => call.response_id.as_ref(),
+            _ => None,
+        });
+        ids.map(|id| super::fold::turn_of_response(&self.tenant, id)).collect()
+    }
+}
+
 /// All lineage state in memory.
 #[derive(Debug, Default)]
 pub struct Book {
     pub(super) turns: HashMap<TurnId, TurnState, foldhash::fast::RandomState>,
     pub(super) actions: HashMap<Handle, ActionState, foldhash::fast::RandomState>,
-    pub(super) by_key: HashMap<Key, Handle, foldhash::fast::RandomState>,
+    pub(super) by_key: HashMap<(Tenant, Key), Handle, foldhash::fast::RandomState>,
     pub(super) by_pair: HashMap<(Tenant, Arc<str>), BTreeSet<Handle>, foldhash::fast::RandomState>,
+    /// Turn of a response → calls that the response proposed: what is said about it by its id alone is theirs.
+    pub(super) by_response: HashMap<TurnId, BTreeSet<Handle>, foldhash::fast::RandomState>,
     pub(super) next: Handle,
+    /// Deliberately wrong, so that the tests of order can be seen to fail: how many records came before.
+    pub(super) arrived: Option<u64>,
 }
 
 impl TurnState {

@@ -107,6 +107,17 @@ pub enum FoldError {
     /// The journal cannot be read.
     #[error("cannot read the journal")]
     Journal(#[from] JournalError),
+    /// The store knows frames that the journal does not have: somebody removed or replaced it.
+    #[error("the store has applied frame {applied}, and the journal ends at {last}; restore the journal, or remove both")]
+    JournalBehind {
+        /// The last frame in the store's checkpoint.
+        applied: u64,
+        /// The last frame in the journal.
+        last: u64,
+    },
+    /// The journal stopped after a failed write.
+    #[error("the journal stopped after a failed write; restart to recover")]
+    Poisoned,
     /// The journal does not take the first frames.
     #[error("cannot append the configuration to the journal")]
     Append(#[from] AppendError),
@@ -155,6 +166,7 @@ struct Owner {
     ticked: Instant,
     store_refused: Option<Instant>,
     tick_refused: Option<Instant>,
+    snapshot_after: Duration,
 }
 
 impl Fold {
@@ -178,6 +190,9 @@ impl Fold {
             }
         }
         let (applied, checkpoint) = opened.checkpoint.unwrap_or_default();
+        if applied > journal.synced() {
+            return Err(FoldError::JournalBehind { applied, last: journal.synced() });
+        }
         let engine = if applied == 0 {
             Engine::new(Configuration::default())
         } else {
@@ -223,6 +238,7 @@ impl Fold {
             ticked: Instant::now(),
             store_refused: None,
             tick_refused: None,
+            snapshot_after: SNAPSHOT_AFTER,
         };
         let thread = std::thread::Builder::new().name("fold".into()).spawn(move || {
             let _fails = Fails(owner.status.clone());
@@ -313,13 +329,13 @@ impl Owner {
             if self.dirty && self.checkpoint_due() {
                 self.checkpoint()?;
             }
-            if self.stale && self.snapshotted.elapsed() >= SNAPSHOT_AFTER {
+            if self.stale && self.snapshotted.elapsed() >= self.snapshot_after {
                 self.snapshot();
             }
             if stopping && idle || self.follower.is_closed() {
                 self.checkpoint()?;
                 self.snapshot();
-                return Ok(());
+                return if stopping { Ok(()) } else { Err(FoldError::Poisoned) };
             }
         }
     }
@@ -522,7 +538,10 @@ impl Owner {
     }
 
     fn snapshot(&mut self) {
+        let started = Instant::now();
         self.status.samples.store(Arc::new(self.engine.samples()));
+        // However many series there are, making them takes at most a twentieth of the time.
+        self.snapshot_after = SNAPSHOT_AFTER.max(started.elapsed() * 20);
         self.snapshotted = Instant::now();
         self.stale = false;
     }

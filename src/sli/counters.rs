@@ -71,7 +71,9 @@ impl Counters {
         };
         for (metric, mut labels, series) in series {
             counters.slot(metric, &mut labels, now);
-            counters.series.insert((metric, labels), series);
+            let slot = counters.series.entry((metric, labels)).or_default();
+            slot.value += series.value;
+            slot.exemplar = series.exemplar.or(slot.exemplar);
         }
         counters
     }
@@ -87,7 +89,7 @@ impl Counters {
     ) {
         debug_assert_eq!(metric.def().kind, Kind::Counter);
         debug_assert_eq!(metric.def().labels.len(), labels.len(), "{metric:?}");
-        let mut labels: Vec<Arc<str>> = labels.iter().map(|label| Arc::from(*label)).collect();
+        let mut labels: Vec<Arc<str>> = labels.iter().map(|label| Arc::from(cut(label))).collect();
         self.slot(metric, &mut labels, now);
         let series = self.series.entry((metric, labels)).or_default();
         series.value += count;
@@ -210,9 +212,15 @@ impl Counters {
             else {
                 continue;
             };
+            if **label == *OVERFLOW {
+                continue;
+            }
             if **label == *ALL_AGENTS {
                 // The fleet's own series carry this name.
                 *label = OVERFLOW.into();
+            }
+            // The slot of the rest is not one of the budget: a restored table has to fit as it was.
+            if **label == *OVERFLOW {
                 continue;
             }
             let slots = self.slots.entry((tenant.clone(), name)).or_default();
@@ -220,7 +228,7 @@ impl Counters {
                 *used = now;
             } else if slots.len() < *budget {
                 slots.insert(label.clone(), now);
-            } else if &**label != OVERFLOW {
+            } else {
                 *label = OVERFLOW.into();
                 overflowed = Some(*name);
             }
@@ -232,6 +240,13 @@ impl Counters {
                 .value += 1;
         }
     }
+}
+
+/// A label value is foreign text: this much of it tells series apart.
+const LABEL: usize = 256;
+
+fn cut(label: &str) -> &str {
+    &label[..label.floor_char_boundary(LABEL)]
 }
 
 /// Upper bounds of settle lag in seconds: the grace, the idle time and the ask fall into buckets of their own.
@@ -290,6 +305,13 @@ mod tests {
             .map(|it| it.2.value)
             .sum();
         assert_eq!(total, (AGENTS + 5) as u64);
+
+        // A restart puts every series back as it was.
+        let kept = |counters: &Counters| -> Vec<_> {
+            counters.series().map(|(metric, labels, series)| (metric, labels.to_vec(), *series)).collect()
+        };
+        let restored = Counters::restore(kept(&counters), None, Nanos(2));
+        assert_eq!(kept(&restored), kept(&counters));
     }
 
     #[test]

@@ -69,20 +69,21 @@ impl Cell {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ledger {
     cells: BTreeMap<LedgerKey, Cell>,
+    /// Slices before this are not in memory; the store's are final.
+    floor: Nanos,
     changed: BTreeSet<LedgerKey>,
 }
 
 impl Ledger {
     /// Puts slices back that a checkpoint kept.
-    pub fn restore(cells: impl IntoIterator<Item = (LedgerKey, Cell)>) -> Self {
-        Self {
-            cells: cells.into_iter().collect(),
-            changed: BTreeSet::new(),
-        }
+    pub fn restore(cells: impl IntoIterator<Item = (LedgerKey, Cell)>, floor: Nanos) -> Self {
+        Self { cells: cells.into_iter().collect(), floor, changed: BTreeSet::new() }
     }
 
     /// Moves one action from what was booked to what is known now.
     pub fn book(&mut self, from: Option<&(LedgerKey, Value)>, to: Option<&(LedgerKey, Value)>) {
+        let kept = |entry: &&(LedgerKey, Value)| entry.0.slice >= self.floor;
+        let (from, to) = (from.filter(kept), to.filter(kept));
         if from == to {
             return;
         }

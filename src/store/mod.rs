@@ -311,10 +311,9 @@ impl Store {
         let (Some(current), Some(part)) = (self.current.as_mut(), parts.last_mut()) else {
             return Ok(());
         };
-        let mut hashes = Vec::new();
-        let added = current.write(commit.published, &mut |hash| hashes.push(hash))?;
+        let added = current.write(commit.published)?;
         if let Some(filter) = &part.filter {
-            shelf::put(filter, hashes);
+            shelf::put(filter, added.hashes);
         }
         part.ends = part.ends.max(commit.changes.small.now);
         part.content = current.content_len();

@@ -83,10 +83,12 @@ pub(super) fn files(dir: &Path, name: &str) -> (PathBuf, PathBuf) {
 }
 
 /// What a commit added.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Added {
     pub actions: u64,
     pub turns: u64,
+    /// For the filter.
+    pub hashes: Vec<i64>,
 }
 
 /// A partition that is written to.
@@ -112,7 +114,7 @@ impl Writer {
 
     /// Adds what was published, by the journal position that made it. Durable when it returns. Rows that are there
     /// already stay: the same (id, revision) has the same bytes.
-    pub fn write(&mut self, published: &[Published], filter: &mut impl FnMut(i64)) -> Result<Added, StoreError> {
+    pub fn write(&mut self, published: &[Published]) -> Result<Added, StoreError> {
         let (db, content) = (&mut self.db, &mut self.content);
         let transaction = db.transaction().doing("begin to write to a partition")?;
         let bodies = new_bodies(&transaction, published).doing("look for bodies")?;
@@ -123,7 +125,7 @@ impl Writer {
         if !places.is_empty() {
             content.sync()?;
         }
-        let mut rows = Rows { transaction: &transaction, filter };
+        let rows = Rows { transaction: &transaction, keys: Vec::new(), added: Added::default() };
         let added = rows.write(published, &places).doing("write to a partition")?;
         transaction.commit().doing("commit to a partition")?;
         Ok(added)
@@ -236,32 +238,45 @@ fn new_bodies<'a>(transaction: &Transaction<'_>, published: &'a [Published]) -> 
 }
 
 /// Rows on their way into a partition.
-struct Rows<'a, F: FnMut(i64)> {
+struct Rows<'a> {
     transaction: &'a Transaction<'a>,
-    filter: &'a mut F,
+    /// Hash, kind, row.
+    keys: Vec<(i64, i64, i64)>,
+    added: Added,
 }
 
-impl<F: FnMut(i64)> Rows<'_, F> {
-    fn write(&mut self, published: &[Published], bodies: &[(u64, &Body, Place)]) -> rusqlite::Result<Added> {
-        let mut added = Added::default();
+impl Rows<'_> {
+    fn write(mut self, published: &[Published], bodies: &[(u64, &Body, Place)]) -> rusqlite::Result<Added> {
         for (position, body, place) in bodies {
             self.body(*position, body, *place)?;
         }
         for Published { position, output } in published {
             for action in &output.actions {
-                added.actions += u64::from(self.action(*position, action)?);
+                self.action(*position, action)?;
             }
             for turn in &output.turns {
-                added.turns += u64::from(self.turn(*position, turn)?);
+                self.turn(*position, turn)?;
             }
             for (ordinal, finding) in output.findings.iter().enumerate() {
                 self.finding(*position, ordinal, finding)?;
             }
         }
-        Ok(added)
+        self.write_keys()?;
+        Ok(self.added)
     }
 
-    fn action(&mut self, position: u64, action: &Action) -> rusqlite::Result<bool> {
+    /// In the order of their table, so that each of its pages is written once.
+    fn write_keys(&mut self) -> rusqlite::Result<()> {
+        self.keys.sort_unstable();
+        let mut insert = self.transaction.prepare_cached("INSERT OR IGNORE INTO keys VALUES (?1, ?2, ?3)")?;
+        for (hash, kind, row) in &self.keys {
+            insert.execute(params![hash, kind, row])?;
+        }
+        self.added.hashes.extend(self.keys.iter().map(|(hash, ..)| hash));
+        Ok(())
+    }
+
+    fn action(&mut self, position: u64, action: &Action) -> rusqlite::Result<()> {
         let open = |state: &FindingState| *state == FindingState::Open;
         let findings = action.findings.iter().filter(|finding| open(&finding.state)).count();
         let mut insert = self.transaction.prepare_cached(
@@ -285,12 +300,13 @@ impl<F: FnMut(i64)> Rows<'_, F> {
             encode::<v1::Action>(action),
         ])?;
         if added == 1 {
-            self.keys(Kind::Action, aliases::of_action(action))?;
+            self.added.actions += 1;
+            self.keys(Kind::Action, aliases::of_action(action));
         }
-        Ok(added == 1)
+        Ok(())
     }
 
-    fn turn(&mut self, position: u64, turn: &Turn) -> rusqlite::Result<bool> {
+    fn turn(&mut self, position: u64, turn: &Turn) -> rusqlite::Result<()> {
         let mut insert = self.transaction.prepare_cached(
             "INSERT OR IGNORE INTO turns (id, revision, position, tenant, start, end, record)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -305,21 +321,16 @@ impl<F: FnMut(i64)> Rows<'_, F> {
             encode::<v1::Turn>(turn),
         ])?;
         if added == 1 {
-            self.keys(Kind::Turn, aliases::of_turn(turn))?;
+            self.added.turns += 1;
+            self.keys(Kind::Turn, aliases::of_turn(turn));
         }
-        Ok(added == 1)
+        Ok(())
     }
 
     /// The keys of the row that was just added.
-    fn keys(&mut self, kind: Kind, aliases: BTreeSet<String>) -> rusqlite::Result<()> {
+    fn keys(&mut self, kind: Kind, aliases: BTreeSet<String>) {
         let row = self.transaction.last_insert_rowid();
-        let mut insert = self.transaction.prepare_cached("INSERT OR IGNORE INTO keys VALUES (?1, ?2, ?3)")?;
-        for alias in aliases {
-            let hash = aliases::of_alias(&alias);
-            insert.execute(params![hash, kind as i64, row])?;
-            (self.filter)(hash);
-        }
-        Ok(())
+        self.keys.extend(aliases.iter().map(|alias| (aliases::of_alias(alias), kind as i64, row)));
     }
 
     fn body(&mut self, position: u64, body: &Body, place: Place) -> rusqlite::Result<()> {
@@ -331,7 +342,7 @@ impl<F: FnMut(i64)> Rows<'_, F> {
             place.len.cast_signed(),
             place.whole.cast_signed(),
         ])?;
-        (self.filter)(aliases::of_body(&body.digest));
+        self.added.hashes.push(aliases::of_body(&body.digest));
         Ok(())
     }
 
@@ -352,7 +363,7 @@ impl<F: FnMut(i64)> Rows<'_, F> {
             column(finding.at),
             encode::<v1::FindingEvent>(event),
         ])?;
-        (self.filter)(aliases::of_alias(&finding.id.to_string()));
+        self.added.hashes.push(aliases::of_alias(&finding.id.to_string()));
         Ok(())
     }
 }

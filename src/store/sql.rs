@@ -15,6 +15,8 @@ const APPLICATION: i64 = 0x7768_7266;
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Rows are a few kilobytes.
 const PAGE: i64 = 8192;
+/// Pages that a writer keeps: what does not fit is written twice by a large commit.
+const CACHE_KIB: i64 = 16 << 10;
 /// What stays of the write-ahead log after a large commit.
 const LOG_BYTES: i64 = 64 << 20;
 
@@ -31,6 +33,7 @@ pub(super) fn open_to_write(path: &Path, schema: &str) -> Result<Connection, Sto
     db.pragma_update(None, "journal_mode", "WAL").doing("turn the write-ahead log on")?;
     db.pragma_update(None, "synchronous", "FULL").doing("ask for synced commits")?;
     db.pragma_update(None, "journal_size_limit", LOG_BYTES).doing("limit the write-ahead log")?;
+    db.pragma_update(None, "cache_size", -CACHE_KIB).doing("give a database its cache")?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
 }

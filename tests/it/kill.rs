@@ -6,7 +6,7 @@
 //! same ones, but what the disk had done by then differs from run to run.
 //! What this does not prove: that the disk keeps what it has synced. A killed process leaves its writes to the system.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use wherefore::model::Action;
 use wherefore::store::Store;
 
 use crate::support::fold::{Follower, Undisturbed, sent_once};
-use crate::support::http::{get, get_json};
+use crate::support::http::{get, get_as, get_json};
 use crate::support::load::{self, Form, Stage, Target};
 use crate::support::monitoring::eventually;
 use crate::support::process::{Process, Wherefore, command};
@@ -32,6 +32,7 @@ const SETTINGS: &str = "\
 times: { grace: 100ms, idle: 1s, ask: 3s, check_within: 1s }
 checkpoint: { every: 150ms, bytes: 64KiB }
 memory: 32KiB
+limits: { drain: 200ms }
 envelopes: [production.yaml]
 ";
 
@@ -71,7 +72,12 @@ async fn what_was_acknowledged_survives_and_counts_once() {
         stage.target.send_replace(Some(Target { grpc: server.grpc, http: server.http }));
         answers(&stage, 1 + random.below(150)).await;
         tokio::time::sleep(Duration::from_micros(random.below(30_000))).await;
-        server.kill();
+        // Mostly at once, sometimes in order.
+        if random.below(5) == 0 {
+            assert!(server.terminate().await.success(), "it ends in order");
+        } else {
+            server.kill();
+        }
         stage.target.send_replace(None);
         println!("round {round}: {} answers so far", stage.answers.load(Ordering::Acquire));
     }
@@ -109,7 +115,7 @@ async fn what_was_acknowledged_survives_and_counts_once() {
     same(&listed(&run), &asked(&server).await, "actions");
     let want = exposed(&run);
     eventually("the last snapshot", async || {
-        let found = series(&text(&server).await).collect::<BTreeMap<_, _>>();
+        let found = series(&openmetrics(&server).await).collect::<BTreeMap<_, _>>();
         let known = want.keys().filter_map(|name| Some((name.clone(), found.get(name)?.clone()))).collect();
         (want == known).then_some(()).or_else(|| {
             println!("{:#?}", differences(&want, &known));
@@ -121,8 +127,9 @@ async fn what_was_acknowledged_survives_and_counts_once() {
     drop(scraped);
     println!("{} scrapes", scrapes.await.expect("no counter went down"));
     assert!(server.terminate().await.success(), "it ends in order");
-    let stored = Store::open(&home.join("data/store")).expect("the store can be opened").ledger;
-    let stored = stored.iter().map(|(key, cell)| (format!("{key:?}"), [cell.good, cell.bad, cell.unknown])).collect();
+    let opened = Store::open(&home.join("data/store")).expect("the store can be opened");
+    assert_eq!(opened.store.applied(), run.frames, "the last checkpoint has every frame");
+    let stored = opened.ledger.iter().map(|(key, cell)| (format!("{key:?}"), [cell.good, cell.bad, cell.unknown])).collect();
     same(&run.ledger(), &stored, "the stored ledger");
 
     // The chain holds.
@@ -196,7 +203,7 @@ async fn asked(server: &Wherefore) -> BTreeMap<String, String> {
 fn exposed(run: &Undisturbed) -> BTreeMap<String, String> {
     let mut samples = run.engine.samples();
     samples.retain(|sample| sample.metric != Metric::ClockSkew);
-    series(&exposition(&samples, Format::Text004)).collect()
+    series(&exposition(&samples, Format::OpenMetrics)).collect()
 }
 
 /// What was counted live about actions; not how often a record came, nor how long it took.
@@ -235,27 +242,29 @@ fn differences<V: PartialEq + std::fmt::Debug>(
     want: &BTreeMap<String, V>,
     found: &BTreeMap<String, V>,
 ) -> Vec<(String, String, String)> {
-    let names = want.keys().chain(found.keys()).collect::<std::collections::BTreeSet<_>>();
+    let names: BTreeSet<&String> = want.keys().chain(found.keys()).collect();
     let differ = names.into_iter().filter(|name| want.get(*name) != found.get(*name));
     let first = |name: &String| {
         let (want, found) = (format!("{:?}", want.get(name)), format!("{:?}", found.get(name)));
         let at = want.bytes().zip(found.bytes()).take_while(|(a, b)| a == b).count();
-        let about = |text: &str| String::from_utf8_lossy(&text.as_bytes()[at.saturating_sub(200).min(text.len())..]).chars().take(600).collect::<String>();
-        (name.clone(), about(&want), about(&found))
+        let around = |text: &str| text.get(at.saturating_sub(200)..).unwrap_or(text).chars().take(600).collect();
+        (name.clone(), around(&want), around(&found))
     };
     differ.map(first).collect()
 }
 
 // ── /metrics ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-async fn text(server: &Wherefore) -> String {
-    let (status, body) = get(&server.url("/metrics")).await.expect("the server answers");
+/// The form that has exemplars.
+async fn openmetrics(server: &Wherefore) -> String {
+    let accept = Format::OpenMetrics.content_type();
+    let (status, body) = get_as(&server.url("/metrics"), accept).await.expect("the server answers");
     let text = String::from_utf8_lossy(&body).into_owned();
     assert_eq!(status, 200, "{text}");
     text
 }
 
-/// Series with their values.
+/// Lines, each in two parts: series and value or, where there is an exemplar, all that and its time.
 fn series(text: &str) -> impl Iterator<Item = (String, String)> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines.filter_map(|line| line.rsplit_once(' ')).map(|(name, value)| (name.to_owned(), value.to_owned()))

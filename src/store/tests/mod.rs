@@ -16,6 +16,7 @@ use crate::model::*;
 
 mod faults;
 mod files;
+mod format;
 mod lists;
 mod lookups;
 mod rows;

@@ -13,9 +13,15 @@ use tokio::task::JoinHandle;
 
 /// The status and body of a GET. An error means that nobody answered.
 pub async fn get(url: &str) -> Result<(u16, Bytes), String> {
+    get_as(url, "*/*").await
+}
+
+/// The same, asking for a media type.
+pub async fn get_as(url: &str, accept: &str) -> Result<(u16, Bytes), String> {
     let client: Client<HttpConnector, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
-    let uri = url.parse().map_err(|error| format!("`{url}`: {error}"))?;
-    let response = client.get(uri).await.map_err(|error| format!("`{url}`: {error}"))?;
+    let request = http::Request::get(url).header("accept", accept).body(Empty::new());
+    let request = request.map_err(|error| format!("`{url}`: {error}"))?;
+    let response = client.request(request).await.map_err(|error| format!("`{url}`: {error}"))?;
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.map_err(|error| format!("`{url}`: {error}"))?;
     Ok((status, body.to_bytes()))

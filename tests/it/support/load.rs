@@ -59,6 +59,8 @@ pub struct Request {
 /// One user's request to an agent, numbered.
 pub struct Story {
     number: u64,
+    /// Which turn of its conversation is told.
+    turn: u32,
     trace: String,
     /// When it happens.
     at: Nanos,
@@ -73,12 +75,22 @@ impl Story {
 
     /// Story `number`, which begins at this time.
     pub fn begins(number: u64, at: Nanos) -> Self {
-        Self { number, trace: format!("{:032x}", 0xfeed_0000_0000_0000_0000_u128 | u128::from(number)), at }
+        Self::of_turn(number, 0, at)
+    }
+
+    fn of_turn(number: u64, turn: u32, at: Nanos) -> Self {
+        let trace = format!("feed{turn:012x}{number:016x}");
+        Self { number, turn, trace, at }
     }
 
     /// The same story: what is told of it from here on happens at this time.
     pub fn later(&self, at: Nanos) -> Self {
         Self::begins(self.number, at)
+    }
+
+    /// The next turn of the conversation.
+    pub fn next_turn(&self) -> Self {
+        Self::of_turn(self.number, self.turn + 1, Nanos(self.at.0 + 1_000_000))
     }
 
     /// When it happens.
@@ -91,10 +103,10 @@ impl Story {
         &self.trace
     }
 
-    /// The requests that tell it. Every seventh story is of the same kind.
+    /// The requests that tell it. Every ninth story is of the same kind.
     pub fn requests(&self) -> Vec<Request> {
         let look = |id| self.tool(id, "look_up", json!({}));
-        match self.number % 7 {
+        match self.number % 9 {
             // Told in one request.
             0 => vec![traces(&[self.chat(&["a", "b"]), look("a"), look("b"), self.root()])],
             // A call whose root is never heard of.
@@ -116,6 +128,18 @@ impl Story {
             ],
             // Nobody answers.
             5 => vec![traces(&[self.chat(&["a"]), self.root()])],
+            // A call that is asked for in one turn, and approved and run in the next.
+            6 => {
+                let next = self.next_turn();
+                vec![
+                    traces(&[self.chat(&["a"]), self.root()]),
+                    logs(&[self.decision("a", "look_up", "ask", "policy")]),
+                    logs(&[next.decision("a", "look_up", "allow", "human")]),
+                    traces(&[next.tool("a", "look_up", json!({})), next.root()]),
+                ]
+            }
+            // Somebody who knows the model's answer alone has an opinion about it.
+            7 => vec![traces(&[self.chat(&["a"]), look("a"), self.root()]), logs(&[self.opinion()])],
             // A neighbour that is no span.
             _ => vec![traces(&[look("a"), json!({ "traceId": self.trace, "spanId": "00" })]), traces(&[self.root()])],
         }
@@ -139,7 +163,7 @@ impl Story {
         };
         let output = json!([{ "role": "assistant", "parts": calls.iter().map(part).collect::<Vec<_>>() }]);
         let fields = json!({
-            "gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.response.id": format!("r{}", self.number),
+            "gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.response.id": self.response(),
             "gen_ai.input.messages": input.to_string(), "gen_ai.output.messages": output.to_string(),
         });
         self.span("c", Some("0"), fields)
@@ -184,6 +208,21 @@ impl Story {
         self.log("gen_ai.evaluation.result", id, fields)
     }
 
+    fn opinion(&self) -> Value {
+        let fields = json!({
+            "gen_ai.evaluation.name": "intent_alignment", "gen_ai.evaluation.score.label": "pass",
+            "gen_ai.response.id": self.response(),
+        });
+        json!({
+            "timeUnixNano": (self.at.0 + 6_000).to_string(), "eventName": "gen_ai.evaluation.result",
+            "attributes": attributes(&fields),
+        })
+    }
+
+    fn response(&self) -> String {
+        format!("r{}-{}", self.number, self.turn)
+    }
+
     /// An event, written in a span.
     fn log(&self, event: &str, span: &str, fields: Value) -> Value {
         json!({
@@ -193,7 +232,8 @@ impl Story {
     }
 
     fn span(&self, id: &str, parent: Option<&str>, mut fields: Value) -> Value {
-        extend(&mut fields, json!({ "gen_ai.agent.name": self.agent() }));
+        let conversation = format!("c{}", self.number);
+        extend(&mut fields, json!({ "gen_ai.agent.name": self.agent(), "gen_ai.conversation.id": conversation }));
         let mut span = json!({
             "traceId": self.trace, "spanId": self.id(id), "name": id, "kind": 1,
             "startTimeUnixNano": self.at.0.to_string(), "endTimeUnixNano": (self.at.0 + 1_000).to_string(),
@@ -206,7 +246,7 @@ impl Story {
     }
 
     fn id(&self, id: &str) -> String {
-        format!("{:08x}{:08x}", self.number, id.bytes().fold(1_u32, |hash, byte| hash * 31 + u32::from(byte)))
+        format!("{:08x}{:08x}", self.number, id.bytes().fold(1 + self.turn, |hash, byte| hash * 31 + u32::from(byte)))
     }
 }
 
@@ -293,7 +333,12 @@ pub async fn client(stage: Arc<Stage>, form: Form, mut random: Random) {
     let mut sender = Sender::new(form);
     while !stage.over.load(Ordering::Acquire) {
         let story = Story::new(stage.stories.fetch_add(1, Ordering::AcqRel));
-        for request in story.requests() {
+        let mut requests = story.requests();
+        // Exporters of one turn need not agree on an order.
+        if random.below(4) == 0 {
+            random.shuffle(&mut requests);
+        }
+        for request in requests {
             sender.deliver(&stage, &request).await;
             // Exporters are impatient: some send again what was acknowledged.
             if random.below(16) == 0 {
