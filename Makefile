@@ -17,7 +17,7 @@ lint: ## format, lints, documentation: warnings are errors
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --no-deps
 
 bench: ## the paths that cost, measured; see benches/README.md
-	$(CARGO) bench --locked --profile quick --bench paths
+	$(CARGO) bench --locked --bench paths
 
 demo: ## a recorded incident through the real ports, until stopped
 	$(CARGO) run --locked --release -- serve --demo

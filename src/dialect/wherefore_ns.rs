@@ -102,7 +102,8 @@ fn context(source: &Source<'_>, draft: &mut Draft<'_>) {
     }
 }
 
-/// Puts the id into the plan that the span's own dialect has read: as a fact of its own it would be a plan without text.
+/// Puts the id into the plan that the span's own dialect has read: as a fact of its own it would be a plan without
+/// text.
 fn name_plan(step: &str, draft: &mut Draft<'_>) {
     for fact in &mut draft.facts {
         if let What::Plan { id, .. } = &mut fact.what {

@@ -95,7 +95,8 @@ impl Server {
             let fold = Fold::start(journal.clone(), &data.join("store"), &written, settings)?;
             Ok((journal, fold, settings))
         });
-        let (journal, fold, settings) = opened.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let opened = opened.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        let (journal, fold, settings) = opened?;
         let health = Arc::new(Health {
             journal: journal.clone(),
             status: fold.status.clone(),
