@@ -185,7 +185,7 @@ impl Fold<'_> {
             start: evidence.start,
             end: evidence.end,
         };
-        // An agent with a parent elsewhere may be a sub-agent whose caller still runs: only a parentless span ends a turn.
+        // An agent with a parent elsewhere may be a sub-agent whose caller still runs.
         let root = node.parent.is_none();
         let turn = self.turn();
         let is_tool = node.node == Node::Tool;

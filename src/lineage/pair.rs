@@ -15,7 +15,7 @@ use crate::model::{Digest, JoinMethod, Key, Moment, Nanos, Piece, Says, Service,
 use super::read::state_of;
 use super::state::{ActionState, Book, Handle, TurnState};
 
-/// Beyond so many calls without an id, or so many calls at all, the pairs of a turn are unknown (DESIGN §5).
+/// Beyond so many calls without an id, or so many calls at all, the pairs of a turn are unknown.
 const PAIRED: usize = 256;
 const MEMBERS: usize = 10_000;
 /// A call id that stands in more components than this is not an identity.
