@@ -311,20 +311,18 @@ impl Engine {
         for handle in &touched.actions {
             self.relatives_change(*handle, clock + REVISE_AFTER);
         }
+        for handle in &touched.told {
+            if self.accounts.get(handle).is_some_and(|account| account.settled) {
+                self.dues.sooner(Due::Revise(*handle), clock + REVISE_AFTER);
+            }
+        }
         if touched.root {
             self.root_ended(touched.turn, clock + constants.grace);
         }
         for turn in &touched.turns {
-            // A turn that only collects what is said about it has no end of its own to wait for.
-            let collects = TurnAccount { last_seen: clock, closed: true, ..TurnAccount::default() };
-            self.turns.entry(*turn).or_insert(collects).last_seen = clock;
             self.changed.turns.insert(*turn);
+            self.spoken_of(*turn, clock);
             self.shared_changed(*turn, clock + SHARED_AFTER);
-            for handle in self.book.proposed_by(*turn) {
-                if self.accounts.get(&handle).is_some_and(|account| account.settled) {
-                    self.dues.sooner(Due::Revise(handle), clock + REVISE_AFTER);
-                }
-            }
         }
         if may_prove_execution(evidence) {
             for handle in &touched.actions {
@@ -411,6 +409,15 @@ impl Engine {
             {
                 self.dues.sooner(Due::Settle(handle), at);
             }
+        }
+    }
+
+    /// A turn that others speak of has books too, although it may never have evidence of its own.
+    fn spoken_of(&mut self, turn: TurnId, clock: Nanos) {
+        let account = self.turns.entry(turn).or_default();
+        account.last_seen = clock;
+        if !account.closed && self.dues.get(Due::Close(turn)).is_none() {
+            self.dues.set(Due::Close(turn), clock + self.constants().idle);
         }
     }
 

@@ -13,6 +13,7 @@ use crate::model::{
 use crate::model::{CallSays, Pseudo};
 
 use super::messages::{self, Cursor};
+use super::pair::REPEATED;
 use super::state::{About, ActionState, Attached, Book, Handle, Ranked, TurnState};
 
 /// How far up a span tree is walked for an ancestor.
@@ -33,6 +34,8 @@ pub struct Touched {
     pub actions: BTreeSet<Handle>,
     /// Turns whose shared facts changed: their settled actions are read again.
     pub turns: BTreeSet<TurnId>,
+    /// Components of which something was said elsewhere: settled ones are read again.
+    pub told: BTreeSet<Handle>,
     /// Components that turned out to be one: (kept, gone).
     pub merged: Vec<(Handle, Handle)>,
     /// The turn's root has ended.
@@ -522,14 +525,7 @@ impl Fold<'_> {
             turn.delegations.insert(to.clone());
             bound(&mut turn.delegations);
         }
-        let proposed_by = match &says {
-            Says::Call(call) => call.response_id.as_ref().map(|id| turn_of_response(&evidence.tenant, id)),
-            _ => None,
-        };
         let kept = self.piece(provenance, &keys, read_at, says);
-        if let (Some(turn), Some(handle)) = (proposed_by, self.handle_of(&keys[0])) {
-            self.book.by_response.entry(turn).or_default().insert(handle);
-        }
         if kept {
             for text in [&call.arguments, &call.result]
                 .into_iter()
@@ -616,9 +612,17 @@ impl Fold<'_> {
                 About::Response(response.clone()),
                 boxed.clone(),
             );
+            self.tell(response);
         }
         let about = self.evidence.span.map_or(About::Turn, About::Span);
         self.attach(self.turn, about, boxed);
+    }
+
+    /// What a response proposed is told that something was said about it.
+    fn tell(&mut self, response: &Arc<str>) {
+        let proposed = self.book.by_response.get(&(self.evidence.tenant.clone(), response.clone()));
+        let proposed = proposed.filter(|proposed| proposed.len() <= REPEATED);
+        self.touched.told.extend(proposed.into_iter().flatten());
     }
 
     fn attach(&mut self, turn: TurnId, about: About, what: Attached) {
@@ -663,15 +667,19 @@ impl Fold<'_> {
             .actions
             .get_mut(&handle)
             .expect("`component` put it there");
+        let proposed_by: Vec<Arc<str>> = match &piece.says {
+            Says::Call(call) if call.moment == Moment::Proposed => call.response_id.iter().cloned().collect(),
+            _ => Vec::new(),
+        };
         let kept = action.keep(piece);
         if kept {
             self.touched.actions.insert(handle);
+            for response in proposed_by {
+                let response = (evidence.tenant.clone(), response);
+                self.book.by_response.entry(response).or_default().insert(handle);
+            }
         }
         kept
-    }
-
-    fn handle_of(&self, key: &Key) -> Option<Handle> {
-        self.book.by_key.get(&(self.evidence.tenant.clone(), key.clone())).copied()
     }
 
     /// The component that holds these keys: made, found, or merged of several.
@@ -744,6 +752,11 @@ impl Fold<'_> {
                 turn.idless.remove(&gone);
             }
         }
+        for response in lost.responses() {
+            let group = self.book.by_response.entry((lost.tenant.clone(), response.clone())).or_default();
+            group.remove(&gone);
+            group.insert(kept);
+        }
         for key in &lost.keys {
             self.book.by_key.insert((lost.tenant.clone(), key.clone()), kept);
             if let Key::Call(_, id) = key {
@@ -752,11 +765,6 @@ impl Fold<'_> {
                 group.remove(&gone);
                 group.insert(kept);
             }
-        }
-        for turn in lost.responses() {
-            let group = self.book.by_response.entry(turn).or_default();
-            group.remove(&gone);
-            group.insert(kept);
         }
         let action = self
             .book
