@@ -1,5 +1,5 @@
 //! Types generated from `proto/`: OTLP as published, and the records that wherefore keeps.
-#![allow(missing_docs, clippy::all, reason = "generated code")]
+#![allow(missing_docs, clippy::all, rustdoc::all, reason = "generated code")]
 
 pub mod opentelemetry {
     pub mod proto {

@@ -29,24 +29,23 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
 
-use crate::catalogue::Sample;
 use crate::explain;
-use crate::export::{self, exposition};
 use crate::model::{Action, Lineage, Tenant};
 use crate::net::Tokens;
 
 pub use filter::{Filter, From, Page, after, in_store};
-pub use stored::{lineages, neighbour, page};
 pub use problem::Problem;
+pub use stored::{lineages, neighbour, page};
 
 type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send>>;
+type Expose = Arc<dyn Fn(Option<&str>, Option<&Tenant>) -> Option<(&'static str, String)> + Send + Sync>;
 type Ask<Q, T> = Arc<dyn Fn(Q) -> Pending<T> + Send + Sync>;
 
 /// Who answers. The pipeline connects it to the engine and the store.
 #[derive(Clone)]
 pub struct Answers {
-    /// Every series of the process, or `None` until the fold has caught up.
-    pub samples: Arc<dyn Fn() -> Option<Vec<Sample>> + Send + Sync>,
+    /// The exposition for an `Accept` header and a tenant, with its content type; `None` until the fold has caught up.
+    pub exposition: Expose,
     /// Whether ingest and judging work.
     pub readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
     /// The lineages of an alias.
@@ -80,9 +79,7 @@ struct App {
 /// The routes of the query listener.
 pub fn router(answers: Answers, tokens: Tokens) -> Router {
     let app = App { answers, tokens: Arc::new(tokens) };
-    let open = Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready));
+    let open = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready));
     Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))
@@ -126,14 +123,12 @@ async fn ready(State(app): State<App>) -> Response {
     (status, axum::Json(readiness)).into_response()
 }
 
-async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
-    let Some(samples) = (app.answers.samples)() else {
-        return Problem::unavailable("counters are still being replayed from the journal").into_response();
-    };
+async fn metrics(State(app): State<App>, seen: axum::Extension<Seen>, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    let format = export::negotiate(accept);
-    let text = exposition(&samples, format);
-    ([(header::CONTENT_TYPE, format.content_type())], text).into_response()
+    match (app.answers.exposition)(accept, seen.0.0.as_ref()) {
+        Some((content_type, text)) => ([(header::CONTENT_TYPE, content_type)], text).into_response(),
+        None => Problem::unavailable("counters are still being replayed from the journal").into_response(),
+    }
 }
 
 async fn actions(

@@ -1,14 +1,17 @@
 //! Answers from the store alone: what a server adds to, and all there is without one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{Action, Lineage, Neighbour, Text, Turn};
+use crate::model::{Action, Lineage, Neighbour, Text, Turn, TurnId};
 use crate::store::{Reader, StoreError};
 
 use super::filter::{Filter, From, Page, in_store};
 
 /// How many neighbours a lineage shows.
 const NEIGHBOURS: usize = 200;
+/// How many lineages one alias may resolve to.
+const LINEAGES: usize = 200;
 /// How many pages of the store are read to fill one answer.
 const ROUNDS: usize = 20;
 
@@ -17,17 +20,19 @@ const ROUNDS: usize = 20;
 /// # Errors
 /// When the store cannot be read.
 pub fn lineages(reader: &Reader, alias: &str) -> Result<Vec<Lineage>, StoreError> {
+    let mut turns: BTreeMap<TurnId, (Turn, Vec<Action>)> = BTreeMap::new();
     let mut found = Vec::new();
-    for action in reader.lookup(alias)? {
-        if action.marks.merged {
-            continue;
+    for action in reader.lookup(alias)?.into_iter().filter(|action| !action.marks.merged).take(LINEAGES) {
+        let id = action.turn;
+        if !turns.contains_key(&id) {
+            // A turn has a row once it is closed; until then its actions stand alone.
+            let turn = reader.turn(id)?.unwrap_or_else(|| Turn::unseen(id, action.tenant.clone()));
+            turns.insert(id, (turn, reader.lookup(&id.to_string())?));
         }
-        // A turn has a row once it is closed; until then its actions stand alone.
-        let turn = reader.turn(action.turn)?.unwrap_or_else(|| Turn::unseen(action.turn, action.tenant.clone()));
-        let others = reader.lookup(&action.turn.to_string())?;
+        let (turn, others) = &turns[&id];
         let others = others.iter().filter(|other| other.id != action.id && !other.marks.merged);
         let neighbours = others.take(NEIGHBOURS).map(neighbour).collect();
-        found.push(Lineage { action, turn, neighbours, settled: true });
+        found.push(Lineage { action, turn: turn.clone(), neighbours, settled: true });
     }
     Ok(found)
 }

@@ -121,7 +121,7 @@ catalogue! {
 
     // The journal, the fold, the store.
     JournalFrames = Counter "wherefore_journal_frames" [""] ()
-        "Frames synced";
+        "Frames synced since the journal began";
     JournalBytes = Gauge "wherefore_journal_bytes" ["bytes"] ()
         "Bytes of journal on disk";
     JournalSyncSeconds = Histogram "wherefore_journal_sync_seconds" ["seconds"] ()
@@ -149,6 +149,12 @@ catalogue! {
     Poisoned = Gauge "wherefore_journal_poisoned" [""] ()
         "1 when the journal refuses to write after a failed write";
 
+    PartitionsRetired = Counter "wherefore_partitions_retired" [""] ()
+        "Partitions of the store unlinked since the start, for age or for room";
+    Connections = Gauge "wherefore_connections" [""] ("listener")
+        "Connections open";
+    ConnectionsAccepted = Counter "wherefore_connections_accepted" [""] ("listener")
+        "Connections accepted since the start";
     BuildInfo = Info "wherefore_build" [""] ("version")
         "The binary";
     StartTime = Gauge "wherefore_start_timestamp_seconds" ["seconds"] ()
@@ -161,6 +167,16 @@ impl Metric {
     pub fn series(self) -> String {
         let def = self.def();
         format!("{}{}", def.name, def.kind.suffix())
+    }
+}
+
+impl Metric {
+    /// Whether it counts what this process saw since it started. Nothing on the disk remembers it, so it begins at 0
+    /// with the process; every other counter goes on where it was.
+    pub fn begins_with_process(self) -> bool {
+        use Metric::*;
+        let received = matches!(self, ReceivedRequests | ReceivedRecords | ReceivedBytes | RejectedRecords);
+        received || matches!(self, RefusedRequests | AckSeconds | JournalSyncSeconds)
     }
 }
 

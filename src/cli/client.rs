@@ -30,6 +30,9 @@ pub(super) fn get(server: &str, token: Option<&str>, path: &str) -> Result<Answe
         .build()
         .map_err(|error| Failed::from_error("cannot start a client", &error))?;
     let server = server.trim_end_matches('/');
+    if !server.starts_with("http://") {
+        return Err(Failed::usage(format!("`{server}` does not begin with `http://`; other schemes are not spoken")));
+    }
     runtime.block_on(async {
         let mut request = Request::get(format!("{server}{path}"));
         if let Some(token) = token {

@@ -3,6 +3,7 @@
 mod actions;
 mod check;
 mod client;
+pub mod demo;
 mod replay;
 mod serve;
 mod slo;
@@ -82,7 +83,11 @@ impl Failed {
         let mut message = format!("{attempt}: {error}");
         let mut cause = error.source();
         while let Some(error) = cause {
-            message.push_str(&format!(": {error}"));
+            // Some libraries say their cause themselves.
+            let said = error.to_string();
+            if !message.contains(&said) {
+                message.push_str(&format!(": {said}"));
+            }
             cause = error.source();
         }
         Self::new(message)

@@ -70,7 +70,10 @@ impl Replay {
             totals(&outcome, &mut out)?;
         }
         out.flush()?;
-        Ok(())
+        match faults.len() {
+            0 => Ok(()),
+            count => Err(Failed::new(format!("{count} requests could not be read; the rest was judged"))),
+        }
     }
 
     fn bar(&self) -> ProgressBar {
@@ -98,7 +101,7 @@ impl Replay {
             }
         };
         if is_protobuf(path) {
-            let signal = self.signal_of(path)?;
+            let Some(signal) = self.signal_of(path)? else { return Ok(()) };
             for (index, request) in framing::delimited(bytes).enumerate() {
                 match request {
                     Ok(request) => fold(&format!("request {}", index + 1), signal, Bytes::copy_from_slice(request)),
@@ -134,14 +137,17 @@ impl Replay {
         Ok(())
     }
 
-    fn signal_of(&self, path: &Path) -> Result<Signal, Failed> {
+    /// The signal of a protobuf file: what its name says, else what was typed. `None`: metrics, which have no actions.
+    fn signal_of(&self, path: &Path) -> Result<Option<Signal>, Failed> {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let named = |signal: &Signal| {
-            self.signal.as_deref().map_or_else(|| name.contains(signal.as_str()), |given| given == signal.as_str())
-        };
-        [Signal::Traces, Signal::Logs].into_iter().find(|signal| named(signal)).ok_or_else(|| {
-            Failed::usage(format!("cannot tell whether `{name}` holds traces or logs; say `--signal traces` or `logs`"))
-        })
+        let named = Signal::ALL.into_iter().find(|signal| name.contains(signal.as_str()));
+        let typed = || Signal::ALL.into_iter().find(|signal| self.signal.as_deref() == Some(signal.as_str()));
+        match named.or_else(typed) {
+            Some(signal) => Ok(Some(signal).filter(|signal| *signal != Signal::Metrics)),
+            None => Err(Failed::usage(format!(
+                "cannot tell whether `{name}` holds traces or logs; say `--signal traces` or `--signal logs`"
+            ))),
+        }
     }
 }
 

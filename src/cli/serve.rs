@@ -7,11 +7,15 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Checked};
-use crate::pipeline::Server;
+use crate::api::Page;
+use crate::config::{self, Checked, Config};
+use crate::envelope;
+use crate::net::Tokens;
+use crate::pipeline::{Addresses, Server, wall};
 use crate::telemetry;
 
-use super::{Failed, mistakes};
+use super::client::{Answer, get};
+use super::{Failed, demo, mistakes};
 
 /// How long own traces may take to leave at the end.
 const LAST_TRACES: Duration = Duration::from_secs(3);
@@ -22,6 +26,12 @@ const LAST_TRACES: Duration = Duration::from_secs(3);
 /// keeps its journal and store under `./wherefore-data`.
 #[derive(Debug, clap::Args)]
 pub struct Serve {
+    /// Play a recorded incident: an agent deletes production records during a code freeze and reports success
+    ///
+    /// Sent through the real OTLP port beside ordinary traffic, with short waits, so that all totals are final within
+    /// a minute. Keeps its data in a temporary directory.
+    #[arg(long, conflicts_with_all = ["config", "data", "insecure", "bind"])]
+    demo: bool,
     /// The configuration file; without it `wherefore.yaml` here, if there is one
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -38,13 +48,17 @@ pub struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failed> {
-        let mut checked = config::check(self.config.as_deref(), self.insecure).map_err(|found| mistakes(&found))?;
-        self.override_with_arguments(&mut checked)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|error| Failed::from_error("cannot start", &error))?;
-        runtime.block_on(serve(checked))
+        if self.demo {
+            let stage = Stage::new()?;
+            return runtime.block_on(serve(stage.checked()?, Some(&stage)));
+        }
+        let mut checked = config::check(self.config.as_deref(), self.insecure).map_err(|found| mistakes(&found))?;
+        self.override_with_arguments(&mut checked)?;
+        runtime.block_on(serve(checked, None))
     }
 
     fn override_with_arguments(&self, checked: &mut Checked) -> Result<(), Failed> {
@@ -63,15 +77,95 @@ impl Serve {
     }
 }
 
-async fn serve(checked: Checked) -> Result<(), Failed> {
+async fn serve(checked: Checked, demo: Option<&Stage>) -> Result<(), Failed> {
     let telemetry = telemetry::start(&checked.config.telemetry, &checked.config.listen.all())
         .map_err(|error| Failed::from_error("cannot start logs and traces", &error))?;
     let stop = CancellationToken::new();
     tokio::spawn(stop_at_signal(stop.clone()));
     let server = Server::start(checked).await.map_err(|error| Failed::from_error("cannot start", &error))?;
+    if demo.is_some() {
+        tokio::spawn(tell(server.addresses, stop.clone()));
+    }
     let ended = server.run(stop).await;
     telemetry.shutdown(LAST_TRACES).await;
     ended.map_err(|error| Failed::from_error("stopped", &error))
+}
+
+/// Where the demo plays: a folder of its own that goes when it ends.
+struct Stage {
+    folder: PathBuf,
+}
+
+impl Stage {
+    fn new() -> Result<Self, Failed> {
+        let folder = std::env::temp_dir().join(format!("wherefore-demo-{}-{}", std::process::id(), wall().0));
+        std::fs::create_dir(&folder)
+            .map_err(|error| Failed::new(format!("cannot make `{}`: {error}", folder.display())))?;
+        Ok(Self { folder })
+    }
+
+    /// The demo's own configuration: its envelopes, its tokens, its short waits.
+    fn checked(&self) -> Result<Checked, Failed> {
+        let envelopes = demo::envelopes();
+        let files: Vec<(&str, &str)> = envelopes.iter().map(|(name, text)| (&**name, &**text)).collect();
+        let rules = envelope::parse(&files).map_err(|found| mistakes(&found))?;
+        let tokens = Tokens::parse(demo::tokens()).map_err(|error| Failed::from_error("the demo's tokens", &error))?;
+        let mut config = Config { data: self.folder.clone(), constants: demo::constants(), ..Config::default() };
+        config.telemetry.filter = "warn,wherefore=warn".to_owned();
+        Ok(Checked { config, envelopes, rules, tokens })
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // What cannot be removed is only a temporary directory.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Tells the story on standard output while it is played, and where to look.
+async fn tell(addresses: Addresses, stop: CancellationToken) {
+    let query = addresses.query;
+    say(&format!(
+        "wherefore is listening: OTLP on {} and {}, questions on http://{query}\n\n\
+         A recorded incident is being sent to it now. An operations agent is told that\n\
+         production data is frozen; it deletes 1,206 customers all the same and reports\n\
+         success. Beside it two other agents do ordinary work. Half a minute, please.\n",
+        addresses.otlp_grpc, addresses.otlp_http
+    ));
+    let now = wall();
+    if let Err(error) = demo::play(addresses.otlp_http, now, now.0).await {
+        say(&Failed::from_error("the demo could not be played", &error).message);
+        stop.cancel();
+        return;
+    }
+    let waits = demo::constants();
+    let last = waits.ask.0.max(waits.idle.0 + waits.check_within.0);
+    tokio::time::sleep(Duration::from_nanos(last) + Duration::from_secs(3)).await;
+    let found = tokio::task::spawn_blocking(move || forbidden(&format!("http://{query}"))).await;
+    let id = found.ok().flatten().unwrap_or_else(|| "ID".to_owned());
+    say(&format!(
+        "All totals are final. In another terminal:\n\n\
+         \x20 wherefore why {id}\n\
+         \x20 wherefore actions --agent ops-agent\n\
+         \x20 curl -s http://{query}/metrics | grep wherefore_sli_events_total\n\n\
+         (with cargo: `cargo run --release -- why {id}`)\n\
+         Ctrl-C ends the demo and removes its data.\n"
+    ));
+}
+
+/// The id of the call that must not have happened.
+fn forbidden(server: &str) -> Option<String> {
+    let Ok(Answer::Body(body)) = get(server, None, "/api/v1/actions?finding=open&severity=page&limit=1") else {
+        return None;
+    };
+    let page: Page = serde_json::from_slice(&body).ok()?;
+    Some(page.actions.first()?.id.to_string())
+}
+
+fn say(text: &str) {
+    // The demo goes on when nobody reads.
+    let _ = writeln!(io::stdout(), "{text}");
 }
 
 /// Ctrl-C or SIGTERM ends the program in order; a second one ends it at once, which the journal survives.

@@ -14,10 +14,12 @@
 //! data: wherefore-data             # journal and store
 //! disk: 10GiB                      # or a share of its disk, `10%`; both by default, whichever is less
 //! memory: 512MiB                   # of open turns and actions
+//! checkpoint: { every: 30s, bytes: 64MiB }   # what a restart folds again at most: time, or journal
 //! limits: { request: 16MiB, decompressed: 64MiB, in_flight: 256MiB, body_time: 30s, connections: 1024, drain: 10s }
 //! times: { grace: 15s, idle: 10m, ask: 24h, live_lateness: 10m, horizon: 48h, patches: 7d, epoch: 24h,
 //!          check_within: 10m }
 //! envelopes: envelopes             # a folder of *.yaml, or a list of files
+//! redact: { "user.email": drop, "*.password": digest }     # keep, digest or drop by key; the first that fits decides
 //! logs: { format: text, filter: info }
 //! traces: { endpoint: http://collector:4317, ratio: 1 }    # own traces; none by default
 //! external_url: https://wherefore.example                  # what links in alerts begin with
@@ -30,6 +32,7 @@ mod read;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::model::Constants;
 use crate::net::ServeSettings;
@@ -59,6 +62,8 @@ pub struct Config {
     pub disk: Disk,
     /// Bytes for open turns and actions. 512 MiB: small enough for a sidecar, enough for some 100,000 open actions.
     pub memory: u64,
+    /// When the fold's state is written to the store.
+    pub checkpoint: Checkpoint,
     /// What of a request never reaches the disk. Nothing by default.
     pub redact: redact::Policy,
     /// How much a sender may send at once.
@@ -101,6 +106,22 @@ impl Listen {
     /// Every address.
     pub fn all(&self) -> [SocketAddr; 3] {
         [self.otlp_grpc, self.otlp_http, self.query]
+    }
+}
+
+/// A checkpoint is due after so much time or journal, whichever is first: what a restart folds again at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Since the last one.
+    pub every: Duration,
+    /// Bytes of bodies folded since the last one.
+    pub bytes: u64,
+}
+
+impl Default for Checkpoint {
+    /// 64 MiB are folded again within a second or two; 30 s keep the same bound on a quiet journal.
+    fn default() -> Self {
+        Self { every: Duration::from_secs(30), bytes: 64 << 20 }
     }
 }
 
@@ -150,6 +171,7 @@ impl Default for Config {
             data: PathBuf::from("wherefore-data"),
             disk: Disk::default(),
             memory: 512 << 20,
+            checkpoint: Checkpoint::default(),
             redact: redact::Policy::default(),
             limits: Limits::default(),
             serve: ServeSettings::default(),

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Config, Disk, Envelopes, Listen, Mistake};
+use super::{Checkpoint, Config, Disk, Envelopes, Listen, Mistake};
 use crate::model::{Constants, Severity, Sli};
 use crate::net::ServeSettings;
 use crate::otlp::Limits;
+use crate::redact::{Class, Policy};
 use crate::slo::Objective;
 use crate::telemetry::{LogFormat, Settings, TraceSettings};
 use crate::values::document::{Kind, Node, Page, Table};
@@ -19,6 +20,8 @@ const CONFIG: &[&str] = &[
     "data",
     "disk",
     "memory",
+    "redact",
+    "checkpoint",
     "limits",
     "times",
     "envelopes",
@@ -56,6 +59,8 @@ fn sections(page: &mut Page, node: &Node, folder: &Path) -> Option<Config> {
     set(&mut config.data, page.maybe(table, "data", path));
     set(&mut config.disk, page.maybe(table, "disk", disk));
     set(&mut config.memory, page.maybe(table, "memory", Page::size));
+    set(&mut config.redact, page.maybe(table, "redact", redaction));
+    set(&mut config.checkpoint, page.maybe(table, "checkpoint", checkpoint));
     if let Some((limits, serve)) = page.maybe(table, "limits", limits) {
         (config.limits, config.serve) = (limits, serve);
     }
@@ -106,6 +111,14 @@ fn disk(page: &mut Page, node: &Node) -> Option<Disk> {
         Kind::Text(text) if text.ends_with('%') => Some(Disk { bytes: u64::MAX, share: share(page, node)? }),
         _ => Some(Disk { bytes: page.size(node)?, share: 1.0 }),
     }
+}
+
+fn checkpoint(page: &mut Page, node: &Node) -> Option<Checkpoint> {
+    let table = page.table(node, "`checkpoint`", &["every", "bytes"])?;
+    let mut checkpoint = Checkpoint::default();
+    set(&mut checkpoint.every, page.maybe(table, "every", duration));
+    set(&mut checkpoint.bytes, page.maybe(table, "bytes", Page::size));
+    Some(checkpoint)
 }
 
 fn limits(page: &mut Page, node: &Node) -> Option<(Limits, ServeSettings)> {
@@ -233,6 +246,17 @@ fn share(page: &mut Page, node: &Node) -> Option<f64> {
     };
     let share = share.filter(|share| *share > 0.0 && *share <= 1.0);
     share.or_else(|| page.expected(node, "a share above 0 and up to 1, such as `0.995` or `99.5%`"))
+}
+
+/// Key patterns in the order written; the first that fits a key decides.
+fn redaction(page: &mut Page, node: &Node) -> Option<Policy> {
+    let entries = page.entries(node)?;
+    let mut rules = Vec::new();
+    for (key, node) in entries {
+        let class = page.word(node, &["keep", "digest", "drop"], Class::from_word)?;
+        rules.push((key.name.to_string(), class));
+    }
+    Some(Policy::new(rules))
 }
 
 /// The defaults, with what was typed about some of them.

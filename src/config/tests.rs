@@ -42,6 +42,7 @@ tokens: tokens.yaml
 data: /var/lib/wherefore
 disk: 25%
 memory: 2GiB
+checkpoint: { every: 5s, bytes: 1MiB }
 limits: { request: 1MiB, decompressed: 8MiB, in_flight: 32MiB, body_time: 5s, connections: 64, drain: 500ms }
 times: { grace: 1s, idle: 2m, ask: 3h, live_lateness: 4m, horizon: 5h, patches: 6d, epoch: 7h, check_within: 8m }
 envelopes: [one.yaml, /two.yaml]
@@ -58,6 +59,7 @@ objectives:
     assert_eq!((config.listen.query.port(), config.listen.insecure), (0, true));
     assert_eq!(config.tokens.as_deref(), Some(Path::new("/etc/wherefore/tokens.yaml")));
     assert_eq!(config.data, Path::new("/var/lib/wherefore"));
+    assert_eq!(config.checkpoint, Checkpoint { every: Duration::from_secs(5), bytes: 1 << 20 });
     assert_eq!((config.disk.budget(100), config.memory), (25, 2 << 30));
     assert_eq!(
         (config.limits.request, config.limits.decompressed, config.limits.in_flight),

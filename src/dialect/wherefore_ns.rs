@@ -19,9 +19,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{
-    By, Call, Containment, Decision, Effect, GrantScope, Known, Node, Outcome, Phase, Provenance, What,
-};
+use crate::model::{By, Call, Containment, Decision, Effect, GrantScope, Node, Outcome, Phase, Provenance, What};
 use crate::values;
 use crate::wire::AnyValue;
 
@@ -100,7 +98,16 @@ fn context(source: &Source<'_>, draft: &mut Draft<'_>) {
         explicit(draft, What::Context { ids, withheld: false });
     }
     if let (Node::Plan, Some(step)) = (draft.node, text(source, "wherefore.plan.step")) {
-        explicit(draft, What::Plan { id: Some(step.into()), text: Known::ABSENT });
+        name_plan(step, draft);
+    }
+}
+
+/// Puts the id into the plan that the span's own dialect has read: as a fact of its own it would be a plan without text.
+fn name_plan(step: &str, draft: &mut Draft<'_>) {
+    for fact in &mut draft.facts {
+        if let What::Plan { id, .. } = &mut fact.what {
+            *id = Some(step.into());
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Dues {
     in_order: BTreeSet<(Nanos, Due)>,
     at: BTreeMap<Due, Nanos>,
     changed: BTreeSet<Due>,
+    /// Turns to close, actions to settle.
+    open: (usize, usize),
 }
 
 impl Dues {
@@ -46,9 +48,21 @@ impl Dues {
                 return;
             }
             self.in_order.remove(&(old, due));
+        } else {
+            self.count(due, true);
         }
         self.in_order.insert((at, due));
         self.changed.insert(due);
+    }
+
+    /// Keeps the number of open turns and actions.
+    fn count(&mut self, due: Due, up: bool) {
+        let slot = match due {
+            Due::Close(_) => &mut self.open.0,
+            Due::Settle(_) => &mut self.open.1,
+            Due::Check(_) | Due::Revise(_) => return,
+        };
+        *slot = if up { *slot + 1 } else { slot.saturating_sub(1) };
     }
 
     /// Sets a deadline unless there is an earlier one.
@@ -62,6 +76,7 @@ impl Dues {
     pub fn cancel(&mut self, due: Due) {
         if let Some(old) = self.at.remove(&due) {
             self.in_order.remove(&(old, due));
+            self.count(due, false);
             self.changed.insert(due);
         }
     }
@@ -91,9 +106,9 @@ impl Dues {
             .map(|(_, due)| *due)
     }
 
-    /// Those of a kind, for the gauges.
-    pub fn count(&self, kind: impl Fn(&Due) -> bool) -> usize {
-        self.at.keys().filter(|due| kind(due)).count()
+    /// Turns that are not closed, and actions that are not settled.
+    pub fn open(&self) -> (usize, usize) {
+        self.open
     }
 
     /// Counts these as changed again: they could not be written.

@@ -21,7 +21,7 @@ mod dues;
 mod publish;
 mod rows;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::catalogue::{Metric, Sample, SampleValue};
@@ -30,10 +30,10 @@ use crate::envelope::Rules;
 use crate::judge;
 use crate::lineage::{self, Book, Handle};
 use crate::model::{
-    Action, ActionId, Body, Constants, Digest, Evidence, Finding, Moment, Nanos, Node, Span,
+    Action, ActionId, Body, Constants, Digest, Evidence, Finding, Moment, Nanos, Node, Sli, Span,
     Tenant, Turn, TurnId, What,
 };
-use crate::sli::{Counters, Ledger};
+use crate::sli::{Cell, Counters, Ledger};
 use crate::values;
 
 pub use account::{Account, TurnAccount, Want};
@@ -54,11 +54,13 @@ const SLOW_CLOCK: Span = Span::minutes(5);
 const REVISE_AFTER: Span = Span::seconds(1);
 /// How long changes of what a turn shares are gathered before its settled actions are read again.
 const SHARED_AFTER: Span = Span::seconds(30);
+/// How many sources' clocks are watched at once.
+const SOURCES: usize = 500;
 /// Slices and slots are tidied at most this often.
 const TIDY_EVERY: Span = Span::hours(1);
 
 /// What the engine judges with. A value of the journal: a replay judges with what was in force.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Configuration {
     /// The envelopes.
     pub rules: Arc<Rules>,
@@ -70,15 +72,6 @@ impl Configuration {
     /// Digest of what it means.
     pub fn digest(&self) -> Digest {
         values::digest_bytes(format!("{}\n{:?}", self.rules.digest(), self.constants).as_bytes())
-    }
-}
-
-impl Default for Configuration {
-    fn default() -> Self {
-        Self {
-            rules: Arc::default(),
-            constants: Constants::default(),
-        }
     }
 }
 
@@ -191,6 +184,7 @@ impl Engine {
         if now.since(self.tidied) >= TIDY_EVERY {
             self.tidied = now;
             self.counters.tidy(now);
+            self.introduced.clear();
             self.incidents.tidy(now);
             let horizon = self.configuration().1.constants.horizon;
             self.ledger.forget(now - Span(horizon.0.saturating_mul(2)));
@@ -210,7 +204,7 @@ impl Engine {
     }
 
     /// The engine's clock: the journal's without downtime.
-    fn clock(&self) -> Nanos {
+    pub fn clock(&self) -> Nanos {
         self.now - self.held
     }
 
@@ -360,11 +354,11 @@ impl Engine {
         }
         if evidence.end > now {
             let lead = evidence.end.since(now).as_seconds();
-            let slot = self
-                .skew
-                .entry((evidence.tenant.clone(), evidence.service.name.clone()))
-                .or_default();
-            *slot = slot.max(lead);
+            let source = (evidence.tenant.clone(), evidence.service.name.clone());
+            if self.skew.len() < SOURCES || self.skew.contains_key(&source) {
+                let slot = self.skew.entry(source).or_default();
+                *slot = slot.max(lead);
+            }
         }
         let agent = evidence.facts.iter().find_map(|fact| match &fact.what {
             What::Agent { name, .. } => Some(name),
@@ -506,16 +500,17 @@ impl Engine {
             value: SampleValue::Gauge(value),
         };
         let mut samples = self.counters.samples();
+        // The ledger knows the real agent; its series share the budget of the others.
+        let mut totals: BTreeMap<(Tenant, Sli, Arc<str>), Cell> = BTreeMap::new();
         for ((tenant, sli, agent), cell) in self.ledger.totals(Nanos(0)) {
+            let agent = self.counters.shown_agent(&tenant, &agent);
+            totals.entry((tenant, sli, agent)).or_default().add(&cell);
+        }
+        for ((tenant, sli, agent), cell) in totals {
             let tenant: Arc<str> = tenant.as_str().into();
             let labels = vec![tenant.clone(), sli.as_str().into(), agent.clone()];
             for value in crate::model::Value::ALL {
-                let labels = vec![
-                    tenant.clone(),
-                    sli.as_str().into(),
-                    agent.clone(),
-                    value.as_str().into(),
-                ];
+                let labels = vec![tenant.clone(), sli.as_str().into(), agent.clone(), value.as_str().into()];
                 samples.push(gauge(Metric::LedgerEvents, labels, cell.get(*value) as f64));
             }
             if cell.total() > 0 {
@@ -537,10 +532,9 @@ impl Engine {
                 *lead,
             ));
         }
-        let open = self.dues.count(|due| matches!(due, Due::Settle(_)));
-        samples.push(gauge(Metric::OpenActions, vec![], open as f64));
-        let open = self.dues.count(|due| matches!(due, Due::Close(_)));
-        samples.push(gauge(Metric::OpenTurns, vec![], open as f64));
+        let (turns, actions) = self.dues.open();
+        samples.push(gauge(Metric::OpenActions, vec![], actions as f64));
+        samples.push(gauge(Metric::OpenTurns, vec![], turns as f64));
         let tenants: BTreeSet<&Tenant> = self
             .last_evidence
             .keys()

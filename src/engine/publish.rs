@@ -245,7 +245,9 @@ impl Engine {
                 let books = std::mem::take(former);
                 former.settled = true;
                 former.judged_by = books.judged_by;
-                (former.first_seen, former.last_seen, former.latest) = (books.first_seen, books.last_seen, books.latest);
+                former.first_seen = books.first_seen;
+                former.last_seen = books.last_seen;
+                former.latest = books.latest;
                 former.frozen = books.frozen;
                 if let Some(account) = self.accounts.get_mut(&handle) {
                     account.revision = books.revision;

@@ -267,31 +267,44 @@ impl Engine {
         if held <= budget {
             return 0;
         }
-        let mut oldest: Vec<(Nanos, TurnId)> = self
-            .turns
-            .iter()
-            .map(|(turn, account)| (account.last_seen, *turn))
-            .collect();
-        oldest.sort_unstable();
         let mut gone = 0;
-        for (_, turn) in oldest {
+        for (_, turn) in self.oldest_first() {
             if held <= budget {
                 break;
             }
-            if self.changed.turns.contains(&turn) {
-                continue;
-            }
-            let weight = self.book.weight_of(turn);
-            for handle in self.book.take_out(turn) {
-                if let Some(id) = self.accounts.remove(&handle).and_then(|account| account.id) {
-                    self.by_id.remove(&id);
-                }
-            }
-            self.turns.remove(&turn);
-            held = held.saturating_sub(weight);
-            gone += 1;
+            held = held.saturating_sub(self.book.weight_of(turn));
+            gone += usize::from(self.let_go(turn));
         }
         gone
+    }
+
+    /// Lets every turn go that was last touched before a time: the store deletes its rows, and must not be asked for a
+    /// part of them later. Only right after a checkpoint.
+    pub fn forget(&mut self, before: Nanos) -> usize {
+        let old: Vec<TurnId> =
+            self.oldest_first().into_iter().take_while(|(seen, _)| *seen < before).map(|(_, turn)| turn).collect();
+        old.into_iter().filter(|turn| self.let_go(*turn)).count()
+    }
+
+    fn oldest_first(&self) -> Vec<(Nanos, TurnId)> {
+        let mut turns: Vec<(Nanos, TurnId)> =
+            self.turns.iter().map(|(turn, account)| (account.last_seen + self.held, *turn)).collect();
+        turns.sort_unstable();
+        turns
+    }
+
+    /// Takes a turn out of memory unless it has changes that no checkpoint has written.
+    fn let_go(&mut self, turn: TurnId) -> bool {
+        if self.changed.turns.contains(&turn) {
+            return false;
+        }
+        for handle in self.book.take_out(turn) {
+            if let Some(id) = self.accounts.remove(&handle).and_then(|account| account.id) {
+                self.by_id.remove(&id);
+            }
+        }
+        self.turns.remove(&turn);
+        true
     }
 
     /// Finds components by any alias: an action id, `trace/span`, a trace id, a call id, a key as printed.
@@ -318,6 +331,16 @@ impl Engine {
         let mut record = self.book.turn_state(turn)?.record(account.closed);
         record.revision = account.revision;
         Some(record)
+    }
+
+    /// Open actions whose rows are not in memory, those that settle next first, at most so many: a question about open
+    /// actions wants them.
+    pub fn open_elsewhere(&self, most: usize) -> BTreeSet<Want> {
+        let settling = self.dues.until(Nanos(u64::MAX)).filter_map(|due| match due {
+            Due::Settle(handle) => Some(handle),
+            Due::Close(_) | Due::Check(_) | Due::Revise(_) => None,
+        });
+        settling.filter(|handle| self.book.action_state(*handle).is_none()).take(most).map(Want::Handle).collect()
     }
 
     /// The components of a turn.

@@ -219,7 +219,8 @@ proptest! {
         lineage.action.agent = Known::Value((of(2), Some(of(3))));
         lineage.action.arguments = Known::Value(value(4));
         lineage.action.state = State::Executed(Execution::Failed(of(5)));
-        lineage.action.decisions = vec![Decision { at: crate::model::Nanos(second), raw: of(6), ..decision(Outcome::Deny, By::Hook) }];
+        let denied = decision(Outcome::Deny, By::Hook);
+        lineage.action.decisions = vec![Decision { at: crate::model::Nanos(second), raw: of(6), ..denied }];
         lineage.action.checks = vec![Check { name: of(7), explanation: Known::Value(value(0)), ..check("", CheckResult::Fail) }];
         lineage.action.start = crate::model::Nanos(second);
         lineage.turn.intent = Known::Value(shared(1, value(5)));

@@ -190,6 +190,11 @@ impl Journal {
         self.shared.feeds.synced()
     }
 
+    /// The wall clock that frames are stamped with, as of now.
+    pub fn clock(&self) -> Nanos {
+        (self.shared.options.clock)()
+    }
+
     /// Every synced frame after the given sequence, once and in order, now and as they come. Up to `capacity_bytes`
     /// are kept in memory for a follower that is late; beyond that it reads the files. The writer never waits for it.
     pub fn subscribe(&self, after: u64, capacity_bytes: usize) -> Follower {

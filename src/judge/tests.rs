@@ -839,7 +839,9 @@ proptest! {
     }
 
     #[test]
-    fn guesses_change_no_verdict(mut action in actions(), mut turn in turns(), check in checks(), decision in decisions()) {
+    fn guesses_change_no_verdict(
+        mut action in actions(), mut turn in turns(), check in checks(), decision in decisions(),
+    ) {
         let before = judge(&Context { rules: &strict(), turn: &turn }, &action);
         action.checks.push(Check { witness: inferred(Role::Evaluator), ..check });
         let guess = Decision { witness: inferred(Role::HumanChannel), ..decision };
@@ -862,17 +864,22 @@ proptest! {
     }
 
     #[test]
-    fn losing_a_good_word_never_makes_good(mut action in actions(), turn in turns(), which in any::<prop::sample::Index>()) {
+    fn losing_a_good_word_never_makes_good(
+        mut action in actions(), turn in turns(), which in any::<prop::sample::Index>(),
+    ) {
         let rules = strict();
         let before = value(Sli::OutcomeValidation, &rules, &action, &turn);
-        let passes: Vec<usize> = (0..action.checks.len()).filter(|i| action.checks[*i].result != CheckResult::Fail).collect();
+        let passes = |i: &usize| action.checks[*i].result != CheckResult::Fail;
+        let passes: Vec<usize> = (0..action.checks.len()).filter(passes).collect();
         prop_assume!(!passes.is_empty() && before != Some(Value::Good));
         action.checks.remove(*which.get(&passes));
         prop_assert_ne!(value(Sli::OutcomeValidation, &rules, &action, &turn), Some(Value::Good));
     }
 
     #[test]
-    fn losing_an_approval_never_makes_intent_good(mut action in actions(), mut turn in turns(), approval in decisions()) {
+    fn losing_an_approval_never_makes_intent_good(
+        mut action in actions(), mut turn in turns(), approval in decisions(),
+    ) {
         let rules = strict();
         // With a plan, a call that is not approved any more may still be in the plan: another rung, another answer.
         turn.plan = Known::ABSENT;

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Action, Key, SpanId, Tenant, TraceId, TurnId};
+use crate::model::{Action, ActionId, Key, SpanId, Tenant, TraceId, TurnId};
 
 use super::fold::turn_of_trace;
 use super::pair::Group;
-use super::read::Reading;
+use super::read::{Reading, action_id};
 use super::state::{ActionState, Book, Handle, TurnState};
 
 /// About how many bytes a component, a piece, a span and an evidence id take in memory.
@@ -57,12 +57,14 @@ impl Book {
         self.next = last;
     }
 
-    /// Components by an alias: `trace/span`, a trace id, a span id, a call id, or a key as printed.
+    /// Components by an alias: `trace/span`, a trace id, a span id, a call id, a key as printed, or the id of an action
+    /// that was not published yet.
     pub fn find(&self, alias: &str) -> BTreeSet<Handle> {
         let mut found = BTreeSet::new();
         let (first, second) = alias.split_once('/').unwrap_or((alias, ""));
         let trace = TraceId::from_hex(first.strip_prefix("span:").unwrap_or(first));
         let span = SpanId::from_hex(if second.is_empty() { first } else { second });
+        let id = ActionId::from_hex(alias);
         for (tenant, id) in self.by_pair.keys().filter(|(_, id)| **id == *alias) {
             found.extend(
                 self.by_pair
@@ -80,7 +82,9 @@ impl Book {
                 (Key::Span(_, s), None, Some(span)) => *s == span,
                 _ => false,
             });
-            if named || action.keys.iter().any(|key| key.to_string() == alias) {
+            // An open action is shown under the id of its smallest key so far, which a smaller one may replace.
+            let shown = |key| id.is_some_and(|id| action_id(&action.tenant, key) == id);
+            if named || action.keys.iter().any(|key| key.to_string() == alias || shown(key)) {
                 found.insert(action.handle);
             }
         }
@@ -106,7 +110,7 @@ impl Book {
         }
         for action in actions {
             for key in &action.keys {
-                self.by_key.insert(key.clone(), action.handle);
+                self.by_key.insert((action.tenant.clone(), key.clone()), action.handle);
                 if let Key::Call(_, id) = key {
                     let pair = (action.tenant.clone(), id.clone());
                     self.by_pair.entry(pair).or_default().insert(action.handle);
@@ -133,7 +137,7 @@ impl Book {
                 continue;
             };
             for key in &action.keys {
-                self.by_key.remove(key);
+                self.by_key.remove(&(action.tenant.clone(), key.clone()));
                 if let Key::Call(_, id) = key {
                     let pair = (action.tenant.clone(), id.clone());
                     if let Some(group) = self.by_pair.get_mut(&pair) {

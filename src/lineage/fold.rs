@@ -1,11 +1,11 @@
 //! Folds one piece of evidence into the book. Touches the turn it stands in and the components it speaks of,
 //! however long the conversation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::model::{
-    Action, Body, Call, Check, Decision, Evidence, EvidenceId, Fact, Key, Known, Messages, Missing,
+    Action, Body, Call, Check, Decision, Evidence, EvidenceId, Fact, Hash, Key, Known, Messages, Missing,
     ModelUse, Moment, Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text,
     TraceId, TurnId, What, Witness,
 };
@@ -188,7 +188,8 @@ impl Fold<'_> {
             start: evidence.start,
             end: evidence.end,
         };
-        let root = node.parent.is_none() || node.remote_parent && node.node == Node::Agent;
+        // An agent with a parent elsewhere may be a sub-agent whose caller still runs: only a parentless span ends a turn.
+        let root = node.parent.is_none();
         let turn = self.turn();
         let is_tool = node.node == Node::Tool;
         let mut changed = is_tool && !turn.tool_spans;
@@ -394,7 +395,6 @@ impl Fold<'_> {
         if changed {
             turn.models.insert(span, used);
         }
-        self.shared(changed);
     }
 
     fn response(&self) -> Option<Arc<str>> {
@@ -411,24 +411,25 @@ impl Fold<'_> {
     fn messages(&mut self, provenance: Provenance, messages: &Messages) {
         let start = self.evidence.start;
         let read_at = messages.json.len() as u64;
-        let cursors = &self.turn().cursors;
-        let known = cursors
-            .iter()
-            .position(|cursor| cursor.suffix(&messages.json, start).is_some());
-        let reading = match known.and_then(|index| cursors[index].suffix(&messages.json, start)) {
-            Some(suffix) => messages::read(suffix, messages.direction, true),
-            None => messages::read(&messages.json, messages.direction, false),
+        let direction = messages.direction;
+        let cursors = self.turn().cursors.iter().enumerate().filter(|(_, cursor)| cursor.direction == direction);
+        let known = cursors.rev().find_map(|(index, cursor)| Some((index, cursor.suffix(&messages.json, start)?)));
+        let reading = match known {
+            Some((_, suffix)) => messages::read(suffix, direction, true),
+            None => messages::read(&messages.json, direction, false),
         };
-        if !reading.idless && !reading.truncated {
-            if let Some(cursor) = Cursor::of(&messages.json, start) {
-                let cursors = &mut self.turn().cursors;
-                if let Some(index) = known {
-                    cursors.remove(index);
-                } else if cursors.len() == CURSORS {
-                    cursors.remove(0);
-                }
-                cursors.push(cursor);
+        let known = known.map(|(index, _)| index);
+        if !reading.idless
+            && !reading.truncated
+            && let Some(cursor) = Cursor::of(&messages.json, direction, start)
+        {
+            let cursors = &mut self.turn().cursors;
+            if let Some(index) = known {
+                cursors.remove(index);
+            } else if cursors.len() == CURSORS {
+                cursors.remove(0);
             }
+            cursors.push(cursor);
         }
         if reading.withheld {
             let changed = !self.turn().withheld;
@@ -441,8 +442,8 @@ impl Fold<'_> {
         if let Some(prompt) = reading.prompt {
             self.prompt(provenance, read_at, prompt, &reading.bodies);
         }
-        let mut seen: Vec<(Arc<str>, crate::model::Hash)> = Vec::new();
-        let mut last = Vec::new();
+        let mut seen = HashMap::new();
+        let mut last = VecDeque::new();
         for call in &reading.calls {
             let kth = call
                 .id
@@ -457,36 +458,16 @@ impl Fold<'_> {
 
     /// The key of a call without an id: its place among the calls of the same tool and digest. An answer without
     /// an id belongs to the oldest call that has none yet.
-    fn kth(
-        &self,
-        call: &Call,
-        seen: &mut Vec<(Arc<str>, crate::model::Hash)>,
-        open: &mut Vec<Key>,
-    ) -> Option<Key> {
-        if matches!(
-            call.moment,
-            Moment::Answered { .. } | Moment::Refused { .. }
-        ) {
-            return (!open.is_empty()).then(|| open.remove(0));
+    fn kth(&self, call: &Call, seen: &mut HashMap<(Arc<str>, Hash), u32>, open: &mut VecDeque<Key>) -> Option<Key> {
+        if matches!(call.moment, Moment::Answered { .. } | Moment::Refused { .. }) {
+            return open.pop_front();
         }
         let tool = call.tool.clone()?;
-        let digest = call
-            .arguments
-            .value()
-            .map(|text| text.digest.bytes)
-            .unwrap_or_default();
-        let k = seen
-            .iter()
-            .filter(|(name, hash)| (name, hash) == (&tool, &digest))
-            .count();
-        seen.push((tool.clone(), digest));
-        let key = Key::Kth(
-            self.turn,
-            tool,
-            digest,
-            u32::try_from(k).unwrap_or(u32::MAX),
-        );
-        open.push(key.clone());
+        let digest = call.arguments.value().map(|text| text.digest.bytes).unwrap_or_default();
+        let next = seen.entry((tool.clone(), digest)).or_insert(0);
+        let key = Key::Kth(self.turn, tool, digest, *next);
+        *next = next.saturating_add(1);
+        open.push_back(key.clone());
         Some(key)
     }
 
@@ -689,7 +670,7 @@ impl Fold<'_> {
     fn component(&mut self, keys: &[Key]) -> Handle {
         let mut found: Option<Handle> = None;
         for key in keys {
-            match (found, self.book.by_key.get(key).copied()) {
+            match (found, self.book.by_key.get(&(self.evidence.tenant.clone(), key.clone())).copied()) {
                 (None, known) => found = known,
                 (Some(kept), Some(other)) if kept != other => found = Some(self.unify(kept, other)),
                 _ => {}
@@ -725,7 +706,7 @@ impl Fold<'_> {
             let pair = (self.evidence.tenant.clone(), id.clone());
             self.book.by_pair.entry(pair).or_default().insert(handle);
         }
-        self.book.by_key.insert(key.clone(), handle);
+        self.book.by_key.insert((self.evidence.tenant.clone(), key.clone()), handle);
         let action = self.book.actions.get_mut(&handle).expect("an owner exists");
         if action.keys.insert(key) {
             self.touched.actions.insert(handle);
@@ -756,7 +737,7 @@ impl Fold<'_> {
             }
         }
         for key in &lost.keys {
-            self.book.by_key.insert(key.clone(), kept);
+            self.book.by_key.insert((lost.tenant.clone(), key.clone()), kept);
             if let Key::Call(_, id) = key {
                 let pair = (lost.tenant.clone(), id.clone());
                 let group = self.book.by_pair.entry(pair).or_default();

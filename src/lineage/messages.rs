@@ -46,6 +46,8 @@ const HISTORY: usize = 32;
 /// A message array that was read whole: a longer one that starts with it needs only its new end.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Cursor {
+    /// Whether it was read or written by the model: the same bytes mean different things.
+    pub direction: Direction,
     /// Start of the record it came from: an extension that claims to be older is read whole.
     pub start: crate::model::Nanos,
     /// Its length without the closing bracket.
@@ -56,9 +58,10 @@ pub(super) struct Cursor {
 
 impl Cursor {
     /// Of an array that ends properly and can be continued.
-    pub fn of(json: &[u8], start: crate::model::Nanos) -> Option<Self> {
+    pub fn of(json: &[u8], direction: Direction, start: crate::model::Nanos) -> Option<Self> {
         let open = trim_end(json).strip_suffix(b"]")?;
         Some(Self {
+            direction,
             start,
             len: open.len(),
             hash: *blake3::hash(open).as_bytes(),

@@ -15,6 +15,9 @@ use crate::model::{Digest, JoinMethod, Key, Moment, Nanos, Piece, Says, Service,
 use super::read::state_of;
 use super::state::{ActionState, Book, Handle, TurnState};
 
+/// Beyond so many calls without an id, or so many calls at all, the pairs of a turn are unknown (DESIGN §5).
+const PAIRED: usize = 256;
+const MEMBERS: usize = 10_000;
 /// A call id that stands in more components than this is not an identity.
 const REPEATED: usize = 64;
 
@@ -82,11 +85,8 @@ impl Book {
             return out;
         };
         for id in call_ids(action) {
-            if let Some(group) = self.by_pair.get(&(action.tenant.clone(), id.clone())) {
-                if group.len() <= REPEATED {
-                    out.extend(group);
-                }
-            }
+            let group = self.by_pair.get(&(action.tenant.clone(), id.clone()));
+            out.extend(group.into_iter().filter(|group| group.len() <= REPEATED).flatten());
         }
         out.extend(
             self.kth_pairs_of(action)
@@ -182,7 +182,10 @@ impl Book {
         let apart = earlier.turns().is_disjoint(&later.turns());
         let shares_id = !earlier.ids().is_disjoint(&later.ids());
         let one_tool = !differ(earlier.tool(), later.tool());
-        let one_call = !matches!((earlier.digest(), later.digest()), (Some(a), Some(b)) if a.agrees_with(&b) != Some(true));
+        let one_call = match (earlier.digest(), later.digest()) {
+            (Some(earlier), Some(later)) => earlier.agrees_with(&later) == Some(true),
+            _ => true,
+        };
         apart && shares_id && one_tool && one_call && self.one_dialogue(earlier, later)
     }
 
@@ -222,7 +225,7 @@ impl Book {
 
     /// The k-th pairs of one tool in one turn: (model's call, tool's span).
     fn kth_pairs(&self, turn: &TurnState, tool: &str) -> Vec<(Handle, Handle)> {
-        if turn.idless.is_empty() {
+        if turn.idless.is_empty() || turn.idless.len() > PAIRED || turn.members.len() > MEMBERS {
             return Vec::new();
         }
         let of_tool = |handle: &&Handle| {
@@ -420,10 +423,10 @@ fn call_ids(action: &ActionState) -> impl Iterator<Item = &Arc<str>> {
 fn tool_of(action: &ActionState) -> Option<Arc<str>> {
     let mut named: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
     for piece in action.pieces.values() {
-        if let Says::Call(call) = &piece.says {
-            if let Some(tool) = &call.tool {
-                *named.entry(tool).or_default() += 1;
-            }
+        if let Says::Call(call) = &piece.says
+            && let Some(tool) = &call.tool
+        {
+            *named.entry(tool).or_default() += 1;
         }
     }
     named

@@ -4,7 +4,7 @@
 //! Book
 //!   turns      TurnId → TurnState      what a turn's actions share, and its span tree
 //!   actions    Handle → ActionState    one connected component of keys, with its own pieces
-//!   by_key     Key    → Handle         union-find's answer: where a key belongs now
+//!   by_key     (tenant, Key) → Handle  union-find's answer: where a key belongs now; joins never cross tenants
 //!   by_pair    (tenant, call id) → Handles   who may be two halves of one action
 //! ```
 //!
@@ -159,7 +159,7 @@ pub struct ActionState {
     pub home: TurnId,
     /// Its keys.
     pub keys: BTreeSet<Key>,
-    /// What its records say, by identity (see [`super::identity`]).
+    /// What its records say, by identity (see `identity` in `fold`).
     pub pieces: BTreeMap<u128, Piece>,
     /// A tool span with an agent's span below it.
     pub delegates: bool,
@@ -183,7 +183,7 @@ impl ActionState {
 pub struct Book {
     pub(super) turns: HashMap<TurnId, TurnState, foldhash::fast::RandomState>,
     pub(super) actions: HashMap<Handle, ActionState, foldhash::fast::RandomState>,
-    pub(super) by_key: HashMap<Key, Handle, foldhash::fast::RandomState>,
+    pub(super) by_key: HashMap<(Tenant, Key), Handle, foldhash::fast::RandomState>,
     pub(super) by_pair: HashMap<(Tenant, Arc<str>), BTreeSet<Handle>, foldhash::fast::RandomState>,
     pub(super) next: Handle,
 }

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::api::{Answers, Filter, From, Page, Problem, after, neighbour, newest_first, page};
-use crate::model::{Action, ActionId, Lineage, Neighbour, Tenant, Turn};
+use crate::catalogue::Sample;
+use crate::export;
+use crate::model::{Action, ActionId, Lineage, Neighbour, Tenant, TurnId};
 use crate::store::{Reader, StoreError};
 
-use super::fold::{Fold, View};
+use super::fold::{Fold, OPEN_LOOKED_AT, View};
 use super::health::Health;
 
-/// How many actions of memory are looked at for one page.
-const LOOKED_AT: usize = 20_000;
 /// How many neighbours a lineage shows.
 const NEIGHBOURS: usize = 200;
 /// How many lineages one alias may resolve to in one answer.
@@ -23,7 +23,12 @@ pub fn answers(fold: &Arc<Fold>, health: &Arc<Health>) -> Answers {
     let (samples, readiness) = (health.clone(), health.clone());
     let (one, many, incidents) = (fold.clone(), fold.clone(), fold.clone());
     Answers {
-        samples: Arc::new(move || samples.samples()),
+        exposition: Arc::new(move |accept, tenant| {
+            let format = export::negotiate(accept);
+            let mut samples = samples.samples()?;
+            samples.retain(|sample| tenant.is_none_or(|tenant| of_tenant(sample, tenant)));
+            Some((format.content_type(), export::exposition(&samples, format)))
+        }),
         readiness: Arc::new(move || readiness.readiness()),
         lineages: Arc::new(move |(tenant, alias)| Box::pin(lineages(one.clone(), tenant, alias))),
         actions: Arc::new(move |filter| Box::pin(actions(many.clone(), filter))),
@@ -31,32 +36,42 @@ pub fn answers(fold: &Arc<Fold>, health: &Arc<Health>) -> Answers {
     }
 }
 
+/// Whether a series is about this tenant, or about no tenant at all.
+fn of_tenant(sample: &Sample, tenant: &Tenant) -> bool {
+    let at = sample.metric.def().labels.iter().position(|label| *label == "tenant");
+    at.is_none_or(|at| *sample.labels[at] == *tenant.as_str())
+}
+
 async fn lineages(fold: Arc<Fold>, tenant: Option<Tenant>, alias: String) -> Result<Vec<Lineage>, Problem> {
     let name = alias.clone();
-    let mut found = ask(&fold, move |view| in_memory(view, &name)).await?;
+    let mut found = asked(fold.ask_open(move |view| in_memory(view, &name)).await)?;
     let known: BTreeSet<ActionId> = found.iter().map(|lineage| lineage.action.id).collect();
     let stored = read(&fold, move |reader| crate::api::lineages(reader, &alias)).await?;
     found.extend(stored.into_iter().filter(|lineage| !known.contains(&lineage.action.id)));
     found.retain(|lineage| {
         tenant.as_ref().is_none_or(|tenant| *tenant == lineage.action.tenant) && !lineage.action.marks.merged
     });
-    found.sort_by(|a, b| (a.action.start, a.action.id).cmp(&(b.action.start, b.action.id)));
+    found.sort_by_key(|lineage| (lineage.action.start, lineage.action.id));
     found.truncate(LINEAGES);
     Ok(found)
 }
 
 async fn actions(fold: Arc<Fold>, filter: Filter) -> Result<Page, Problem> {
-    let mut recent = Recent::default();
-    if !matches!(filter.from, From::Store(_)) {
-        let wanted = filter.clone();
-        recent = ask(&fold, move |view| recent_actions(view, &wanted)).await?;
-    }
-    let mut actions = recent.actions;
+    let wanted = filter.clone();
+    let recent = asked(match filter.settled {
+        Some(true) => fold.ask(move |view| recent_actions(view, &wanted)).await,
+        _ => fold.ask_open(move |view| recent_actions(view, &wanted)).await,
+    })?;
+    // Pages of the store come after all of memory, and must not show an older revision of what is there.
+    let mut actions = match filter.from {
+        From::Store(_) => Vec::new(),
+        _ => recent.actions,
+    };
     actions.sort_by(newest_first);
     if let From::Memory(end, id) = filter.from {
         actions.retain(|action| (action.end, action.id) < (end, id));
     }
-    if actions.len() > filter.limit {
+    if actions.len() >= filter.limit {
         actions.truncate(filter.limit);
         let next = actions.last().map(after);
         return Ok(Page { actions, next });
@@ -64,7 +79,7 @@ async fn actions(fold: Arc<Fold>, filter: Filter) -> Result<Page, Problem> {
     if filter.settled == Some(false) {
         return Ok(Page { actions, next: None });
     }
-    let room = (filter.limit - actions.len()).max(1);
+    let room = filter.limit - actions.len();
     let mut stored = read(&fold, move |reader| page(reader, &filter, room)).await?;
     stored.actions.retain(|action| !recent.known.contains(&action.id));
     actions.append(&mut stored.actions);
@@ -73,15 +88,15 @@ async fn actions(fold: Arc<Fold>, filter: Filter) -> Result<Page, Problem> {
 }
 
 async fn open_incidents(fold: Arc<Fold>, tenant: Option<Tenant>) -> Result<Vec<serde_json::Value>, Problem> {
-    ask(&fold, move |view| {
+    let incidents = fold.ask(move |view| {
         let of = view.engine.incidents().filter(|it| tenant.as_ref().is_none_or(|tenant| *tenant == it.tenant));
         of.map(|incident| serde_json::to_value(incident).unwrap_or_default()).collect()
-    })
-    .await
+    });
+    asked(incidents.await)
 }
 
-async fn ask<T: Send + 'static>(fold: &Fold, question: impl FnOnce(&View<'_>) -> T + Send + 'static) -> Result<T, Problem> {
-    fold.ask(question).await.ok_or_else(|| Problem::unavailable("the engine is busy; try again"))
+fn asked<T>(answer: Option<T>) -> Result<T, Problem> {
+    answer.ok_or_else(|| Problem::unavailable("the engine is busy; try again"))
 }
 
 /// Reads the store on a thread that may block.
@@ -90,8 +105,12 @@ async fn read<T: Send + 'static>(
     question: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Problem> {
     let reader = fold.reader.clone();
+    let Ok(_turn) = fold.readers.try_acquire() else {
+        return Err(Problem::unavailable("too many questions at once; try again"));
+    };
     match tokio::task::spawn_blocking(move || question(&reader)).await {
         Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(StoreError::Cursor { .. })) => Err(Problem::bad_request("`cursor` is not one of this list")),
         Ok(Err(error)) => {
             tracing::error!(%error, "cannot read the store");
             Err(Problem::internal())
@@ -102,26 +121,26 @@ async fn read<T: Send + 'static>(
 
 /// Lineages of actions whose state is in memory, or whose row waits for the next checkpoint.
 fn in_memory(view: &View<'_>, alias: &str) -> Vec<Lineage> {
+    let mut turns: BTreeMap<TurnId, Vec<Action>> = BTreeMap::new();
     let mut found: BTreeMap<ActionId, Lineage> = BTreeMap::new();
     for handle in view.engine.find(alias).into_iter().take(LINEAGES) {
         let Some((action, settled)) = view.engine.preview(handle) else { continue };
         let Some(turn) = view.engine.turn(action.turn) else { continue };
-        let neighbours = neighbours(view, &action, &turn);
+        let others = turns.entry(turn.id).or_insert_with(|| actions_of(view, turn.id));
+        let others = others.iter().filter(|other| other.id != action.id);
+        let neighbours: Vec<Neighbour> = others.take(NEIGHBOURS).map(neighbour).collect();
         found.insert(action.id, Lineage { action, turn, neighbours, settled });
     }
     found.into_values().collect()
 }
 
-fn neighbours(view: &View<'_>, action: &Action, turn: &Turn) -> Vec<Neighbour> {
-    let mut all: BTreeMap<ActionId, Neighbour> = BTreeMap::new();
-    for handle in view.engine.members(turn.id).into_iter().take(NEIGHBOURS * 4) {
-        if let Some((other, _)) = view.engine.preview(handle).filter(|(other, _)| other.id != action.id) {
-            all.insert(other.id, neighbour(&other));
-        }
-    }
-    let mut all: Vec<Neighbour> = all.into_values().collect();
-    all.sort_by_key(|neighbour| (neighbour.start, neighbour.id));
-    all.truncate(NEIGHBOURS);
+/// The actions of a turn, oldest first.
+fn actions_of(view: &View<'_>, turn: TurnId) -> Vec<Action> {
+    let members = view.engine.members(turn).into_iter().take(NEIGHBOURS * 2);
+    let all: BTreeMap<ActionId, Action> =
+        members.filter_map(|handle| view.engine.preview(handle)).map(|(action, _)| (action.id, action)).collect();
+    let mut all: Vec<Action> = all.into_values().collect();
+    all.sort_by_key(|action| (action.start, action.id));
     all
 }
 
@@ -138,7 +157,7 @@ fn recent_actions(view: &View<'_>, filter: &Filter) -> Recent {
         latest.extend(view.pending.iter().map(|(id, action)| (*id, action.clone())));
     }
     if filter.settled != Some(true) {
-        for handle in view.engine.open().into_iter().take(LOOKED_AT) {
+        for handle in view.engine.open().into_iter().take(OPEN_LOOKED_AT) {
             if let Some((action, false)) = view.engine.preview(handle) {
                 latest.insert(action.id, action);
             }

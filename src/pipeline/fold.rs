@@ -7,8 +7,9 @@
 //! questions from the API are answered between two steps
 //! ```
 //!
-//! A checkpoint is taken every 64 MiB of journal or 30 s. It bounds what a restart folds again and is the only
-//! moment at which the store changes; no output depends on when it is taken.
+//! A checkpoint is taken every 64 MiB of journal or 30 s, and when the fold has caught up after a start: a process that
+//! never lives long enough for the first would fold more at every start. It bounds what a restart folds again and is
+//! the only moment at which the store changes; no output depends on when it is taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,21 +20,18 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 
 use crate::catalogue::Sample;
+use crate::config::Checkpoint;
 use crate::engine::{Configuration, Engine, Input, Output, Want};
-use crate::journal::{Entry, Follower, Frame, Journal, JournalError, Kind};
-use crate::model::{Action, ActionId, Digest, Evidence, Nanos, Signal};
-use crate::store::{Published, Reader, Store, StoreError};
+use crate::journal::{AppendError, Entry, Follower, Frame, Journal, JournalError, Kind};
+use crate::model::{Action, ActionId, Digest, Evidence, Nanos, Signal, Span};
+use crate::store::{Published, Reader, Retention, Store, StoreError};
 
 use super::configuration::Written;
-use super::health::wall;
 use super::read::evidence_of;
 
-/// A checkpoint is taken after so much journal.
-const CHECKPOINT_BYTES: usize = 64 << 20;
-/// Or after so long.
-const CHECKPOINT_AFTER: Duration = Duration::from_secs(30);
 /// A new snapshot for `/metrics` at most this often.
 const SNAPSHOT_AFTER: Duration = Duration::from_millis(200);
 /// How long the fold waits for a frame before it looks at questions and deadlines.
@@ -42,6 +40,16 @@ const PATIENCE: Duration = Duration::from_millis(10);
 const TICK_AT_LEAST: Duration = Duration::from_secs(60);
 /// A full disk is tried again after this long.
 const STORE_RETRY: Duration = Duration::from_secs(5);
+/// How often old rows are deleted and old partitions unlinked.
+const TIDY_AFTER: Duration = Duration::from_secs(600);
+/// Rows of actions are kept for a year, if the disk has room.
+const KEPT: Span = Span::days(365);
+/// Slices of the ledger are kept for the longest window of an objective and a week.
+const LEDGER_KEPT: Span = Span::days(35);
+/// How many open actions are brought back into memory for one question.
+pub const OPEN_LOOKED_AT: usize = 2_000;
+/// How many questions may read the store at once: they share the machine with ingest.
+const READERS: usize = 4;
 /// How many questions may wait.
 const QUESTIONS: usize = 256;
 
@@ -56,6 +64,8 @@ pub struct Status {
     pub applied: AtomicU64,
     /// Everything that was in the journal at start has been folded: counters are where they were.
     pub caught_up: AtomicBool,
+    /// Partitions unlinked since the start, for age or for room.
+    pub retired: AtomicU64,
     /// The fold stopped on an error; the process should end.
     pub failed: AtomicBool,
     /// Series of the engine as of the last snapshot.
@@ -63,7 +73,11 @@ pub struct Status {
 }
 
 /// A question to the engine's owner.
-pub type Question = Box<dyn FnOnce(&View<'_>) + Send>;
+struct Question {
+    /// It is about open actions, so those that left memory have to come back first.
+    open: bool,
+    ask: Box<dyn FnOnce(&View<'_>) + Send>,
+}
 
 /// What a question may look at: the engine, and rows that no checkpoint has written yet.
 pub struct View<'a> {
@@ -80,6 +94,8 @@ pub struct Fold {
     pub status: Arc<Status>,
     /// What the store has.
     pub reader: Arc<Reader>,
+    /// How many may read the store at once.
+    pub readers: Semaphore,
     questions: SyncSender<Question>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<(), FoldError>>>,
@@ -91,9 +107,23 @@ pub enum FoldError {
     /// The journal cannot be read.
     #[error("cannot read the journal")]
     Journal(#[from] JournalError),
+    /// The journal does not take the first frames.
+    #[error("cannot append the configuration to the journal")]
+    Append(#[from] AppendError),
     /// The store cannot be read or written.
     #[error("cannot use the store")]
     Store(#[from] StoreError),
+}
+
+/// How much the fold holds in memory and on disk, and how much it folds again after a crash.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Bytes for open turns and actions.
+    pub memory: usize,
+    /// Bytes of disk for journal and store together.
+    pub disk: u64,
+    /// When a checkpoint is due.
+    pub checkpoint: Checkpoint,
 }
 
 /// Everything the thread owns.
@@ -105,14 +135,17 @@ struct Owner {
     status: Arc<Status>,
     questions: Receiver<Question>,
     stop: Arc<AtomicBool>,
-    memory: usize,
+    settings: Settings,
+    tidied: Option<Instant>,
     /// Where replay ends: the last frame at start.
     target: u64,
     published: Vec<Published>,
     pending: BTreeMap<ActionId, Action>,
     written: BTreeMap<Digest, Vec<u8>>,
     folded: u64,
-    bytes: usize,
+    /// Frames folded since the start.
+    again: u64,
+    bytes: u64,
     /// Something is not in a checkpoint.
     dirty: bool,
     /// Something is not in the snapshot.
@@ -121,6 +154,7 @@ struct Owner {
     snapshotted: Instant,
     ticked: Instant,
     store_refused: Option<Instant>,
+    tick_refused: Option<Instant>,
 }
 
 impl Fold {
@@ -129,7 +163,7 @@ impl Fold {
     ///
     /// # Errors
     /// When the store cannot be opened, or the journal does not take the first frames.
-    pub fn start(journal: Arc<Journal>, dir: &Path, written: &Written, memory: usize) -> Result<Self, FoldError> {
+    pub fn start(journal: Arc<Journal>, dir: &Path, written: &Written, settings: Settings) -> Result<Self, FoldError> {
         let opened = Store::open(dir)?;
         for name in &opened.lost {
             tracing::warn!(name, "a partition's files are gone; its rows are not listed any more");
@@ -150,15 +184,16 @@ impl Fold {
             Engine::restore(checkpoint, configurations, opened.dues, opened.ledger, opened.incidents)
         };
         if journal.synced() > 0 {
-            append(&journal, Entry::restart());
+            append(&journal, Entry::restart())?;
         }
-        append(&journal, Entry::config(written.to_bytes().into()));
+        append(&journal, Entry::config(written.to_bytes().into()))?;
         let target = journal.synced();
         let status = Arc::new(Status {
             folded: AtomicU64::new(applied),
             folded_now: AtomicU64::new(engine.now().0),
             applied: AtomicU64::new(applied),
             caught_up: AtomicBool::new(false),
+            retired: AtomicU64::new(0),
             failed: AtomicBool::new(false),
             samples: ArcSwap::default(),
         });
@@ -172,12 +207,14 @@ impl Fold {
             status: status.clone(),
             questions: asked,
             stop: stop.clone(),
-            memory,
+            settings,
+            tidied: None,
             target,
             published: Vec::new(),
             pending: BTreeMap::new(),
             written: kept,
             folded: applied,
+            again: 0,
             bytes: 0,
             dirty: false,
             stale: true,
@@ -185,8 +222,10 @@ impl Fold {
             snapshotted: Instant::now(),
             ticked: Instant::now(),
             store_refused: None,
+            tick_refused: None,
         };
         let thread = std::thread::Builder::new().name("fold".into()).spawn(move || {
+            let _fails = Fails(owner.status.clone());
             let ended = owner.run();
             if let Err(error) = &ended {
                 let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
@@ -196,14 +235,30 @@ impl Fold {
             ended
         });
         let thread = thread.expect("a thread can be started");
-        Ok(Self { status, reader, questions, stop, thread: Some(thread) })
+        Ok(Self { status, reader, readers: Semaphore::new(READERS), questions, stop, thread: Some(thread) })
     }
 
     /// Asks the engine's owner and waits. `None` when too many ask, or the fold has stopped.
     pub async fn ask<T: Send + 'static>(&self, question: impl FnOnce(&View<'_>) -> T + Send + 'static) -> Option<T> {
+        self.put(false, question).await
+    }
+
+    /// The same about open actions: brings back those that are not in memory, [`OPEN_LOOKED_AT`] at most.
+    pub async fn ask_open<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&View<'_>) -> T + Send + 'static,
+    ) -> Option<T> {
+        self.put(true, question).await
+    }
+
+    async fn put<T: Send + 'static>(
+        &self,
+        open: bool,
+        question: impl FnOnce(&View<'_>) -> T + Send + 'static,
+    ) -> Option<T> {
         let (reply, answer) = tokio::sync::oneshot::channel();
-        let question: Question = Box::new(move |view| drop(reply.send(question(view))));
-        match self.questions.try_send(question) {
+        let ask = Box::new(move |view: &View<'_>| drop(reply.send(question(view))));
+        match self.questions.try_send(Question { open, ask }) {
             Ok(()) => answer.await.ok(),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => None,
         }
@@ -217,18 +272,26 @@ impl Fold {
         self.stop.store(true, Ordering::Release);
         match self.thread.take().map(JoinHandle::join) {
             Some(Ok(ended)) => ended,
-            _ => Ok(()),
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => Ok(()),
         }
     }
 }
 
-/// Appends a frame of our own and waits for it. A refusal is logged: the journal's gauge tells the same.
-fn append(journal: &Journal, entry: Entry) {
-    let kind = entry.kind;
-    let done = journal.try_append(entry).and_then(crate::journal::Receipt::wait);
-    if let Err(error) = done {
-        tracing::error!(%error, ?kind, "cannot append a frame of our own");
+/// Says that the fold failed when its thread panics: a collector that no longer judges must not look healthy.
+struct Fails(Arc<Status>);
+
+impl Drop for Fails {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.failed.store(true, Ordering::Release);
+        }
     }
+}
+
+/// Appends a frame of our own and waits for it.
+fn append(journal: &Journal, entry: Entry) -> Result<(), AppendError> {
+    journal.try_append(entry).and_then(crate::journal::Receipt::wait).map(drop)
 }
 
 impl Owner {
@@ -241,14 +304,13 @@ impl Owner {
                 self.frame(&frame)?;
             }
             while let Ok(question) = self.questions.try_recv() {
-                question(&View { engine: &self.engine, pending: &self.pending });
+                self.answer(question);
             }
-            self.catch_up();
+            self.catch_up()?;
             if idle {
                 self.tick();
             }
-            let due = self.bytes >= CHECKPOINT_BYTES || self.checkpointed.elapsed() >= CHECKPOINT_AFTER;
-            if self.dirty && due {
+            if self.dirty && self.checkpoint_due() {
                 self.checkpoint()?;
             }
             if self.stale && self.snapshotted.elapsed() >= SNAPSHOT_AFTER {
@@ -260,6 +322,17 @@ impl Owner {
                 return Ok(());
             }
         }
+    }
+
+    fn answer(&mut self, question: Question) {
+        if question.open {
+            let wants = self.engine.open_elsewhere(OPEN_LOOKED_AT);
+            match self.store.load(&wants) {
+                Ok(rows) => self.engine.load(rows),
+                Err(error) => tracing::warn!(%error, "cannot load open actions; an answer goes without them"),
+            }
+        }
+        (question.ask)(&View { engine: &self.engine, pending: &self.pending });
     }
 
     /// Folds one frame.
@@ -282,7 +355,8 @@ impl Owner {
         let output = self.engine.step(frame.now, input);
         self.take(frame.sequence, output);
         self.folded = frame.sequence;
-        self.bytes += frame.body.len();
+        self.again += 1;
+        self.bytes += frame.body.len() as u64;
         self.dirty = true;
         self.stale = true;
         self.status.folded.store(frame.sequence, Ordering::Release);
@@ -341,24 +415,35 @@ impl Owner {
         self.published.push(Published { position: sequence, output });
     }
 
-    fn catch_up(&mut self) {
-        if !self.status.caught_up.load(Ordering::Acquire) && self.folded >= self.target {
-            self.snapshot();
-            self.status.caught_up.store(true, Ordering::Release);
-            tracing::info!(sequence = self.folded, "caught up with the journal");
+    fn catch_up(&mut self) -> Result<(), FoldError> {
+        if self.folded < self.target || self.status.caught_up.load(Ordering::Acquire) {
+            return Ok(());
         }
+        self.snapshot();
+        self.status.caught_up.store(true, Ordering::Release);
+        tracing::info!(sequence = self.folded, frames = self.again, "caught up with the journal");
+        self.checkpoint()
+    }
+
+    fn checkpoint_due(&self) -> bool {
+        let Checkpoint { bytes, every } = self.settings.checkpoint;
+        self.bytes >= bytes || self.checkpointed.elapsed() >= every
     }
 
     /// Asks for a tick frame when a deadline has passed, and at least once a minute while anything is open.
     fn tick(&mut self) {
-        if self.folded < self.journal.synced() {
+        let refused = self.tick_refused.is_some_and(|at| at.elapsed() < STORE_RETRY);
+        if refused || self.folded < self.journal.synced() {
             return;
         }
         let Some(due) = self.engine.next_due() else { return };
-        let passed = wall() >= due && self.ticked.elapsed() >= PATIENCE;
+        let passed = self.journal.clock() >= due && self.ticked.elapsed() >= PATIENCE;
         if passed || self.ticked.elapsed() >= TICK_AT_LEAST {
             self.ticked = Instant::now();
-            append(&self.journal, Entry::tick());
+            if let Err(error) = append(&self.journal, Entry::tick()) {
+                tracing::warn!(%error, "no deadline can pass until a tick is written; it is tried again");
+                self.tick_refused = Some(Instant::now());
+            }
         }
     }
 
@@ -386,15 +471,50 @@ impl Owner {
                 self.dirty = false;
                 self.checkpointed = Instant::now();
                 self.status.applied.store(self.folded, Ordering::Release);
-                let left = self.engine.evict(self.memory);
+                let left = self.engine.evict(self.settings.memory);
                 tracing::debug!(applied = self.folded, left, "checkpoint");
-                Ok(())
+                self.tidy()
             }
             Err(error) if error.is_retryable() => {
                 tracing::warn!(%error, "the store refused a checkpoint; the journal keeps it");
                 self.engine.changed_again(&changes);
                 self.store_refused = Some(Instant::now());
                 self.checkpointed = Instant::now();
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes what nobody may still revise, and unlinks what the disk has no room for.
+    fn tidy(&mut self) -> Result<(), FoldError> {
+        if self.tidied.is_some_and(|at| at.elapsed() < TIDY_AFTER) {
+            return Ok(());
+        }
+        self.tidied = Some(Instant::now());
+        let now = self.engine.now();
+        let patches = self.engine.configuration().1.constants.patches;
+        self.engine.forget(now - patches + Span::hours(1));
+        // Rows say on the engine's clock when they were touched last.
+        let before = self.engine.clock() - patches;
+        // A backlog in the journal must not push the audit trail out: it never counts for more than its half.
+        let room = self.settings.disk.saturating_sub(self.journal.stats().disk_bytes.min(self.settings.disk / 2));
+        let kept = Retention { max_age: KEPT, max_bytes: room };
+        let tidied = (|| {
+            while self.store.purge(before)?.more {}
+            self.store.forget_ledger(now - LEDGER_KEPT)?;
+            self.store.retire(&kept, now)
+        })();
+        match tidied {
+            Ok(retired) => {
+                self.status.retired.fetch_add(retired.len() as u64, Ordering::Relaxed);
+                for partition in retired {
+                    tracing::info!(name = partition.name, bytes = partition.bytes, "a partition was unlinked");
+                }
+                Ok(())
+            }
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(%error, "the store could not be tidied; it is tried again");
                 Ok(())
             }
             Err(error) => Err(error.into()),

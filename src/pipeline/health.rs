@@ -8,6 +8,7 @@ use crate::api::Readiness;
 use crate::catalogue::{Metric, Sample, SampleValue};
 use crate::journal::Journal;
 use crate::model::Nanos;
+use crate::net::Connections;
 use crate::otlp;
 use crate::slo::Objective;
 
@@ -24,6 +25,11 @@ pub struct Health {
     pub(super) status: Arc<Status>,
     pub(super) counters: Arc<otlp::Counters>,
     pub(super) objectives: Vec<Objective>,
+    /// Connections of senders, and of those who ask.
+    pub(super) receiving: Arc<Connections>,
+    pub(super) answering: Arc<Connections>,
+    /// Bytes that journal and store may take together.
+    pub(super) disk: u64,
     pub(super) started: Nanos,
 }
 
@@ -61,6 +67,13 @@ impl Health {
         for objective in &self.objectives {
             samples.push(gauge(Metric::ObjectiveRatio, [objective.sli.as_str()], objective.target));
         }
+        let retired = self.status.retired.load(Ordering::Relaxed);
+        samples.push(counter(Metric::PartitionsRetired, NONE, retired));
+        for (listener, connections) in [("otlp", &self.receiving), ("query", &self.answering)] {
+            samples.push(gauge(Metric::Connections, [listener], connections.open.load(Ordering::Relaxed) as f64));
+            let accepted = connections.accepted.load(Ordering::Relaxed);
+            samples.push(counter(Metric::ConnectionsAccepted, [listener], accepted));
+        }
         samples.push(gauge(Metric::BuildInfo, [env!("CARGO_PKG_VERSION")], 1.0));
         samples.push(gauge(Metric::StartTime, NONE, self.started.as_seconds()));
         Some(samples)
@@ -96,7 +109,7 @@ impl Health {
     /// What the journal counted, and how far the fold is.
     fn journal(&self, samples: &mut Vec<Sample>) {
         let stats = self.journal.stats();
-        samples.push(counter(Metric::JournalFrames, NONE, stats.frames));
+        samples.push(counter(Metric::JournalFrames, NONE, stats.synced));
         samples.push(gauge(Metric::JournalBytes, NONE, stats.disk_bytes as f64));
         samples.push(gauge(Metric::JournalQueueBytes, NONE, stats.queue_bytes as f64));
         samples.push(gauge(Metric::Poisoned, NONE, f64::from(u8::from(stats.poisoned))));

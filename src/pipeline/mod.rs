@@ -9,7 +9,8 @@ mod read;
 mod serve;
 
 pub use configuration::Written;
-pub use fold::{Fold, FoldError, Status, View};
+pub use fold::{Fold, FoldError, Settings, Status, View};
+pub use health::wall;
 pub use offline::{Offline, Outcome};
 pub use read::evidence_of;
 pub use serve::{Addresses, ServeError, Server};

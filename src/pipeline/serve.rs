@@ -11,12 +11,12 @@ use crate::api;
 use crate::config::Checked;
 use crate::journal::{AppendError, Entry, Journal, JournalError, Options, Rejection};
 use crate::model::{Signal, Span};
-use crate::net::{self, Connections};
+use crate::net;
 use crate::otlp::{self, Accepted, Counters, Receiver, Refusal, Sink};
 
 use super::answers::answers;
 use super::configuration::Written;
-use super::fold::{Fold, FoldError};
+use super::fold::{Fold, FoldError, Settings};
 use super::health::{Health, MAX_LAG, wall};
 
 /// How long raw frames are kept once they are applied.
@@ -84,21 +84,26 @@ impl Server {
         let data = checked.config.data.clone();
         let written = Written { constants: checked.config.constants, envelopes: checked.envelopes.clone() };
         let memory = usize::try_from(checked.config.memory).unwrap_or(usize::MAX);
+        let (disk, checkpoint) = (checked.config.disk, checked.config.checkpoint);
         let opened = tokio::task::spawn_blocking(move || -> Result<_, ServeError> {
             let (journal, recovery) = Journal::open(&data.join("journal"), Options::default())?;
             tracing::info!(
                 last = recovery.last_sequence, cut = recovery.bytes_cut, "the journal is open"
             );
             let journal = Arc::new(journal);
-            let fold = Fold::start(journal.clone(), &data.join("store"), &written, memory)?;
-            Ok((journal, fold))
+            let settings = Settings { memory, disk: disk.budget(size_of_disk(&data)), checkpoint };
+            let fold = Fold::start(journal.clone(), &data.join("store"), &written, settings)?;
+            Ok((journal, fold, settings))
         });
-        let (journal, fold) = opened.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let (journal, fold, settings) = opened.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         let health = Arc::new(Health {
             journal: journal.clone(),
             status: fold.status.clone(),
             counters: Arc::new(Counters::default()),
             objectives: checked.config.objectives.clone(),
+            receiving: Arc::default(),
+            answering: Arc::default(),
+            disk: settings.disk,
             started: wall(),
         });
         Ok(Self { addresses, otlp: vec![grpc, http], query, checked, journal, fold: Arc::new(fold), health })
@@ -125,14 +130,14 @@ impl Server {
             otlp,
             otlp::router(receiver),
             serve.clone(),
-            Arc::new(Connections::default()),
+            health.receiving.clone(),
             stop.clone().cancelled_owned(),
         );
         let answering = net::serve(
             vec![query],
-            api::router(answers(&fold, &health), checked.tokens.clone()),
+            api::router(answers(&fold, &health), tokens_of_questions(&addresses, &checked.tokens)),
             serve,
-            Arc::new(Connections::default()),
+            health.answering.clone(),
             stop.clone().cancelled_owned(),
         );
         let maintaining = maintain(journal.clone(), health.clone(), stop.clone());
@@ -146,6 +151,12 @@ impl Server {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Questions from this machine need no token: who is on it can read the store anyway. From elsewhere they need one
+/// wherever senders do.
+fn tokens_of_questions(addresses: &Addresses, tokens: &net::Tokens) -> net::Tokens {
+    if addresses.query.ip().is_loopback() { net::Tokens::not_required() } else { tokens.clone() }
 }
 
 /// Connects the receivers to the journal: an answer only after the sync.
@@ -179,7 +190,14 @@ fn refusal(error: AppendError) -> Refusal {
     }
 }
 
-/// Compresses sealed segments and removes those that are applied and old.
+/// The size of the filesystem that holds a folder, in bytes.
+fn size_of_disk(folder: &std::path::Path) -> u64 {
+    let size = |it: rustix::fs::StatVfs| it.f_blocks.saturating_mul(it.f_frsize);
+    rustix::fs::statvfs(folder).map_or(u64::MAX, size)
+}
+
+/// Compresses sealed segments and removes those that are applied and old; all that are applied when the journal takes
+/// more than half of the disk's budget.
 async fn maintain(journal: Arc<Journal>, health: Arc<Health>, stop: CancellationToken) {
     loop {
         tokio::select! {
@@ -188,9 +206,13 @@ async fn maintain(journal: Arc<Journal>, health: Arc<Health>, stop: Cancellation
         }
         let journal = journal.clone();
         let applied = health.status.applied.load(std::sync::atomic::Ordering::Acquire);
+        let half = health.disk / 2;
         let done = tokio::task::spawn_blocking(move || {
             let rewritten = journal.compress_sealed();
-            let removed = journal.retire(applied, FRAMES_KEPT);
+            let mut removed = journal.retire(applied, FRAMES_KEPT);
+            if journal.stats().disk_bytes > half {
+                removed = journal.retire(applied, Span(0));
+            }
             (rewritten.map(drop), removed.map(drop))
         });
         if let Ok(done) = done.await {

@@ -1,6 +1,7 @@
 //! Protobuf in, protobuf out: only the messages on the way to a replaced value are written again.
 //!
-//! Each function answers `None` when nothing in its message changes, so that unchanged messages cost a scan and no copy.
+//! Each function answers `None` when nothing in its message changes, so that unchanged messages cost a scan and no
+//! copy.
 
 use crate::model::Signal;
 use crate::values;

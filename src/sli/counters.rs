@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::catalogue::{Exemplar, Kind, Metric, OVERFLOW, Sample, SampleValue};
+use crate::catalogue::{ALL_AGENTS, Exemplar, Kind, Metric, OVERFLOW, Sample, SampleValue};
 use crate::model::{Nanos, Sli, Span, Tenant, Value};
 
 /// How many agents of a tenant have series of their own; the rest share [`OVERFLOW`].
@@ -165,8 +165,19 @@ impl Counters {
             self.series.retain(|(metric, labels), _| {
                 let at = |name: &str| metric.def().labels.iter().position(|known| *known == name);
                 let same_tenant = at("tenant").is_none_or(|index| labels[index] == tenant);
-                !(same_tenant && at(label).is_some_and(|index| labels[index] == value))
+                // A violation that is counted again from 0 would look like a first one that Prometheus never saw grow.
+                *metric == Metric::InvariantViolations
+                    || !(same_tenant && at(label).is_some_and(|index| labels[index] == value))
             });
+        }
+    }
+
+    /// The agent as its series show it: its own name if it has a slot.
+    pub fn shown_agent(&self, tenant: &Tenant, agent: &Arc<str>) -> Arc<str> {
+        let slots = self.slots.get(&(tenant.as_str().into(), "agent"));
+        match slots.is_some_and(|slots| slots.contains_key(agent)) {
+            true => agent.clone(),
+            false => OVERFLOW.into(),
         }
     }
 
@@ -199,6 +210,11 @@ impl Counters {
             else {
                 continue;
             };
+            if **label == *ALL_AGENTS {
+                // The fleet's own series carry this name.
+                *label = OVERFLOW.into();
+                continue;
+            }
             let slots = self.slots.entry((tenant.clone(), name)).or_default();
             if let Some(used) = slots.get_mut(label) {
                 *used = now;

@@ -63,11 +63,7 @@ impl Reader {
         let mut survivors = BTreeSet::new();
         let mut actions = Vec::new();
         for id in found.into_iter().take(FOUND) {
-            if let Some(action) = open.survivor(id)? {
-                if survivors.insert(action.id) {
-                    actions.push(action);
-                }
-            }
+            actions.extend(open.survivor(id)?.filter(|action| survivors.insert(action.id)));
         }
         actions.sort_by_key(|action| (action.start, action.id));
         Ok(actions)

@@ -126,6 +126,9 @@ pub struct Stats {
 pub struct Store {
     dir: PathBuf,
     options: Options,
+    /// For the engine's rows. Goes before `state`, so that the last connection to close can write and puts the log
+    /// back into the file.
+    reader: Reader,
     state: Connection,
     /// Held while the process lives; the system lets it go.
     _lock: File,
@@ -135,8 +138,6 @@ pub struct Store {
     current: Option<partition::Writer>,
     shown: Shown,
     names: shelf::Shared,
-    /// For the engine's rows.
-    reader: Reader,
 }
 
 impl std::fmt::Debug for Store {
@@ -257,7 +258,7 @@ impl Store {
         };
         write().doing("write to state.db")?;
         #[cfg(test)]
-        tests::fail_point(&self.dir)?;
+        tests::fail_point()?;
         transaction.commit().doing("commit to state.db")?;
 
         self.applied = commit.applied;

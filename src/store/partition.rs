@@ -146,18 +146,9 @@ impl Writer {
     /// an error it is as open as before.
     pub fn seal(&mut self) -> Result<Filter, StoreError> {
         let filter = self.filter()?;
-        let work = || -> rusqlite::Result<()> {
-            // First, because it is what a reader may be in the way of.
-            self.db.pragma_update(None, "journal_mode", "DELETE")?;
-            self.db.execute_batch(SEARCH_INDEXES)?;
-            self.db.execute("DELETE FROM seal", [])?;
-            self.db.execute("INSERT INTO seal (filter) VALUES (?1)", [filter.to_bytes()])?;
-            Ok(())
-        };
-        let patience = |time| self.db.busy_timeout(time).doing("set the busy timeout");
-        patience(SEAL_PATIENCE)?;
-        let sealed = work().doing("close a partition");
-        patience(sql::PATIENCE)?;
+        self.db.busy_timeout(SEAL_PATIENCE).doing("set the busy timeout")?;
+        let sealed = close(&mut self.db, &filter).doing("close a partition");
+        self.db.busy_timeout(sql::PATIENCE).doing("set the busy timeout")?;
         if sealed.is_err() {
             self.db.pragma_update(None, "journal_mode", "WAL").doing("turn the write-ahead log on")?;
         }
@@ -168,6 +159,16 @@ impl Writer {
     pub fn db(&self) -> &Connection {
         &self.db
     }
+}
+
+fn close(db: &mut Connection, filter: &Filter) -> rusqlite::Result<()> {
+    // First, because it is what a reader may be in the way of.
+    db.pragma_update(None, "journal_mode", "DELETE")?;
+    let transaction = db.transaction()?;
+    transaction.execute_batch(SEARCH_INDEXES)?;
+    transaction.execute("DELETE FROM seal", [])?;
+    transaction.execute("INSERT INTO seal (filter) VALUES (?1)", [filter.to_bytes()])?;
+    transaction.commit()
 }
 
 /// The filter of a closed partition: as it was written, or made again.

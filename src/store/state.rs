@@ -191,26 +191,24 @@ pub(super) fn dues(db: &Connection) -> Result<Vec<(Due, Nanos)>, StoreError> {
 
 /// Slices of the ledger that begin at or after a time.
 pub(super) fn ledger(db: &Connection, since: Nanos) -> Result<Vec<(LedgerKey, Cell)>, StoreError> {
-    let read = || -> rusqlite::Result<Vec<(i64, String, String, String, [i64; 3])>> {
+    let read = || -> rusqlite::Result<Vec<Slice>> {
         let mut select = db.prepare("SELECT * FROM ledger WHERE slice >= ?1")?;
         let row = |row: &rusqlite::Row<'_>| {
-            let counts = [row.get(4)?, row.get(5)?, row.get(6)?];
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, counts))
+            let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+            let cell = Cell { good: number(4)?, bad: number(5)?, unknown: number(6)? };
+            Ok((Nanos(number(0)?), row.get(1)?, row.get(2)?, row.get(3)?, cell))
         };
         select.query_map([column(since)], row)?.collect()
     };
-    let cells = read().doing("read the ledger")?.into_iter().map(|(slice, tenant, sli, agent, counts)| {
-        let key = LedgerKey {
-            slice: Nanos(slice.cast_unsigned()),
-            tenant: Tenant::new(&tenant),
-            sli: Sli::from_word(&sli).ok_or_else(|| odd("ledger", "sli"))?,
-            agent: agent.into(),
-        };
-        let [good, bad, unknown] = counts.map(i64::cast_unsigned);
-        Ok((key, Cell { good, bad, unknown }))
+    let slices = read().doing("read the ledger")?.into_iter().map(|(slice, tenant, sli, agent, cell)| {
+        let sli = Sli::from_word(&sli).ok_or_else(|| odd("ledger", "sli"))?;
+        Ok((LedgerKey { slice, tenant: Tenant::new(&tenant), sli, agent: agent.into() }, cell))
     });
-    cells.collect()
+    slices.collect()
 }
+
+/// A row of the ledger: slice, tenant, SLI, agent, counts.
+type Slice = (Nanos, String, String, String, Cell);
 
 /// Incidents that are open, or were contained at or after a time; the latest first.
 pub(super) fn incidents(db: &Connection, since: Nanos) -> Result<Vec<Incident>, StoreError> {

@@ -72,8 +72,8 @@ impl Setup {
             listeners[0].local_addr().unwrap(),
             listeners[1].local_addr().unwrap(),
         ];
-        let receiver = Receiver::new(sink, self.tokens, self.limits, counters.clone()).redacting(self.redaction);
-        let router = router(receiver);
+        let receiver = Receiver::new(sink, self.tokens, self.limits, counters.clone());
+        let router = router(receiver.redacting(self.redaction));
         let (stop, stopped) = oneshot::channel();
         let stopped = async { stopped.await.unwrap_or_default() };
         let serving = tokio::spawn(serve(

@@ -15,30 +15,9 @@ use wherefore::model::{Action, ActionId, Evidence, Nanos, Role, Span, Tenant, Tu
 use wherefore::pipeline::evidence_of;
 use wherefore::sli::{Cell, LedgerKey};
 
+use crate::support::fold::said;
+use crate::support::random::{Random, seed};
 use crate::support::recordings::{Recording, recordings};
-
-/// SplitMix64: small, seeded, the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for index in (1..items.len()).rev() {
-            items.swap(index, self.below(index as u64 + 1) as usize);
-        }
-    }
-}
 
 fn evidence(recording: &Recording) -> Vec<Evidence> {
     let read = |(signal, body)| evidence_of(&Tenant::default(), Role::Unspecified, signal, &body);
@@ -207,18 +186,6 @@ impl Run {
     }
 }
 
-/// A record without id, revision, and the ids of others.
-fn said(action: &Action) -> String {
-    let mut action = action.clone();
-    action.id = ActionId::default();
-    action.revision = 0;
-    action.retry_of = action.retry_of.map(|_| ActionId::default());
-    for finding in &mut action.findings {
-        finding.id = Default::default();
-    }
-    serde_json::to_string_pretty(&action).expect("a record")
-}
-
 fn undisturbed(evidence: &[Evidence]) -> Result {
     let mut run = Run::new();
     for record in evidence {
@@ -255,10 +222,6 @@ fn disturbed(evidence: &[Evidence], random: &mut Random) -> Result {
         run.step(at, Input::Evidence(std::slice::from_ref(record)));
     }
     run.finish()
-}
-
-fn seed() -> u64 {
-    std::env::var("WHEREFORE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_120)
 }
 
 fn compare(name: &str, seed: u64, want: &Result, got: &Result) {

@@ -213,4 +213,4 @@ impl<K: Ord, V, P: Entry<K, V>> Wire<Vec<P>> for BTreeMap<K, V> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

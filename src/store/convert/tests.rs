@@ -1,3 +1,5 @@
+//! Every type, there and back, and damaged on the way.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;

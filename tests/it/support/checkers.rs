@@ -9,11 +9,16 @@ use std::process::{Command, Output, Stdio};
 pub fn have(program: &str) -> bool {
     let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     if !found {
-        // Not `println!`: the harness would swallow it, and the skip must be seen.
-        let test = std::thread::current().name().unwrap_or("a test").to_owned();
-        let _ = writeln!(std::io::stderr(), "skipped: {program} not found, needed by {test}");
+        skipped(&format!("{program} not found"));
     }
     found
+}
+
+/// Says that a test cannot run here, and why.
+pub fn skipped(why: &str) {
+    // Not `println!`: the harness would swallow it, and the skip must be seen.
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
 }
 
 /// Runs a checker to its end, with `stdin` as its input.

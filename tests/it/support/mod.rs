@@ -1,9 +1,13 @@
 //! What several integration tests share.
 
 pub mod checkers;
+pub mod fold;
 pub mod http;
+pub mod load;
 pub mod monitoring;
 pub mod otlp;
+pub mod process;
+pub mod random;
 pub mod recordings;
 pub mod sources;
 

@@ -70,6 +70,11 @@ impl Monitoring {
         of_series.flat_map(|series| series["exemplars"].as_array().cloned().unwrap_or_default()).collect()
     }
 
+    /// Waits until a series has an exemplar.
+    pub async fn exemplar(&self, series: &str) -> Value {
+        eventually("an exemplar", async || self.exemplars(series).await.pop()).await
+    }
+
     fn api(&self, call: &str) -> String {
         format!("http://{}/api/v1/{call}", self.prometheus.address)
     }

@@ -1,0 +1,1 @@
+"""The parts of the recorded incident. `record.py` puts them together."""

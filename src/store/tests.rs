@@ -1,5 +1,0 @@
-use super::StoreError;
-use std::path::Path;
-pub(super) fn fail_point(_dir: &Path) -> Result<(), StoreError> {
-    Ok(())
-}

@@ -1,0 +1,307 @@
+//! The process may end at any moment. What was acknowledged is kept, what was counted is counted once, and in the end
+//! everything is what it would have been without an end.
+//!
+//! The real program is killed under load, again and again, at moments that a seed draws: `WHEREFORE_SEED=… cargo test
+//! kill` repeats them, `WHEREFORE_KILLS` says how often. Moments are counted in answers, so a busy machine draws the
+//! same ones, but what the disk had done by then differs from run to run.
+//! What this does not prove: that the disk keeps what it has synced. A killed process leaves its writes to the system.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::task::JoinSet;
+use wherefore::catalogue::{Kind, Metric, Sample, SampleValue};
+use wherefore::export::{Format, exposition};
+use wherefore::model::Action;
+use wherefore::store::Store;
+
+use crate::support::fold::{Follower, Undisturbed, sent_once};
+use crate::support::http::{get, get_json};
+use crate::support::load::{self, Form, Stage, Target};
+use crate::support::monitoring::eventually;
+use crate::support::process::{Process, Wherefore, command};
+use crate::support::random::{Random, seed};
+
+/// Everything is over quickly, checkpoints fall between the kills, and rows leave memory all the time.
+const SETTINGS: &str = "\
+times: { grace: 100ms, idle: 1s, ask: 3s, check_within: 1s }
+checkpoint: { every: 150ms, bytes: 64KiB }
+memory: 32KiB
+envelopes: [production.yaml]
+";
+
+/// How long anything may take before the test fails.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn kills() -> u64 {
+    std::env::var("WHEREFORE_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(20)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_survives_and_counts_once() {
+    let seed = seed();
+    println!("seed {seed}");
+    let mut random = Random(seed);
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let home = home.path();
+    std::fs::write(home.join("production.yaml"), load::ENVELOPE).expect("the envelope is written");
+    let stage = Arc::new(Stage::default());
+    let mut clients = JoinSet::new();
+    for form in [Form::Protobuf, Form::Json, Form::Grpc, Form::Grpc] {
+        clients.spawn(load::client(stage.clone(), form, Random(random.next())));
+    }
+    let (scraped, target) = tokio::sync::watch::channel(None);
+    let scrapes = tokio::spawn(scrape(target));
+
+    for round in 0..kills() {
+        let process = Process::begin(home, 0, SETTINGS);
+        if random.below(4) == 0 {
+            // Before anybody is told that it is there: in the middle of recovery, or before it.
+            tokio::time::sleep(Duration::from_millis(random.below(150))).await;
+            process.kill();
+            continue;
+        }
+        let server = Wherefore::listening(process).await;
+        scraped.send_replace(Some(server.query));
+        stage.target.send_replace(Some(Target { grpc: server.grpc, http: server.http }));
+        answers(&stage, 1 + random.below(150)).await;
+        tokio::time::sleep(Duration::from_micros(random.below(30_000))).await;
+        server.kill();
+        stage.target.send_replace(None);
+        println!("round {round}: {} answers so far", stage.answers.load(Ordering::Acquire));
+    }
+
+    let server = Wherefore::start(home, SETTINGS).await;
+    scraped.send_replace(Some(server.query));
+    stage.target.send_replace(Some(Target { grpc: server.grpc, http: server.http }));
+    answers(&stage, 100).await;
+    stage.over.store(true, Ordering::Release);
+    let told = tokio::time::timeout(PATIENCE, clients.join_all()).await;
+    told.expect("the stories that were begun come to their end");
+
+    let journal = home.join("data/journal");
+    let mut follower = Follower::open(&journal);
+    eventually("every deadline has passed", async || {
+        follower.follow();
+        follower.run.engine.next_due().is_none().then_some(())
+    })
+    .await;
+    let run = follower.run;
+
+    // Every acknowledged record is in the journal, and nothing that nobody sent.
+    let (sent, acknowledged) = (stage.sent.lock().expect("not poisoned"), stage.acknowledged.lock().expect("not poisoned"));
+    assert_eq!(acknowledged.difference(&run.records).count(), 0, "acknowledged and not in the journal");
+    assert_eq!(run.records.difference(&sent).count(), 0, "in the journal and never sent");
+    println!(
+        "{} frames, {} records, {} actions, {} requests without an answer",
+        run.frames,
+        run.records.len(),
+        run.actions.len(),
+        stage.unknown.load(Ordering::Acquire)
+    );
+
+    // What the process says is what an engine says that never stopped: rows to the byte, counters, ledger.
+    same(&listed(&run), &asked(&server).await, "actions");
+    let want = exposed(&run);
+    eventually("the last snapshot", async || {
+        let found = series(&text(&server).await).collect::<BTreeMap<_, _>>();
+        let known = want.keys().filter_map(|name| Some((name.clone(), found.get(name)?.clone()))).collect();
+        (want == known).then_some(()).or_else(|| {
+            println!("{:#?}", differences(&want, &known));
+            None
+        })
+    })
+    .await;
+    scraped.send_replace(None);
+    drop(scraped);
+    println!("{} scrapes", scrapes.await.expect("no counter went down"));
+    assert!(server.terminate().await.success(), "it ends in order");
+    let stored = Store::open(&home.join("data/store")).expect("the store can be opened").ledger;
+    let stored = stored.iter().map(|(key, cell)| (format!("{key:?}"), [cell.good, cell.bad, cell.unknown])).collect();
+    same(&run.ledger(), &stored, "the stored ledger");
+
+    // The chain holds.
+    let verified = command(&["verify", "--data", &home.join("data").to_string_lossy()]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+
+    // And it is what the same requests come to when each is sent once to a process that is never down.
+    let once = sent_once(&journal);
+    same(&once.by_alias(), &run.by_alias(), "what names resolve to");
+    same(&once.ledger(), &run.ledger(), "the ledger");
+    same(&totals(&once), &totals(&run), "live totals");
+    every_kind_happened(&run);
+}
+
+/// Waits for so many more acknowledgements.
+async fn answers(stage: &Stage, more: u64) {
+    let enough = stage.answers.load(Ordering::Acquire) + more;
+    let waited = tokio::time::timeout(PATIENCE, async {
+        while stage.answers.load(Ordering::Acquire) < enough {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    waited.await.expect("requests are acknowledged");
+}
+
+/// A test of nothing proves nothing: each kind of story left its traces.
+fn every_kind_happened(run: &Undisturbed) {
+    let mut states: BTreeMap<&str, u64> = BTreeMap::new();
+    run.actions.values().for_each(|action| *states.entry(action.state.as_str()).or_default() += 1);
+    println!("{states:?}");
+    for state in ["executed", "refused", "expired"] {
+        assert!(run.actions.values().any(|action| action.state.as_str() == state), "no action is {state}");
+    }
+    assert!(run.actions.values().any(|action| action.retry_of.is_some()), "no denied call was tried again");
+    let totals = totals(run);
+    for metric in [Metric::SliEvents, Metric::InvariantViolations, Metric::DeniedRetries, Metric::Findings] {
+        let counted = totals.iter().any(|(name, value)| name.starts_with(&metric.series()) && value != "0");
+        assert!(counted, "{metric:?} counted nothing");
+    }
+}
+
+// ── what is compared ─────────────────────────────────────────────────────────────────────────────────────────────
+
+fn listed(run: &Undisturbed) -> BTreeMap<String, String> {
+    run.actions.values().map(row).collect()
+}
+
+fn row(action: &Action) -> (String, String) {
+    (action.id.to_string(), serde_json::to_string_pretty(action).expect("a record"))
+}
+
+/// Every action, asked for page by page.
+async fn asked(server: &Wherefore) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    let mut cursor = String::new();
+    loop {
+        let mut page = get_json(&server.url(&format!("/api/v1/actions?limit=1000{cursor}"))).await;
+        let actions: Vec<Action> = serde_json::from_value(page["actions"].take()).expect("actions");
+        for action in &actions {
+            let (id, row) = row(action);
+            assert_eq!(all.insert(id.clone(), row), None, "{id} is on two pages");
+        }
+        match &page["next"] {
+            Value::String(next) => cursor = format!("&cursor={next}"),
+            _ => return all,
+        }
+    }
+}
+
+/// The engine's series by name and labels. The lead of a source's clock is looked at for an hour and not kept.
+fn exposed(run: &Undisturbed) -> BTreeMap<String, String> {
+    let mut samples = run.engine.samples();
+    samples.retain(|sample| sample.metric != Metric::ClockSkew);
+    series(&exposition(&samples, Format::Text004)).collect()
+}
+
+/// What was counted live about actions; not how often a record came, nor how long it took.
+fn totals(run: &Undisturbed) -> BTreeMap<String, String> {
+    const COUNTED: &[Metric] = &[
+        Metric::SliEvents,
+        Metric::SliCorrections,
+        Metric::SliLate,
+        Metric::Actions,
+        Metric::DeniedRetries,
+        Metric::InvariantViolations,
+        Metric::Findings,
+        Metric::FindingsRetracted,
+        Metric::ActionsMerged,
+        Metric::FieldsMissing,
+    ];
+    let without_exemplar = |sample: Sample| match sample.value {
+        SampleValue::Counter(value, _) => Sample { value: SampleValue::Counter(value, None), ..sample },
+        _ => sample,
+    };
+    let samples = run.engine.samples().into_iter().filter(|sample| COUNTED.contains(&sample.metric));
+    let samples: Vec<Sample> = samples.map(without_exemplar).collect();
+    series(&exposition(&samples, Format::Text004)).collect()
+}
+
+fn same<V: PartialEq + std::fmt::Debug>(want: &BTreeMap<String, V>, found: &BTreeMap<String, V>, what: &str) {
+    assert!(!want.is_empty(), "{what}: nothing to compare");
+    let differ = differences(want, found);
+    if let Some((name, want, found)) = differ.first() {
+        panic!("{what}: {} differ of {}, first `{name}`\nwant {want}\nfound {found}", differ.len(), want.len());
+    }
+}
+
+/// Names whose values differ, with the first lines that differ.
+fn differences<V: PartialEq + std::fmt::Debug>(
+    want: &BTreeMap<String, V>,
+    found: &BTreeMap<String, V>,
+) -> Vec<(String, String, String)> {
+    let names = want.keys().chain(found.keys()).collect::<std::collections::BTreeSet<_>>();
+    let differ = names.into_iter().filter(|name| want.get(*name) != found.get(*name));
+    let first = |name: &String| {
+        let (want, found) = (format!("{:?}", want.get(name)), format!("{:?}", found.get(name)));
+        let at = want.bytes().zip(found.bytes()).take_while(|(a, b)| a == b).count();
+        let about = |text: &str| String::from_utf8_lossy(&text.as_bytes()[at.saturating_sub(200).min(text.len())..]).chars().take(600).collect::<String>();
+        (name.clone(), about(&want), about(&found))
+    };
+    differ.map(first).collect()
+}
+
+// ── /metrics ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+async fn text(server: &Wherefore) -> String {
+    let (status, body) = get(&server.url("/metrics")).await.expect("the server answers");
+    let text = String::from_utf8_lossy(&body).into_owned();
+    assert_eq!(status, 200, "{text}");
+    text
+}
+
+/// Series with their values.
+fn series(text: &str) -> impl Iterator<Item = (String, String)> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.rsplit_once(' ')).map(|(name, value)| (name.to_owned(), value.to_owned()))
+}
+
+/// Scrapes whatever is there until nobody says where. No counter of the engine may be less than it was or go missing,
+/// whichever process answers; what counts from the start of its process may not be less within one.
+async fn scrape(mut target: tokio::sync::watch::Receiver<Option<SocketAddr>>) -> u64 {
+    let mut scrapes = 0;
+    let mut last: BTreeMap<String, f64> = BTreeMap::new();
+    let mut process = None;
+    loop {
+        let current = *target.borrow_and_update();
+        let Some(current) = current else {
+            match target.changed().await {
+                Ok(()) => continue,
+                Err(_) => return scrapes,
+            }
+        };
+        // Nobody there, and not caught up yet: both say nothing.
+        if let Ok((200, body)) = get(&format!("http://{current}/metrics")).await {
+            if process.replace(current) != Some(current) {
+                last.retain(|name, _| !begins_with_process(name));
+            }
+            let counters = counters(&String::from_utf8_lossy(&body));
+            for (name, before) in &last {
+                let now = counters.get(name);
+                assert!(now.is_some_and(|now| now >= before), "`{name}` was {before} and is {now:?}");
+            }
+            last = counters;
+            scrapes += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn begins_with_process(series: &str) -> bool {
+    let metrics = Metric::ALL.iter().filter(|metric| metric.begins_with_process());
+    metrics.clone().any(|metric| series.starts_with(metric.def().name))
+}
+
+/// Counters and the parts of histograms.
+fn counters(text: &str) -> BTreeMap<String, f64> {
+    let counting = |metric: &&Metric| matches!(metric.def().kind, Kind::Counter | Kind::Histogram);
+    let names: Vec<&str> = Metric::ALL.iter().filter(counting).map(|metric| metric.def().name).collect();
+    let value = |value: String| value.parse().expect("a number");
+    let counting = series(text).filter(|(name, _)| names.iter().any(|known| name.starts_with(known)));
+    counting.map(|(name, number)| (name, value(number))).collect()
+}
