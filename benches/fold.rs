@@ -40,12 +40,10 @@ pub fn run() {
         rows.row([step.to_owned(), cell(0), cell(1)]);
     }
     rows.print();
-    growth();
-    conversation();
 }
 
 /// The cost per piece of evidence in long turns beside short ones: at most twice as much is wanted.
-fn growth() {
+pub fn growth() {
     let mut rows = Rows::new(
         "long turns: CPU microseconds per piece of evidence, ten thousand actions in turns of …",
         &["calls", "10 actions", "10,000 actions", "ratio"],
@@ -76,7 +74,7 @@ fn long_turns(turns: usize, actions: usize, shape: Shape) -> Vec<Frame> {
 }
 
 /// A turn of two thousand model calls, each of which repeats all that was said.
-fn conversation() {
+pub fn conversation() {
     const CALLS: usize = 2_000;
     const WINDOW: usize = 200;
     let mut rows = Rows::new(

@@ -16,8 +16,14 @@ mod view;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Every section by its name.
-const SECTIONS: [(&str, fn()); 4] =
-    [("view", view::run), ("engine", fold::run), ("disk", disk::run), ("network", network::run)];
+const SECTIONS: [(&str, fn()); 6] = [
+    ("view", view::run),
+    ("engine", fold::run),
+    ("growth", fold::growth),
+    ("conversation", fold::conversation),
+    ("disk", disk::run),
+    ("network", network::run),
+];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
