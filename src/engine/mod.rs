@@ -490,7 +490,7 @@ impl Engine {
         let Some(turn) = self
             .book
             .turn_state(action.turn)
-            .map(|turn| turn.record(false))
+            .map(|turn| turn.gist(false))
         else {
             return;
         };

@@ -9,7 +9,7 @@ use crate::envelope::Rules;
 use crate::judge;
 use crate::lineage::{self, Group, Handle, Reading};
 use crate::model::{
-    Action, ActionId, Digest, Finding, FindingState, Hash, Nanos, Severity, Sli, SpanId, State,
+    Action, ActionId, Finding, FindingState, Nanos, Severity, Sli, SpanId, State,
     TraceId, TurnId, Value, Verdict,
 };
 use crate::sli::{LedgerKey, SLICE};
@@ -32,14 +32,8 @@ impl Engine {
             return;
         };
         let window = account.last_seen + self.constants().ask;
-        let reading = self.reading(handle, &group, clock >= window);
-        let waits = |action: &Action| matches!(action.state, State::Proposed | State::Asked);
-        if self
-            .book
-            .action(&group, reading)
-            .is_some_and(|action| waits(&action))
-            && clock < window
-        {
+        let in_time = clock < window && !account.settled;
+        if in_time && matches!(self.book.state(&group), Some(State::Proposed | State::Asked)) {
             self.dues.set(Due::Settle(handle), window);
             return;
         }
@@ -91,19 +85,13 @@ impl Engine {
     }
 
     /// What the reader of an action knows about time.
-    fn reading(&self, handle: Handle, group: &Group, expired: bool) -> Reading {
+    fn reading(&self, handle: Handle, group: &Group) -> Reading {
         let home = self.book.home(group);
         let closed = home
             .and_then(|turn| self.turns.get(&turn))
             .is_some_and(|turn| turn.closed);
-        let settled = self
-            .accounts
-            .get(&handle)
-            .is_some_and(|account| account.settled);
-        Reading {
-            closed,
-            expired: expired || settled,
-        }
+        let settled = self.accounts.get(&handle).is_some_and(|account| account.settled);
+        Reading { closed, expired: settled }
     }
 
     /// The action as it stands, judged, without publishing it: for questions about open actions.
@@ -120,16 +108,14 @@ impl Engine {
     /// Reads and judges one action.
     fn read(&self, group: &Group) -> Option<Action> {
         let account = self.accounts.get(&group.root)?;
-        let mut action = self
-            .book
-            .action(group, self.reading(group.root, group, false))?;
+        let mut action = self.book.action(group, self.reading(group.root, group))?;
         action.id = account.id.unwrap_or(action.id);
         action.revision = account.revision;
         action.retry_of = self.retry_of(&action);
         let (digest, configuration) = self.configuration_of(account.judged_by);
         action.judged_by = Some(*digest);
         let closed = self.turns.get(&action.turn).is_some_and(|turn| turn.closed);
-        let turn = self.book.turn_state(action.turn)?.record(closed);
+        let turn = self.book.turn_state(action.turn)?.gist(closed);
         let context = judge::Context {
             rules: &configuration.rules,
             turn: &turn,
@@ -230,7 +216,7 @@ impl Engine {
             }
         }
         action.revision = 0;
-        let hash = content(&action);
+        let hash = values::digest_of(&action);
         if account.published == Some(hash) && account.merged_into.is_none() {
             return;
         }
@@ -420,12 +406,9 @@ impl Engine {
         self.fix_id(root, action.id);
         let id = self.id_of(root).unwrap_or(action.id);
         let agent: Arc<str> = action.agent_label().into();
-        let turn = self
-            .book
-            .turn_state(action.turn)
-            .map(|turn| turn.record(false));
-        let violated: Vec<Arc<str>> = match &turn {
-            Some(turn) => judge::violated(&judge::Context { rules, turn }, action)
+        let turn = self.book.turn_state(action.turn).filter(|_| !rules.is_empty());
+        let violated: Vec<Arc<str>> = match turn.map(|turn| turn.gist(false)) {
+            Some(turn) => judge::violated(&judge::Context { rules, turn: &turn }, action)
                 .map(|rule| rule.name().into())
                 .collect(),
             None => Vec::new(),
@@ -661,9 +644,7 @@ impl Engine {
                 self.incidents.contained(&record.tenant, turn, *step, *at);
             }
         }
-        let hash =
-            values::digest_bytes(&serde_json::to_vec(&record).expect("records are plain data"))
-                .bytes;
+        let hash = values::digest_of(&record);
         self.changed.turns.insert(turn);
         if account.published == Some(hash) || state.evidence.is_empty() {
             return;
@@ -686,13 +667,6 @@ fn tombstone(action: &Action, id: ActionId, revision: u32, survivor: Option<Acti
     out.findings.clear();
     out.pieces.clear();
     out
-}
-
-/// Hash of everything that a row says.
-fn content(action: &Action) -> Hash {
-    let digest: Digest =
-        values::digest_bytes(&serde_json::to_vec(action).expect("records are plain data"));
-    digest.bytes
 }
 
 fn exemplar(trace: TraceId, span: SpanId, at: Nanos) -> Exemplar {

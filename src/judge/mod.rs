@@ -32,7 +32,8 @@ pub use witness::is_independent;
 pub struct Context<'a> {
     /// The rules in force when its first evidence was folded.
     pub rules: &'a Rules,
-    /// Its turn.
+    /// Its turn, without the lists that grow with it (retrievals, models, delegations, containment): reading them for
+    /// each of its actions would cost more the longer it is. What an action has of them stands in the action.
     pub turn: &'a Turn,
 }
 

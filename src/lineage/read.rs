@@ -115,14 +115,24 @@ impl Book {
 
     /// One action. `None` when it is none: an edge, control flow, or a call that is only history.
     pub fn action(&self, group: &Group, reading: Reading) -> Option<Action> {
-        let components: Vec<_> = group.all().map(|handle| self.actions.get(&handle)).collect::<Option<_>>()?;
+        self.is_action(group).then(|| self.record(group, reading)).flatten()
+    }
+
+    /// Where an action stands by its records alone. `None` as for [`Book::action`].
+    pub fn state(&self, group: &Group) -> Option<State> {
+        let components = group.all().filter_map(|handle| self.actions.get(&handle));
+        let pieces: Vec<&Piece> = components.flat_map(|component| component.pieces.values()).collect();
+        let has_tool_spans = |piece: &&Piece| self.turns.get(&piece.turn).is_some_and(|turn| turn.tool_spans);
+        self.is_action(group).then(|| state_of(&pieces, pieces.iter().any(has_tool_spans)))
+    }
+
+    fn is_action(&self, group: &Group) -> bool {
+        let components: Option<Vec<_>> = group.all().map(|handle| self.actions.get(&handle)).collect();
+        let Some(components) = components else { return false };
         let pieces = || components.iter().flat_map(|component| component.pieces.values());
         let edge = components.iter().any(|component| component.delegates)
             || pieces().filter_map(says_call).any(|call| call.pseudo.is_some());
-        if edge || !pieces().any(creates) {
-            return None;
-        }
-        self.record(group, reading)
+        !edge && pieces().any(creates)
     }
 
     /// What a group's records say together, whether or not they make an action.
@@ -678,6 +688,17 @@ pub(super) fn state_of(pieces: &[&Piece], tool_spans: bool) -> State {
 impl TurnState {
     /// What the turn's actions share, as a record.
     pub fn record(&self, closed: bool) -> Turn {
+        Turn {
+            context: self.context.iter().map(|(at, _, ids)| (*at, ids.clone())).collect(),
+            models: self.models.values().cloned().collect(),
+            delegations: self.delegations.iter().cloned().collect(),
+            containment: self.containment.iter().cloned().collect(),
+            ..self.gist(closed)
+        }
+    }
+
+    /// The record without the lists that grow with the turn: what its actions are judged with, each alone.
+    pub fn gist(&self, closed: bool) -> Turn {
         let missing = if !closed {
             Missing::Pending
         } else if self.root_ended.is_none() || self.sampled {
@@ -723,19 +744,15 @@ impl TurnState {
                 .as_ref()
                 .map(|ranked| ranked.shared(ranked.value.clone())),
             policies: self.policies.iter().cloned().collect(),
-            context: self
-                .context
-                .iter()
-                .map(|(at, _, ids)| (*at, ids.clone()))
-                .collect(),
+            context: Vec::new(),
             plan: match &self.plan {
                 Some(ranked) => Known::Value(ranked.shared(ranked.value.clone())),
                 None => Known::Missing(missing),
             },
             plan_decisions: self.plan_decisions.iter().cloned().collect(),
-            models: self.models.values().cloned().collect(),
-            delegations: self.delegations.iter().cloned().collect(),
-            containment: self.containment.iter().cloned().collect(),
+            models: Vec::new(),
+            delegations: Vec::new(),
+            containment: Vec::new(),
             root_ended: self.root_ended,
             closed,
             sampled: self.sampled,

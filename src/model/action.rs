@@ -230,7 +230,7 @@ pub struct Marks {
 }
 
 /// One action at one revision. Without `id`, `revision` and `account` it is a function of the set of records.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Action {
     /// Fixed at first publication.
     pub id: ActionId,
@@ -388,7 +388,7 @@ pub struct SpanNode {
 }
 
 /// One turn: what its actions share. Without `revision` it is a function of the set of records.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Turn {
     /// Hash of its key.
     pub id: TurnId,
