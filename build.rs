@@ -13,10 +13,6 @@ const PROTOS: &[&str] = &[
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
     let files = protox::compile(PROTOS, ["proto"])?;
-    tonic_prost_build::configure()
-        .build_server(false)
-        .build_client(true)
-        .bytes(".wherefore")
-        .compile_fds(files)?;
+    tonic_prost_build::configure().build_server(false).build_client(true).bytes(".wherefore").compile_fds(files)?;
     Ok(())
 }

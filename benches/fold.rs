@@ -34,9 +34,8 @@ pub fn run() {
     let frames = sets.each_ref().map(|set| set.iter().map(frame).collect::<Vec<_>>());
     for (step, configuration) in [("no envelope", Configuration::default()), ("an envelope", guarded())] {
         let costs = frames.each_ref().map(|frames| whole(&configuration, frames));
-        let cell = |at: usize| {
-            format!("{} ({})", number(costs[at].micros), number(costs[at].micros / prost[at].micros))
-        };
+        let cell =
+            |at: usize| format!("{} ({})", number(costs[at].micros), number(costs[at].micros / prost[at].micros));
         rows.row([step.to_owned(), cell(0), cell(1)]);
     }
     rows.print();

@@ -59,10 +59,13 @@ pub fn run() {
         ("wherefore: receive, validate, reply", cells(&share("tokio-rt-worker"))),
         ("wherefore: journal", cells(&share("journal"))),
         ("wherefore: fold, judge, store", cells(&share("fold"))),
-        ("wherefore: all", cells(&|column| {
-            let spent = column.wherefore.cpu();
-            format!("{} ({})", number(spent), number(spent / column.empty.cpu()))
-        })),
+        (
+            "wherefore: all",
+            cells(&|column| {
+                let spent = column.wherefore.cpu();
+                format!("{} ({})", number(spent), number(spent / column.empty.cpu()))
+            }),
+        ),
         ("prost decode + drop, for comparison", cells(&|column| number(column.prost))),
         ("acknowledged spans/s, empty", cells(&|column| format!("{:.0}", column.empty.rate))),
         ("acknowledged spans/s, wherefore", cells(&|column| format!("{:.0}", column.wherefore.rate))),

@@ -240,7 +240,8 @@ impl Turn {
             let said = self.random.prose(300);
             let user = format!(r#"[{{"role":"user","parts":[{}]}}]"#, part_text(&self.question));
             attributes.push(text("gen_ai.input.messages", &user));
-            let assistant = format!(r#"[{{"role":"assistant","parts":[{}],"finish_reason":"stop"}}]"#, part_text(&said));
+            let assistant =
+                format!(r#"[{{"role":"assistant","parts":[{}],"finish_reason":"stop"}}]"#, part_text(&said));
             attributes.push(text("gen_ai.output.messages", &assistant));
         }
         let mut root = self.child("invoke_agent order-assistant", attributes);
@@ -310,9 +311,38 @@ const INSTRUCTIONS: &str = "You help customers of a shop with their orders. Look
     headings. Use the tools for everything you say about an order; never guess.";
 
 const WORDS: [&str; 32] = [
-    "order", "parcel", "the", "customer", "address", "was", "changed", "before", "it", "left", "our", "warehouse", "on",
-    "Monday", "and", "now", "waits", "at", "a", "shop", "nearby", "please", "return", "amount", "with", "card", "that",
-    "ends", "in", "seven", "zwölf", "étage",
+    "order",
+    "parcel",
+    "the",
+    "customer",
+    "address",
+    "was",
+    "changed",
+    "before",
+    "it",
+    "left",
+    "our",
+    "warehouse",
+    "on",
+    "Monday",
+    "and",
+    "now",
+    "waits",
+    "at",
+    "a",
+    "shop",
+    "nearby",
+    "please",
+    "return",
+    "amount",
+    "with",
+    "card",
+    "that",
+    "ends",
+    "in",
+    "seven",
+    "zwölf",
+    "étage",
 ];
 
 /// splitmix64: small, and the same on every machine.

@@ -48,9 +48,8 @@ pub fn run() {
         ("validate, walk, 12 keys", sets.each_ref().map(|set| over(set, walk))),
         ("dialect (evidence)", sets.each_ref().map(|set| over(set, dialect))),
     ] {
-        let cell = |at: usize| {
-            format!("{} ({})", number(costs[at].micros), number(costs[at].micros / prost[at].micros))
-        };
+        let cell =
+            |at: usize| format!("{} ({})", number(costs[at].micros), number(costs[at].micros / prost[at].micros));
         rows.row([step.to_owned(), cell(0), cell(1)]);
     }
     rows.print();

@@ -107,7 +107,9 @@ impl Filter {
                 "settled" => filter.settled = Some(text.parse().map_err(|_| wrong())?),
                 "since" => filter.since = Some(time(text).ok_or_else(wrong)?),
                 "until" => filter.until = Some(time(text).ok_or_else(wrong)?),
-                "limit" => filter.limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit)).ok_or_else(wrong)?,
+                "limit" => {
+                    filter.limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit)).ok_or_else(wrong)?
+                }
                 "rule" => filter.rule = Some(text.clone()),
                 "cursor" => filter.from = cursor(text).ok_or_else(wrong)?,
                 _ => return Err(Problem::bad_request(&format!("`{name}` is no parameter of this list"))),

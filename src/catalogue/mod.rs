@@ -254,21 +254,9 @@ mod tests {
         for metric in Metric::ALL {
             let def = metric.def();
             assert!(def.name.starts_with("wherefore_"), "{}", def.name);
-            assert!(
-                !def.name.ends_with("_total"),
-                "{}: exposition adds `_total`",
-                def.name
-            );
-            assert!(
-                def.name.ends_with(def.unit),
-                "{} ends with its unit",
-                def.name
-            );
-            assert!(
-                !def.help.ends_with('.') && !def.help.is_empty(),
-                "{}",
-                def.name
-            );
+            assert!(!def.name.ends_with("_total"), "{}: exposition adds `_total`", def.name);
+            assert!(def.name.ends_with(def.unit), "{} ends with its unit", def.name);
+            assert!(!def.help.ends_with('.') && !def.help.is_empty(), "{}", def.name);
             assert!(seen.insert(def.name), "{} stands twice", def.name);
         }
     }

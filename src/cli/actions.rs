@@ -94,9 +94,9 @@ impl Actions {
         put("until", &self.until);
         put("tenant", &self.tenant);
         if let Some(verdict) = &self.verdict {
-            let (sli, value) = verdict
-                .split_once('=')
-                .ok_or_else(|| Failed::usage(format!("`{verdict}` is not `SLI=VALUE`, such as `intent_alignment=bad`")))?;
+            let (sli, value) = verdict.split_once('=').ok_or_else(|| {
+                Failed::usage(format!("`{verdict}` is not `SLI=VALUE`, such as `intent_alignment=bad`"))
+            })?;
             put("sli", &Some(sli.to_owned()));
             put("verdict", &Some(value.to_owned()));
         }

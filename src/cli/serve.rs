@@ -179,7 +179,8 @@ async fn stop_at_signal(stop: CancellationToken) {
         if first {
             stop.cancel();
         } else {
-            let _ = writeln!(io::stderr(), "wherefore: ended before the last checkpoint; the next start folds it again");
+            let _ =
+                writeln!(io::stderr(), "wherefore: ended before the last checkpoint; the next start folds it again");
             std::process::exit(130);
         }
     }

@@ -18,14 +18,19 @@ pub struct Verify {
 impl Verify {
     pub(super) fn run(self) -> Result<(), Failed> {
         let dir = self.data.join("journal");
-        let verified = journal::verify(&dir).map_err(|broken| Failed::from_error("the journal is not whole", &broken))?;
+        let verified =
+            journal::verify(&dir).map_err(|broken| Failed::from_error("the journal is not whole", &broken))?;
         let mut out = io::stdout();
         writeln!(out, "the chain holds: frames {} to {}", verified.first_sequence, verified.last_sequence)?;
         writeln!(out, "segments   {}", verified.segments)?;
         writeln!(out, "frames     {} ({} forgotten on purpose)", verified.frames, verified.forgotten)?;
         writeln!(out, "head       {}", verified.head)?;
         if verified.bytes_unfinished > 0 {
-            writeln!(out, "unfinished {} bytes at the end: a write that nobody was told had succeeded", verified.bytes_unfinished)?;
+            writeln!(
+                out,
+                "unfinished {} bytes at the end: a write that nobody was told had succeeded",
+                verified.bytes_unfinished
+            )?;
         }
         Ok(())
     }

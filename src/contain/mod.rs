@@ -46,14 +46,8 @@ pub struct Incidents {
 impl Incidents {
     /// Puts incidents back that a checkpoint kept.
     pub fn restore(incidents: impl IntoIterator<Item = Incident>) -> Self {
-        let all = incidents
-            .into_iter()
-            .map(|incident| (incident.id, incident))
-            .collect();
-        Self {
-            all,
-            changed: Default::default(),
-        }
+        let all = incidents.into_iter().map(|incident| (incident.id, incident)).collect();
+        Self { all, changed: Default::default() }
     }
 
     /// A finding that pages.
@@ -104,12 +98,7 @@ impl Incidents {
         };
         let contained = match step {
             Containment::Resume => incident.contained.filter(|contained| *contained > at),
-            _ => Some(
-                incident
-                    .contained
-                    .map_or(at, |contained| contained.min(at))
-                    .max(incident.opened),
-            ),
+            _ => Some(incident.contained.map_or(at, |contained| contained.min(at)).max(incident.opened)),
         };
         if contained != incident.contained {
             incident.contained = contained;
@@ -129,20 +118,14 @@ impl Incidents {
 
     /// What changed since it was last asked: the incident, or `None` when it is no more.
     pub fn take_changed(&mut self) -> Vec<(IncidentId, Option<Incident>)> {
-        std::mem::take(&mut self.changed)
-            .into_iter()
-            .map(|id| (id, self.all.get(&id).cloned()))
-            .collect()
+        std::mem::take(&mut self.changed).into_iter().map(|id| (id, self.all.get(&id).cloned())).collect()
     }
 
     /// Forgets contained incidents of long ago; the store keeps them.
     pub fn tidy(&mut self, now: Nanos) {
         let changed = &self.changed;
         self.all.retain(|id, incident| {
-            changed.contains(id)
-                || incident
-                    .contained
-                    .is_none_or(|at| now.since(at) < REMEMBERED)
+            changed.contains(id) || incident.contained.is_none_or(|at| now.since(at) < REMEMBERED)
         });
     }
 }

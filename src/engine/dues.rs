@@ -100,10 +100,7 @@ impl Dues {
 
     /// All that are due at `now`, in order.
     pub fn until(&self, now: Nanos) -> impl Iterator<Item = Due> + '_ {
-        self.in_order
-            .iter()
-            .take_while(move |(at, _)| *at <= now)
-            .map(|(_, due)| *due)
+        self.in_order.iter().take_while(move |(at, _)| *at <= now).map(|(_, due)| *due)
     }
 
     /// Turns that are not closed, and actions that are not settled.
@@ -118,9 +115,6 @@ impl Dues {
 
     /// What changed since it was last asked; `None` when the deadline is gone.
     pub fn take_changed(&mut self) -> Vec<(Due, Option<Nanos>)> {
-        std::mem::take(&mut self.changed)
-            .into_iter()
-            .map(|due| (due, self.at.get(&due).copied()))
-            .collect()
+        std::mem::take(&mut self.changed).into_iter().map(|due| (due, self.at.get(&due).copied())).collect()
     }
 }

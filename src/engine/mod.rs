@@ -30,8 +30,8 @@ use crate::envelope::Rules;
 use crate::judge;
 use crate::lineage::{self, Book, Handle};
 use crate::model::{
-    Action, ActionId, Body, Constants, Digest, Evidence, Finding, Moment, Nanos, Node, Sli, Span,
-    Tenant, Turn, TurnId, What,
+    Action, ActionId, Body, Constants, Digest, Evidence, Finding, Moment, Nanos, Node, Sli, Span, Tenant, Turn, TurnId,
+    What,
 };
 use crate::sli::{Cell, Counters, Ledger};
 use crate::values;
@@ -216,18 +216,12 @@ impl Engine {
 
     /// The configuration in force.
     pub fn configuration(&self) -> &(Digest, Configuration) {
-        self.configurations
-            .last()
-            .expect("an engine has a configuration from the start")
+        self.configurations.last().expect("an engine has a configuration from the start")
     }
 
     fn configuration_of(&self, judged_by: Option<Digest>) -> &(Digest, Configuration) {
         let same = |known: &&(Digest, Configuration)| Some(known.0) == judged_by;
-        self.configurations
-            .iter()
-            .rev()
-            .find(same)
-            .unwrap_or_else(|| self.configuration())
+        self.configurations.iter().rev().find(same).unwrap_or_else(|| self.configuration())
     }
 
     fn constants(&self) -> Constants {
@@ -261,8 +255,7 @@ impl Engine {
         let touched = self.book.fold(evidence);
         if touched.duplicate {
             let tenant = evidence.tenant.as_str();
-            self.counters
-                .add(Metric::DuplicateRecords, &[tenant], 1, self.now, None);
+            self.counters.add(Metric::DuplicateRecords, &[tenant], 1, self.now, None);
             return;
         }
         output.bodies.extend(touched.bodies.iter().cloned());
@@ -279,11 +272,7 @@ impl Engine {
         }
         let rooted = turn.root_seen.is_some();
         self.changed.turns.insert(touched.turn);
-        let wait = if rooted {
-            constants.grace
-        } else {
-            constants.idle
-        };
+        let wait = if rooted { constants.grace } else { constants.idle };
         self.dues.set(Due::Close(touched.turn), clock + wait);
 
         let judged_by = self.configuration().0;
@@ -337,25 +326,12 @@ impl Engine {
         let now = self.now;
         self.last_evidence.insert(evidence.tenant.clone(), now);
         if evidence.dialect == "unread" {
-            self.counters.add(
-                Metric::UnreadRecords,
-                &[tenant, &evidence.instrumentation],
-                1,
-                now,
-                None,
-            );
+            self.counters.add(Metric::UnreadRecords, &[tenant, &evidence.instrumentation], 1, now, None);
         } else {
-            self.counters.add(
-                Metric::ReadRecords,
-                &[tenant, evidence.dialect],
-                1,
-                now,
-                None,
-            );
+            self.counters.add(Metric::ReadRecords, &[tenant, evidence.dialect], 1, now, None);
         }
         if now.since(evidence.end) > self.live_limit() {
-            self.counters
-                .add(Metric::LateRecords, &[tenant], 1, now, None);
+            self.counters.add(Metric::LateRecords, &[tenant], 1, now, None);
         }
         if evidence.end > now {
             let lead = evidence.end.since(now).as_seconds();
@@ -376,37 +352,25 @@ impl Engine {
 
     /// Makes an agent's series before its first verdict.
     fn introduce(&mut self, tenant: &Tenant, agent: &Arc<str>) {
-        if self.introduced.len() < 100_000
-            && self.introduced.insert((tenant.clone(), agent.clone()))
-        {
+        if self.introduced.len() < 100_000 && self.introduced.insert((tenant.clone(), agent.clone())) {
             self.counters.introduce(tenant, agent, self.now);
             let rules = self.configuration().1.rules.clone();
             for rule in rules.enforced() {
                 let labels = [tenant.as_str(), agent, &rule.name()];
-                self.counters
-                    .add(Metric::InvariantViolations, &labels, 0, self.now, None);
+                self.counters.add(Metric::InvariantViolations, &labels, 0, self.now, None);
             }
         }
     }
 
     /// Records later than this after their end are late.
     fn live_limit(&self) -> Span {
-        Span(
-            self.constants()
-                .live_lateness
-                .0
-                .saturating_add(SLOW_CLOCK.0),
-        )
+        Span(self.constants().live_lateness.0.saturating_add(SLOW_CLOCK.0))
     }
 
     /// The root of a turn has ended: what is not settled settles after the grace.
     fn root_ended(&mut self, turn: TurnId, at: Nanos) {
         for handle in self.book.members(turn) {
-            if self
-                .accounts
-                .get(&handle)
-                .is_some_and(|account| !account.settled)
-            {
+            if self.accounts.get(&handle).is_some_and(|account| !account.settled) {
                 self.dues.sooner(Due::Settle(handle), at);
             }
         }
@@ -424,11 +388,7 @@ impl Engine {
     /// What a turn shares changed: its settled actions are read again, soon.
     fn shared_changed(&mut self, turn: TurnId, at: Nanos) {
         for handle in self.book.members(turn) {
-            if self
-                .accounts
-                .get(&handle)
-                .is_some_and(|account| account.settled)
-            {
+            if self.accounts.get(&handle).is_some_and(|account| account.settled) {
                 self.dues.sooner(Due::Revise(handle), at);
             }
         }
@@ -437,12 +397,7 @@ impl Engine {
     /// Others that are computed together with this component are read again if they are settled.
     fn relatives_change(&mut self, handle: Handle, at: Nanos) {
         for other in self.book.relatives(handle) {
-            if other != handle
-                && self
-                    .accounts
-                    .get(&other)
-                    .is_some_and(|account| account.settled)
-            {
+            if other != handle && self.accounts.get(&other).is_some_and(|account| account.settled) {
                 self.dues.sooner(Due::Revise(other), at);
             }
         }
@@ -460,11 +415,7 @@ impl Engine {
             let Some(account) = self.accounts.get(&handle) else {
                 continue;
             };
-            let due = if account.settled {
-                Due::Revise(handle)
-            } else {
-                Due::Settle(handle)
-            };
+            let due = if account.settled { Due::Revise(handle) } else { Due::Settle(handle) };
             self.dues.sooner(due, clock);
         }
     }
@@ -480,24 +431,14 @@ impl Engine {
         if rules.is_empty() {
             return;
         }
-        let reading = lineage::Reading {
-            closed: false,
-            expired: false,
-        };
+        let reading = lineage::Reading { closed: false, expired: false };
         let Some(action) = self.book.action(&group, reading) else {
             return;
         };
-        let Some(turn) = self
-            .book
-            .turn_state(action.turn)
-            .map(|turn| turn.gist(false))
-        else {
+        let Some(turn) = self.book.turn_state(action.turn).map(|turn| turn.gist(false)) else {
             return;
         };
-        let context = judge::Context {
-            rules: &rules,
-            turn: &turn,
-        };
+        let context = judge::Context { rules: &rules, turn: &turn };
         if judge::violated(&context, &action).next().is_some() {
             let findings = judge::findings(&context, &action);
             self.raise(group.root, &action, findings, &rules, output);
@@ -506,11 +447,8 @@ impl Engine {
 
     /// Every series of the engine, for exposition.
     pub fn samples(&self) -> Vec<Sample> {
-        let gauge = |metric, labels: Vec<Arc<str>>, value: f64| Sample {
-            metric,
-            labels,
-            value: SampleValue::Gauge(value),
-        };
+        let gauge =
+            |metric, labels: Vec<Arc<str>>, value: f64| Sample { metric, labels, value: SampleValue::Gauge(value) };
         let mut samples = self.counters.samples();
         // The ledger knows the real agent; its series share the budget of the others.
         let mut totals: BTreeMap<(Tenant, Sli, Arc<str>), Cell> = BTreeMap::new();
@@ -531,38 +469,19 @@ impl Engine {
             }
         }
         for (tenant, at) in &self.last_evidence {
-            samples.push(gauge(
-                Metric::LastEvidence,
-                vec![tenant.as_str().into()],
-                at.as_seconds(),
-            ));
+            samples.push(gauge(Metric::LastEvidence, vec![tenant.as_str().into()], at.as_seconds()));
         }
         for ((tenant, service), lead) in &self.skew {
-            samples.push(gauge(
-                Metric::ClockSkew,
-                vec![tenant.as_str().into(), service.clone()],
-                *lead,
-            ));
+            samples.push(gauge(Metric::ClockSkew, vec![tenant.as_str().into(), service.clone()], *lead));
         }
         let (turns, actions) = self.dues.open();
         samples.push(gauge(Metric::OpenActions, vec![], actions as f64));
         samples.push(gauge(Metric::OpenTurns, vec![], turns as f64));
-        let tenants: BTreeSet<&Tenant> = self
-            .last_evidence
-            .keys()
-            .chain(self.incidents.all().map(|incident| &incident.tenant))
-            .collect();
+        let tenants: BTreeSet<&Tenant> =
+            self.last_evidence.keys().chain(self.incidents.all().map(|incident| &incident.tenant)).collect();
         for tenant in tenants {
-            let open = self
-                .incidents
-                .all()
-                .filter(|it| it.tenant == *tenant && it.contained.is_none())
-                .count();
-            samples.push(gauge(
-                Metric::OpenIncidents,
-                vec![tenant.as_str().into()],
-                open as f64,
-            ));
+            let open = self.incidents.all().filter(|it| it.tenant == *tenant && it.contained.is_none()).count();
+            samples.push(gauge(Metric::OpenIncidents, vec![tenant.as_str().into()], open as f64));
         }
         samples.sort_by(|a, b| (a.metric, &a.labels).cmp(&(b.metric, &b.labels)));
         samples

@@ -9,8 +9,7 @@ use crate::envelope::Rules;
 use crate::judge;
 use crate::lineage::{self, Group, Handle, Reading};
 use crate::model::{
-    Action, ActionId, Finding, FindingState, Nanos, Severity, Sli, SpanId, State,
-    TraceId, TurnId, Value, Verdict,
+    Action, ActionId, Finding, FindingState, Nanos, Severity, Sli, SpanId, State, TraceId, TurnId, Value, Verdict,
 };
 use crate::sli::{LedgerKey, SLICE};
 use crate::values;
@@ -52,11 +51,7 @@ impl Engine {
             self.follow(&group, handle, output);
             return;
         }
-        if self
-            .accounts
-            .get(&handle)
-            .is_some_and(|account| account.settled)
-        {
+        if self.accounts.get(&handle).is_some_and(|account| account.settled) {
             self.publish(&group, output);
         }
     }
@@ -69,15 +64,9 @@ impl Engine {
             account.settled = true;
             self.changed.actions.insert(handle);
         }
-        match self
-            .accounts
-            .get(&group.root)
-            .map(|account| account.settled)
-        {
+        match self.accounts.get(&group.root).map(|account| account.settled) {
             Some(true) => self.dues.sooner(Due::Revise(group.root), clock),
-            Some(false) => self
-                .dues
-                .sooner(Due::Settle(group.root), clock + self.constants().grace),
+            Some(false) => self.dues.sooner(Due::Settle(group.root), clock + self.constants().grace),
             None => {}
         }
         let survivor = self.id_of(group.root);
@@ -87,9 +76,7 @@ impl Engine {
     /// What the reader of an action knows about time.
     fn reading(&self, handle: Handle, group: &Group) -> Reading {
         let home = self.book.home(group);
-        let closed = home
-            .and_then(|turn| self.turns.get(&turn))
-            .is_some_and(|turn| turn.closed);
+        let closed = home.and_then(|turn| self.turns.get(&turn)).is_some_and(|turn| turn.closed);
         let settled = self.accounts.get(&handle).is_some_and(|account| account.settled);
         Reading { closed, expired: settled }
     }
@@ -98,10 +85,7 @@ impl Engine {
     pub fn preview(&self, handle: Handle) -> Option<(Action, bool)> {
         let group = self.book.group(handle)?;
         let action = self.read(&group)?;
-        let settled = self
-            .accounts
-            .get(&group.root)
-            .is_some_and(|account| account.settled);
+        let settled = self.accounts.get(&group.root).is_some_and(|account| account.settled);
         Some((action, settled))
     }
 
@@ -116,10 +100,7 @@ impl Engine {
         action.judged_by = Some(*digest);
         let closed = self.turns.get(&action.turn).is_some_and(|turn| turn.closed);
         let turn = self.book.turn_state(action.turn)?.gist(closed);
-        let context = judge::Context {
-            rules: &configuration.rules,
-            turn: &turn,
-        };
+        let context = judge::Context { rules: &configuration.rules, turn: &turn };
         (action.verdicts, action.findings) = judge::judge(&context, &action);
         for finding in &mut action.findings {
             if let Some((id, _)) = account.raised.get(&finding.rule) {
@@ -136,10 +117,7 @@ impl Engine {
         }
         let (turn, tool, about) = lineage::attempt(action)?;
         let denied = self.turns.get(&turn)?.denied.get(&(tool, about))?;
-        denied
-            .first()
-            .filter(|first| **first < (action.start, action.id))
-            .map(|(_, id)| *id)
+        denied.first().filter(|first| **first < (action.start, action.id)).map(|(_, id)| *id)
     }
 
     /// Keeps the index of denied attempts. When the first of them changes, the others are read again.
@@ -287,9 +265,7 @@ impl Engine {
         let closes = action.end + self.constants().horizon;
         let open_ledger = inside && (account.booked.is_empty() || now <= closes);
         let (tenant, agent) = (action.tenant.as_str(), action.agent_label());
-        let exemplar = action
-            .trace()
-            .map(|(trace, span)| exemplar(trace, span, now));
+        let exemplar = action.trace().map(|(trace, span)| exemplar(trace, span, now));
         let check_due = self.check_due(handle, action);
         let clock = self.clock();
 
@@ -313,12 +289,10 @@ impl Engine {
                 (None, Some(value)) => {
                     due.insert(*sli, value);
                     if late {
-                        self.counters
-                            .add(Metric::SliLate, &[tenant, sli.as_str()], 1, now, None);
+                        self.counters.add(Metric::SliLate, &[tenant, sli.as_str()], 1, now, None);
                     } else {
                         let labels = [tenant, sli.as_str(), agent, value.as_str()];
-                        self.counters
-                            .add(Metric::SliEvents, &labels, 1, now, exemplar);
+                        self.counters.add(Metric::SliEvents, &labels, 1, now, exemplar);
                     }
                 }
                 (Some(_), known) => {
@@ -326,8 +300,7 @@ impl Engine {
                     if before != known && open_ledger {
                         let word = |value: Option<Value>| value.map_or("none", Value::as_str);
                         let labels = [tenant, sli.as_str(), word(before), word(known)];
-                        self.counters
-                            .add(Metric::SliCorrections, &labels, 1, now, None);
+                        self.counters.add(Metric::SliCorrections, &labels, 1, now, None);
                     }
                 }
             }
@@ -362,14 +335,12 @@ impl Engine {
         let labels = [tenant, agent, action.tool_label(), action.state.as_str()];
         self.counters.add(Metric::Actions, &labels, 1, now, None);
         if action.retry_of.is_some() {
-            self.counters
-                .add(Metric::DeniedRetries, &[tenant, agent], 1, now, None);
+            self.counters.add(Metric::DeniedRetries, &[tenant, agent], 1, now, None);
         }
         for (field, known) in &action.fields {
             if let Some(why) = known.missing() {
                 let labels = [tenant, agent, field.as_str(), why.as_str()];
-                self.counters
-                    .add(Metric::FieldsMissing, &labels, 1, now, None);
+                self.counters.add(Metric::FieldsMissing, &labels, 1, now, None);
             }
         }
     }
@@ -377,12 +348,8 @@ impl Engine {
     /// When the wait for a post-action check of this action is over, on the engine's clock.
     fn check_due(&self, handle: Handle, action: &Action) -> Nanos {
         let rules = &self.configuration_of(action.judged_by).1.rules;
-        let within = rules
-            .check_within(action)
-            .unwrap_or(self.constants().check_within);
-        self.accounts
-            .get(&handle)
-            .map_or(Nanos(0), |account| account.last_seen + within)
+        let within = rules.check_within(action).unwrap_or(self.constants().check_within);
+        self.accounts.get(&handle).map_or(Nanos(0), |account| account.last_seen + within)
     }
 
     fn ledger_key(&self, action: &Action, verdict: &Verdict) -> LedgerKey {
@@ -408,9 +375,9 @@ impl Engine {
         let agent: Arc<str> = action.agent_label().into();
         let turn = self.book.turn_state(action.turn).filter(|_| !rules.is_empty());
         let violated: Vec<Arc<str>> = match turn.map(|turn| turn.gist(false)) {
-            Some(turn) => judge::violated(&judge::Context { rules, turn: &turn }, action)
-                .map(|rule| rule.name().into())
-                .collect(),
+            Some(turn) => {
+                judge::violated(&judge::Context { rules, turn: &turn }, action).map(|rule| rule.name().into()).collect()
+            }
             None => Vec::new(),
         };
         let Some(account) = self.accounts.get_mut(&root) else {
@@ -427,18 +394,13 @@ impl Engine {
                 opened.push(Finding { id, ..finding });
             }
         }
-        let counted: Vec<Arc<str>> = violated
-            .into_iter()
-            .filter(|rule| account.violated.insert(rule.clone()))
-            .collect();
+        let counted: Vec<Arc<str>> =
+            violated.into_iter().filter(|rule| account.violated.insert(rule.clone())).collect();
         self.changed.actions.insert(root);
-        let exemplar = action
-            .trace()
-            .map(|(trace, span)| exemplar(trace, span, self.now));
+        let exemplar = action.trace().map(|(trace, span)| exemplar(trace, span, self.now));
         for rule in counted {
             let labels = [action.tenant.as_str(), &agent, &rule];
-            self.counters
-                .add(Metric::InvariantViolations, &labels, 1, self.now, exemplar);
+            self.counters.add(Metric::InvariantViolations, &labels, 1, self.now, exemplar);
         }
         for finding in opened {
             self.tell(id, action, &agent, finding, output);
@@ -451,23 +413,15 @@ impl Engine {
             return;
         };
         let holds = |rule: &Arc<str>| action.findings.iter().any(|finding| finding.rule == *rule);
-        let gone: BTreeMap<Arc<str>, _> = account
-            .raised
-            .iter()
-            .filter(|(rule, _)| !holds(rule))
-            .map(|(rule, it)| (rule.clone(), *it))
-            .collect();
+        let gone: BTreeMap<Arc<str>, _> =
+            account.raised.iter().filter(|(rule, _)| !holds(rule)).map(|(rule, it)| (rule.clone(), *it)).collect();
         account.raised.retain(|rule, _| !gone.contains_key(rule));
         let id = account.id.unwrap_or(action.id);
         for (rule, (finding, pages)) in gone {
             let finding = Finding {
                 id: finding,
                 rule,
-                severity: if pages {
-                    Severity::Page
-                } else {
-                    Severity::Info
-                },
+                severity: if pages { Severity::Page } else { Severity::Info },
                 class: crate::model::Class::Ambiguous,
                 state: FindingState::Retracted,
                 message: "later evidence took it back".into(),
@@ -478,33 +432,19 @@ impl Engine {
         }
     }
 
-    fn tell(
-        &mut self,
-        id: ActionId,
-        action: &Action,
-        agent: &Arc<str>,
-        finding: Finding,
-        output: &mut Output,
-    ) {
+    fn tell(&mut self, id: ActionId, action: &Action, agent: &Arc<str>, finding: Finding, output: &mut Output) {
         let metric = match finding.state {
             FindingState::Open => Metric::Findings,
             FindingState::Retracted | FindingState::Superseded => Metric::FindingsRetracted,
         };
-        let labels = [
-            action.tenant.as_str(),
-            finding.severity.as_str(),
-            finding.class.as_str(),
-        ];
+        let labels = [action.tenant.as_str(), finding.severity.as_str(), finding.class.as_str()];
         self.counters.add(metric, &labels, 1, self.now, None);
         if finding.severity == Severity::Page {
             match finding.state {
                 FindingState::Open => {
-                    self.incidents
-                        .found(&action.tenant, action.turn, finding.id, id, finding.at);
+                    self.incidents.found(&action.tenant, action.turn, finding.id, id, finding.at);
                 }
-                _ => self
-                    .incidents
-                    .retracted(&action.tenant, action.turn, finding.id),
+                _ => self.incidents.retracted(&action.tenant, action.turn, finding.id),
             }
         }
         output.findings.push(FindingEvent {
@@ -541,11 +481,8 @@ impl Engine {
         } else {
             account.judged_by
         };
-        account.first_seen = if account.first_seen == Nanos(0) {
-            lost.first_seen
-        } else {
-            account.first_seen.min(lost.first_seen)
-        };
+        account.first_seen =
+            if account.first_seen == Nanos(0) { lost.first_seen } else { account.first_seen.min(lost.first_seen) };
         account.last_seen = account.last_seen.max(lost.last_seen);
         account.latest = account.latest.max(lost.latest);
         account.settled |= lost.settled;
@@ -556,8 +493,7 @@ impl Engine {
         account.violated.extend(lost.violated.iter().cloned());
         if account.settled {
             self.dues.cancel(Due::Settle(kept));
-            self.dues
-                .sooner(Due::Revise(kept), clock + super::REVISE_AFTER);
+            self.dues.sooner(Due::Revise(kept), clock + super::REVISE_AFTER);
         }
         let Some(lost_id) = lost.id else { return };
         let account = self.accounts.entry(kept).or_default();
@@ -579,16 +515,10 @@ impl Engine {
         self.drop_counts(&lost.booked.into_values().collect::<Vec<_>>());
         let tenant = self.book.tenant_of(kept).unwrap_or_default();
         if lost.published.is_some() {
-            self.counters
-                .add(Metric::ActionsMerged, &[tenant.as_str()], 1, self.now, None);
+            self.counters.add(Metric::ActionsMerged, &[tenant.as_str()], 1, self.now, None);
         }
-        if let (Some(_), Some(action)) = (
-            lost.published,
-            self.book.group(kept).and_then(|group| self.read(&group)),
-        ) {
-            output
-                .actions
-                .push(tombstone(&action, lost_id, lost.revision + 1, survivor));
+        if let (Some(_), Some(action)) = (lost.published, self.book.group(kept).and_then(|group| self.read(&group))) {
+            output.actions.push(tombstone(&action, lost_id, lost.revision + 1, survivor));
         }
     }
 
@@ -597,10 +527,7 @@ impl Engine {
         let Some(account) = self.accounts.get_mut(&handle) else {
             return;
         };
-        let Some(id) = account
-            .id
-            .filter(|id| Some(*id) != survivor && account.published.is_some())
-        else {
+        let Some(id) = account.id.filter(|id| Some(*id) != survivor && account.published.is_some()) else {
             return;
         };
         if account.merged_into.is_some() && account.merged_into == survivor {
@@ -614,12 +541,9 @@ impl Engine {
         self.drop_counts(&booked);
         self.changed.actions.insert(handle);
         let tenant = self.book.tenant_of(handle).unwrap_or_default();
-        self.counters
-            .add(Metric::ActionsMerged, &[tenant.as_str()], 1, self.now, None);
+        self.counters.add(Metric::ActionsMerged, &[tenant.as_str()], 1, self.now, None);
         if let Some(action) = self.book.remains(handle) {
-            output
-                .actions
-                .push(tombstone(&action, id, revision, survivor));
+            output.actions.push(tombstone(&action, id, revision, survivor));
         }
     }
 

@@ -109,12 +109,14 @@ impl Engine {
         }
         for due in self.dues.until(now.max(self.now) - self.held) {
             match due {
-                Due::Close(turn) => match self.book.turn_state(turn) {
-                    Some(state) => wants.extend(state.members.iter().filter_map(|handle| {
-                        (!self.accounts.contains_key(handle)).then_some(Want::Handle(*handle))
-                    })),
-                    None => drop(wants.insert(Want::Turn(turn))),
-                },
+                Due::Close(turn) => {
+                    match self.book.turn_state(turn) {
+                        Some(state) => wants.extend(state.members.iter().filter_map(|handle| {
+                            (!self.accounts.contains_key(handle)).then_some(Want::Handle(*handle))
+                        })),
+                        None => drop(wants.insert(Want::Turn(turn))),
+                    }
+                }
                 Due::Settle(handle) | Due::Check(handle) | Due::Revise(handle) => {
                     let Some(state) = self.book.action_state(handle) else {
                         wants.insert(Want::Handle(handle));
@@ -169,9 +171,7 @@ impl Engine {
                         self.want_turn(lineage::turn_of_trace(tenant, trace), wants);
                     }
                 }
-                What::Response(response) => {
-                    self.want_turn(lineage::turn_of_response(tenant, response), wants)
-                }
+                What::Response(response) => self.want_turn(lineage::turn_of_response(tenant, response), wants),
                 _ => {}
             }
         }
@@ -202,31 +202,20 @@ impl Engine {
     /// Takes what changed since the last checkpoint.
     pub fn checkpoint(&mut self) -> Changes {
         let changed = std::mem::take(&mut self.changed);
-        let mut changes = Changes {
-            gone: changed.gone.into_iter().collect(),
-            ..Changes::default()
-        };
+        let mut changes = Changes { gone: changed.gone.into_iter().collect(), ..Changes::default() };
         for turn in &changed.turns {
             let Some(state) = self.book.turn_state(*turn) else {
                 continue;
             };
-            changes.turns.push((
-                state.clone(),
-                self.turns.get(turn).cloned().unwrap_or_default(),
-            ));
+            changes.turns.push((state.clone(), self.turns.get(turn).cloned().unwrap_or_default()));
             changes.wants.push((Want::Turn(*turn), *turn));
         }
         for handle in &changed.actions {
             let Some(state) = self.book.action_state(*handle) else {
                 continue;
             };
-            changes
-                .wants
-                .extend(names(state).map(|want| (want, state.home)));
-            changes.actions.push((
-                state.clone(),
-                self.accounts.get(handle).cloned().unwrap_or_default(),
-            ));
+            changes.wants.extend(names(state).map(|want| (want, state.home)));
+            changes.actions.push((state.clone(), self.accounts.get(handle).cloned().unwrap_or_default()));
         }
         changes.dues = self.dues.take_changed();
         changes.ledger = self.ledger.take_changed();
@@ -241,16 +230,8 @@ impl Engine {
                 .map(|(metric, labels, series)| (metric, labels.to_vec(), *series))
                 .collect(),
             settle_lag: Some(self.counters.settle_lag().clone()),
-            last_evidence: self
-                .last_evidence
-                .iter()
-                .map(|(tenant, at)| (tenant.clone(), *at))
-                .collect(),
-            configurations: self
-                .configurations
-                .iter()
-                .map(|(digest, _)| *digest)
-                .collect(),
+            last_evidence: self.last_evidence.iter().map(|(tenant, at)| (tenant.clone(), *at)).collect(),
+            configurations: self.configurations.iter().map(|(digest, _)| *digest).collect(),
         };
         changes.small.last_evidence.sort();
         changes
@@ -374,11 +355,7 @@ impl Engine {
 fn names(state: &ActionState) -> impl Iterator<Item = Want> + '_ {
     let keys = state.keys.iter().filter_map(|key| match key {
         Key::Call(_, id) => Some(Want::Call(state.tenant.clone(), id.clone())),
-        Key::Mcp(session, request) => Some(Want::Mcp(
-            state.tenant.clone(),
-            session.clone(),
-            request.clone(),
-        )),
+        Key::Mcp(session, request) => Some(Want::Mcp(state.tenant.clone(), session.clone(), request.clone())),
         _ => None,
     });
     let responses = state.responses().map(|response| Want::Response(state.tenant.clone(), response.clone()));

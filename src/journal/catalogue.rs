@@ -24,20 +24,14 @@ impl Catalogue {
     pub fn read(dir: &Path) -> Result<Self, JournalError> {
         let listed = segment::list(dir)?.into_iter().map(|first| {
             let segment = Segment::open(dir, first)?;
-            Ok(Listed {
-                header: segment.header,
-                len: segment.len()?,
-            })
+            Ok(Listed { header: segment.header, len: segment.len()? })
         });
         Ok(Self(listed.collect::<Result<_, JournalError>>()?))
     }
 
     /// The segments that are written no more, oldest first, each with its last sequence.
     pub fn sealed(&self) -> Vec<(Listed, u64)> {
-        self.0
-            .windows(2)
-            .map(|pair| (pair[0], pair[1].header.before.sequence))
-            .collect()
+        self.0.windows(2).map(|pair| (pair[0], pair[1].header.before.sequence)).collect()
     }
 
     /// The oldest and the newest segment.
@@ -73,11 +67,7 @@ impl Catalogue {
 
     /// A sealed segment was replaced.
     pub fn replace(&mut self, header: Header, len: u64) {
-        if let Some(listed) = self
-            .0
-            .iter_mut()
-            .find(|listed| listed.header.first() == header.first())
-        {
+        if let Some(listed) = self.0.iter_mut().find(|listed| listed.header.first() == header.first()) {
             *listed = Listed { header, len };
         }
     }

@@ -36,11 +36,7 @@ pub(super) struct Chain {
 
 impl Chain {
     /// Before the first frame of a journal.
-    pub const GENESIS: Self = Self {
-        sequence: 0,
-        now: Nanos(0),
-        head: Hash([0; 32]),
-    };
+    pub const GENESIS: Self = Self { sequence: 0, now: Nanos(0), head: Hash([0; 32]) };
 
     /// Goes on to a frame that has just been made.
     pub fn extend(&mut self, facts: &FrameFacts, sealed: &[u8], commitment: &Hash) {

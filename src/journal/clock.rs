@@ -6,9 +6,7 @@ use crate::model::{Nanos, Span};
 
 /// The wall clock of the machine. A clock before 1970 reads as 1970.
 pub(super) fn wall() -> Nanos {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 

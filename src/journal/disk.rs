@@ -13,12 +13,7 @@ pub(super) struct Disk {
 
 impl Disk {
     /// Writes every slice, in order, from an offset on.
-    pub fn write(
-        &self,
-        file: &File,
-        offset: u64,
-        mut slices: &mut [IoSlice<'_>],
-    ) -> io::Result<()> {
+    pub fn write(&self, file: &File, offset: u64, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
         #[cfg(test)]
         self.faults.write(file, offset, slices)?;
         let mut offset = offset;
@@ -140,10 +135,6 @@ pub(super) mod faults {
     }
 
     fn fail_if(planned: bool) -> io::Result<()> {
-        if planned {
-            Err(io::Error::other("planned failure"))
-        } else {
-            Ok(())
-        }
+        if planned { Err(io::Error::other("planned failure")) } else { Ok(()) }
     }
 }

@@ -56,22 +56,12 @@ pub struct Entry {
 impl Entry {
     /// Spans of one request.
     pub fn traces(tenant: Tenant, role: Role, accepted: u32, body: Bytes) -> Self {
-        Self {
-            tenant,
-            role,
-            accepted,
-            ..Self::own(Kind::Traces, body)
-        }
+        Self { tenant, role, accepted, ..Self::own(Kind::Traces, body) }
     }
 
     /// Log records of one request.
     pub fn logs(tenant: Tenant, role: Role, accepted: u32, body: Bytes) -> Self {
-        Self {
-            tenant,
-            role,
-            accepted,
-            ..Self::own(Kind::Logs, body)
-        }
+        Self { tenant, role, accepted, ..Self::own(Kind::Logs, body) }
     }
 
     /// A configuration, in the driver's format.
@@ -95,14 +85,7 @@ impl Entry {
     }
 
     fn own(kind: Kind, body: Bytes) -> Self {
-        Self {
-            kind,
-            tenant: Tenant::default(),
-            role: Role::default(),
-            accepted: 0,
-            rejected: Vec::new(),
-            body,
-        }
+        Self { kind, tenant: Tenant::default(), role: Role::default(), accepted: 0, rejected: Vec::new(), body }
     }
 }
 
@@ -143,43 +126,18 @@ pub struct Frame {
 impl Frame {
     /// The frame of an entry.
     pub(super) fn new(entry: Entry, position: Position, clamped: Span) -> Self {
-        let Entry {
-            kind,
-            tenant,
-            role,
-            accepted,
-            rejected,
-            body,
-        } = entry;
+        let Entry { kind, tenant, role, accepted, rejected, body } = entry;
         let Position { sequence, now } = position;
-        Self {
-            sequence,
-            now,
-            clamped,
-            kind,
-            tenant,
-            role,
-            accepted,
-            rejected,
-            body,
-            forgotten: false,
-        }
+        Self { sequence, now, clamped, kind, tenant, role, accepted, rejected, body, forgotten: false }
     }
 
     /// Where it stands.
     pub fn position(&self) -> Position {
-        Position {
-            sequence: self.sequence,
-            now: self.now,
-        }
+        Position { sequence: self.sequence, now: self.now }
     }
 
     /// Reads the sealed facts; `None` when they use a kind or role that this version does not know.
-    pub(super) fn from_facts(
-        facts: &records::FrameFacts,
-        body: Bytes,
-        forgotten: bool,
-    ) -> Option<Self> {
+    pub(super) fn from_facts(facts: &records::FrameFacts, body: Bytes, forgotten: bool) -> Option<Self> {
         Some(Self {
             sequence: facts.sequence,
             now: Nanos(facts.now_unix_nano),
@@ -213,17 +171,11 @@ impl Frame {
 }
 
 fn read_rejection(rejection: &records::Rejection) -> Rejection {
-    Rejection {
-        reason: rejection.reason.clone(),
-        count: rejection.count,
-    }
+    Rejection { reason: rejection.reason.clone(), count: rejection.count }
 }
 
 fn write_rejection(rejection: &Rejection) -> records::Rejection {
-    records::Rejection {
-        reason: rejection.reason.clone(),
-        count: rejection.count,
-    }
+    records::Rejection { reason: rejection.reason.clone(), count: rejection.count }
 }
 
 fn read_kind(kind: records::FrameKind) -> Option<Kind> {

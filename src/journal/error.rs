@@ -54,11 +54,7 @@ pub enum JournalError {
 impl JournalError {
     /// Adapts an I/O error: `file.sync_all().map_err(JournalError::io("sync", path))`.
     pub(super) fn io(attempt: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            attempt,
-            path: path.to_path_buf(),
-            source,
-        }
+        move |source| Self::Io { attempt, path: path.to_path_buf(), source }
     }
 
     /// Whether the filesystem is full.
@@ -69,10 +65,7 @@ impl JournalError {
 
 /// Whether the filesystem, or the quota on it, is used up.
 pub(super) fn is_no_space(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// The first record that is damaged.

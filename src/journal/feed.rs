@@ -22,10 +22,7 @@ pub(super) struct Feeds {
 impl Feeds {
     /// No feed yet; everything up to a sequence is synced.
     pub fn new(synced: u64) -> Self {
-        Self {
-            feeds: Mutex::default(),
-            synced: Arc::new(AtomicU64::new(synced)),
-        }
+        Self { feeds: Mutex::default(), synced: Arc::new(AtomicU64::new(synced)) }
     }
 
     /// The last synced sequence.
@@ -52,11 +49,7 @@ impl Feeds {
         let Some(last) = frames.last() else { return };
         let mut feeds = lock(&self.feeds);
         self.synced.store(last.sequence, Ordering::Release);
-        feeds.retain(|feed| {
-            feed.upgrade()
-                .inspect(|feed| feed.offer(frames, last.sequence))
-                .is_some()
-        });
+        feeds.retain(|feed| feed.upgrade().inspect(|feed| feed.offer(frames, last.sequence)).is_some());
     }
 
     /// Says that nothing more will come.
@@ -99,17 +92,8 @@ pub(super) enum Offer {
 
 impl Feed {
     fn new(synced: u64, capacity_bytes: usize) -> Self {
-        let state = State {
-            frames: VecDeque::new(),
-            bytes: 0,
-            synced,
-            closed: false,
-        };
-        Self {
-            capacity_bytes,
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-        }
+        let state = State { frames: VecDeque::new(), bytes: 0, synced, closed: false };
+        Self { capacity_bytes, state: Mutex::new(state), changed: Condvar::new() }
     }
 
     fn offer(&self, frames: &[Arc<Frame>], synced: u64) {
@@ -146,11 +130,7 @@ impl Feed {
             if left.is_zero() {
                 return Offer::NotYet;
             }
-            state = self
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }

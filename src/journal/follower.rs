@@ -20,12 +20,7 @@ pub struct Follower {
 
 impl Follower {
     pub(super) fn new(dir: &Path, after: u64, feed: Arc<Feed>) -> Self {
-        Self {
-            feed,
-            reader: Reader::lazy(dir, after),
-            next: after + 1,
-            closed: false,
-        }
+        Self { feed, reader: Reader::lazy(dir, after), next: after + 1, closed: false }
     }
 
     /// The next frame. `None`: none was synced within the timeout, or none will be ([`Self::is_closed`]).

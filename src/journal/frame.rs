@@ -59,11 +59,7 @@ impl Encoded {
         lead.extend_from_slice(&crc32c::crc32c(&lead).to_le_bytes());
         lead.extend_from_slice(&header.encode_to_vec());
         let crc = crc32c::crc32c_combine(crc32c::crc32c(&lead), body_crc, body.len());
-        Self {
-            lead,
-            body,
-            trailer: crc.to_le_bytes(),
-        }
+        Self { lead, body, trailer: crc.to_le_bytes() }
     }
 
     /// Bytes in the file.
@@ -73,11 +69,7 @@ impl Encoded {
 
     /// The bytes, in order.
     pub fn slices(&self) -> [IoSlice<'_>; 3] {
-        [
-            IoSlice::new(&self.lead),
-            IoSlice::new(&self.body),
-            IoSlice::new(&self.trailer),
-        ]
+        [IoSlice::new(&self.lead), IoSlice::new(&self.body), IoSlice::new(&self.trailer)]
     }
 }
 
@@ -99,10 +91,7 @@ impl Prefix {
         if header_len > MAX_HEADER_LEN || body_len > MAX_BODY_LEN {
             return Err(Fault::Prefix);
         }
-        Ok(Self {
-            header_len,
-            body_len,
-        })
+        Ok(Self { header_len, body_len })
     }
 
     /// Bytes after the prefix.
@@ -140,12 +129,7 @@ impl Raw {
         let stored = rest.split_off(prefix.header_len);
         let header = FrameHeader::decode(rest).map_err(|_| Fault::Header)?;
         let facts = FrameFacts::decode(header.facts.as_ref()).map_err(|_| Fault::Header)?;
-        Ok(Self {
-            header,
-            facts,
-            stored,
-            len: prefix.frame_len(),
-        })
+        Ok(Self { header, facts, stored, len: prefix.frame_len() })
     }
 
     /// What the chain knows of the body.
@@ -161,25 +145,15 @@ impl Raw {
     /// The body as it was appended; empty when forgotten.
     pub fn body(&self) -> Result<Bytes, Fault> {
         if self.header.forgotten {
-            return if self.stored.is_empty() {
-                Ok(Bytes::new())
-            } else {
-                Err(Fault::Body)
-            };
+            return if self.stored.is_empty() { Ok(Bytes::new()) } else { Err(Fault::Body) };
         }
         let body_len = self.facts.body_len as usize;
         let body = match Compression::try_from(self.header.compression) {
             Ok(Compression::None) => self.stored.clone(),
-            Ok(Compression::Zstd) if body_len <= MAX_BODY_LEN => {
-                decompress(&self.stored, body_len)?
-            }
+            Ok(Compression::Zstd) if body_len <= MAX_BODY_LEN => decompress(&self.stored, body_len)?,
             _ => return Err(Fault::Header),
         };
-        if body.len() == body_len {
-            Ok(body)
-        } else {
-            Err(Fault::Body)
-        }
+        if body.len() == body_len { Ok(body) } else { Err(Fault::Body) }
     }
 
     /// Checks the body against its commitment. A forgotten body is what its header says it is.
@@ -223,19 +197,12 @@ impl Raw {
 
     /// The bytes for a file.
     pub fn encode(&self, marker: &Marker) -> Encoded {
-        Encoded::new(
-            marker,
-            &self.header,
-            self.stored.clone(),
-            crc32c::crc32c(&self.stored),
-        )
+        Encoded::new(marker, &self.header, self.stored.clone(), crc32c::crc32c(&self.stored))
     }
 }
 
 fn decompress(stored: &[u8], body_len: usize) -> Result<Bytes, Fault> {
-    zstd::bulk::decompress(stored, body_len)
-        .map(Bytes::from)
-        .map_err(|_| Fault::Body)
+    zstd::bulk::decompress(stored, body_len).map(Bytes::from).map_err(|_| Fault::Body)
 }
 
 /// The number at an offset that the caller knows to be inside.

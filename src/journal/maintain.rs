@@ -56,12 +56,7 @@ impl Journal {
     /// Removes the bodies of these frames for ever; the chain still verifies. Frames of the segment being written are
     /// left alone: they are not in the count, and the segment is sealed in time.
     pub fn forget(&self, sequences: &BTreeSet<u64>) -> Result<Rewritten, JournalError> {
-        let holds = |listed: &Listed, last| {
-            sequences
-                .range(listed.header.first()..=last)
-                .next()
-                .is_some()
-        };
+        let holds = |listed: &Listed, last| sequences.range(listed.header.first()..=last).next().is_some();
         self.rewrite_sealed(Change::Forget(sequences), holds)
     }
 
@@ -86,10 +81,7 @@ impl Journal {
         let _one_at_a_time = lock(&shared.maintenance);
         let mut rewritten = Rewritten::default();
         let sealed = lock(&shared.catalogue).sealed();
-        for (listed, _) in sealed
-            .into_iter()
-            .filter(|(listed, last)| wanted(listed, *last))
-        {
+        for (listed, _) in sealed.into_iter().filter(|(listed, last)| wanted(listed, *last)) {
             let new = rewrite(&shared.dir, listed.header.first(), change, &shared.disk)?;
             lock(&shared.catalogue).replace(new.header, new.len);
             rewritten.segments += 1;

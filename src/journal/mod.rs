@@ -149,26 +149,12 @@ impl Journal {
 
     fn open_on(dir: &Path, options: Options, disk: Disk) -> Result<(Self, Recovery), JournalError> {
         let lock = segment::lock(dir)?;
-        let Recovered {
-            recovery,
-            tail,
-            catalogue,
-        } = recovery::recover(dir, &options, &disk)?;
-        let shared = Arc::new(Shared::new(
-            dir,
-            options,
-            disk,
-            catalogue,
-            recovery.last_sequence,
-        ));
+        let Recovered { recovery, tail, catalogue } = recovery::recover(dir, &options, &disk)?;
+        let shared = Arc::new(Shared::new(dir, options, disk, catalogue, recovery.last_sequence));
         let writer = Writer::new(shared.clone(), tail)
             .and_then(Writer::start)
             .map_err(JournalError::io("start the writer of", dir))?;
-        let journal = Self {
-            shared,
-            writer: Some(writer),
-            _lock: lock,
-        };
+        let journal = Self { shared, writer: Some(writer), _lock: lock };
         Ok((journal, recovery))
     }
 
@@ -248,9 +234,7 @@ impl Future for Receipt {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // A reply that never comes means that the writer is gone.
-        Pin::new(&mut self.0)
-            .poll(cx)
-            .map(|reply| reply.unwrap_or(Err(AppendError::Poisoned)))
+        Pin::new(&mut self.0).poll(cx).map(|reply| reply.unwrap_or(Err(AppendError::Poisoned)))
     }
 }
 

@@ -34,17 +34,10 @@ impl Waiting {
     pub fn new(entry: Entry, reply: Reply) -> Result<Self, AppendError> {
         let header = header_bound(&entry);
         if entry.body.len() > MAX_BODY_LEN || header > MAX_HEADER_LEN {
-            return Err(AppendError::TooLarge(
-                entry.body.len().saturating_add(header),
-            ));
+            return Err(AppendError::TooLarge(entry.body.len().saturating_add(header)));
         }
         let (body_hash, body_crc) = (body_hash(&entry.body), crc32c::crc32c(&entry.body));
-        Ok(Self {
-            entry,
-            body_hash,
-            body_crc,
-            reply,
-        })
+        Ok(Self { entry, body_hash, body_crc, reply })
     }
 
     /// Bytes that count against the queue.
@@ -55,10 +48,7 @@ impl Waiting {
 
 /// No header of this entry is longer.
 fn header_bound(entry: &Entry) -> usize {
-    let reasons = entry
-        .rejected
-        .iter()
-        .map(|rejection| rejection.reason.len() + PER_REASON);
+    let reasons = entry.rejected.iter().map(|rejection| rejection.reason.len() + PER_REASON);
     FIXED_FIELDS + entry.tenant.as_str().len() + reasons.sum::<usize>()
 }
 
@@ -90,12 +80,7 @@ pub(super) struct Load {
 impl Queue {
     /// An empty queue with these bounds.
     pub fn new(max_bytes: usize, max_entries: usize) -> Self {
-        Self {
-            max_bytes,
-            max_entries,
-            state: Mutex::default(),
-            changed: Condvar::new(),
-        }
+        Self { max_bytes, max_entries, state: Mutex::default(), changed: Condvar::new() }
     }
 
     /// Puts an entry at the end, or refuses it.
@@ -126,10 +111,7 @@ impl Queue {
             if state.closed.is_some() {
                 return None;
             }
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let count = batch_len(&state.waiting, max_bytes);
         Some(state.waiting.drain(..count).collect())

@@ -38,25 +38,13 @@ impl Reader {
     }
 
     /// The same, up to the watermark of a writer.
-    pub(super) fn open_live(
-        dir: &Path,
-        after: u64,
-        synced: Arc<AtomicU64>,
-    ) -> Result<Self, JournalError> {
-        Ok(Self {
-            limit: Some(synced),
-            ..Self::open(dir, after)?
-        })
+    pub(super) fn open_live(dir: &Path, after: u64, synced: Arc<AtomicU64>) -> Result<Self, JournalError> {
+        Ok(Self { limit: Some(synced), ..Self::open(dir, after)? })
     }
 
     /// Opens its first file when it is first read.
     pub(super) fn lazy(dir: &Path, after: u64) -> Self {
-        Self {
-            dir: dir.to_path_buf(),
-            next: after + 1,
-            at: None,
-            limit: None,
-        }
+        Self { dir: dir.to_path_buf(), next: after + 1, at: None, limit: None }
     }
 
     /// The frame with a sequence, which is synced and not before the last one that was read.
@@ -66,10 +54,7 @@ impl Reader {
     }
 
     fn read(&mut self) -> Result<Option<Frame>, JournalError> {
-        let limit = self
-            .limit
-            .as_ref()
-            .map_or(u64::MAX, |synced| synced.load(Ordering::Acquire));
+        let limit = self.limit.as_ref().map_or(u64::MAX, |synced| synced.load(Ordering::Acquire));
         if self.next > limit {
             return Ok(None);
         }
@@ -105,22 +90,14 @@ impl Reader {
     }
 
     fn missing(&self) -> Broken {
-        Broken {
-            sequence: self.next,
-            segment: segment::path(&self.dir, self.next),
-            fault: Fault::Missing,
-        }
+        Broken { sequence: self.next, segment: segment::path(&self.dir, self.next), fault: Fault::Missing }
     }
 }
 
 impl Cursor {
     fn open(dir: &Path, first: u64) -> Result<Self, JournalError> {
         let segment = Segment::open(dir, first)?;
-        Ok(Self {
-            segment,
-            offset: HEADER_LEN as u64,
-            sequence: first,
-        })
+        Ok(Self { segment, offset: HEADER_LEN as u64, sequence: first })
     }
 
     /// Before the segment that begins where this one ends.
@@ -154,13 +131,9 @@ impl Cursor {
             return Ok(None);
         };
         if raw.facts.sequence != sequence {
-            return Err(self
-                .segment
-                .broken(sequence, Fault::Sequence(raw.facts.sequence)));
+            return Err(self.segment.broken(sequence, Fault::Sequence(raw.facts.sequence)));
         }
-        let frame = raw
-            .frame()
-            .map_err(|fault| self.segment.broken(sequence, fault))?;
+        let frame = raw.frame().map_err(|fault| self.segment.broken(sequence, fault))?;
         self.pass(self.offset + raw.len);
         Ok(Some(frame))
     }
@@ -172,9 +145,7 @@ impl Cursor {
 
     /// Whether no later segment exists.
     fn is_last(&self, dir: &Path) -> Result<bool, JournalError> {
-        Ok(segment::list(dir)?
-            .last()
-            .is_none_or(|&last| last <= self.segment.header.first()))
+        Ok(segment::list(dir)?.last().is_none_or(|&last| last <= self.segment.header.first()))
     }
 }
 

@@ -52,11 +52,7 @@ pub(super) struct Recovered {
 }
 
 /// Repairs the tail of the journal in a directory, or begins a new one.
-pub(super) fn recover(
-    dir: &Path,
-    options: &Options,
-    disk: &Disk,
-) -> Result<Recovered, JournalError> {
+pub(super) fn recover(dir: &Path, options: &Options, disk: &Disk) -> Result<Recovered, JournalError> {
     segment::remove_unfinished(dir)?;
     let Some(&last) = segment::list(dir)?.last() else {
         return begin(dir, options);
@@ -67,16 +63,8 @@ pub(super) fn recover(
     make_durable(&segment, &end, disk)?;
     segment::sync_dir(dir)?;
     let catalogue = Catalogue::read(dir)?;
-    let tail = Tail {
-        segment,
-        len: end.offset,
-        chain: end.chain,
-    };
-    Ok(Recovered {
-        recovery: report(&catalogue, &tail, bytes_cut),
-        tail,
-        catalogue,
-    })
+    let tail = Tail { segment, len: end.offset, chain: end.chain };
+    Ok(Recovered { recovery: report(&catalogue, &tail, bytes_cut), tail, catalogue })
 }
 
 fn begin(dir: &Path, options: &Options) -> Result<Recovered, JournalError> {
@@ -87,40 +75,21 @@ fn begin(dir: &Path, options: &Options) -> Result<Recovered, JournalError> {
     }
     let mut catalogue = Catalogue::default();
     catalogue.push(segment.header, HEADER_LEN as u64);
-    let tail = Tail {
-        segment,
-        len: HEADER_LEN as u64,
-        chain: Chain::GENESIS,
-    };
-    Ok(Recovered {
-        recovery: report(&catalogue, &tail, 0),
-        tail,
-        catalogue,
-    })
+    let tail = Tail { segment, len: HEADER_LEN as u64, chain: Chain::GENESIS };
+    Ok(Recovered { recovery: report(&catalogue, &tail, 0), tail, catalogue })
 }
 
 /// A named segment without frames. Its name is durable after the directory is synced.
-pub(super) fn new_segment(
-    dir: &Path,
-    before: Chain,
-    created: Nanos,
-) -> Result<Segment, JournalError> {
+pub(super) fn new_segment(dir: &Path, before: Chain, created: Nanos) -> Result<Segment, JournalError> {
     let marker = disk::random().map_err(JournalError::io("draw random bytes for", dir))?;
-    let header = Header {
-        before,
-        created,
-        marker,
-        compressed: false,
-    };
+    let header = Header { before, created, marker, compressed: false };
     segment::give_name(dir, segment::create_aside(dir, header)?)
 }
 
 fn report(catalogue: &Catalogue, tail: &Tail, bytes_cut: u64) -> Recovery {
     let before = tail.segment.header.before.sequence;
     Recovery {
-        first_sequence: catalogue
-            .ends()
-            .map_or(1, |(oldest, _)| oldest.header.first()),
+        first_sequence: catalogue.ends().map_or(1, |(oldest, _)| oldest.header.first()),
         last_sequence: tail.chain.sequence,
         last_now: tail.chain.now,
         head: tail.chain.head,
@@ -140,11 +109,7 @@ struct End {
 
 fn find_end(segment: &Segment) -> Result<End, JournalError> {
     let start = HEADER_LEN as u64;
-    let mut end = End {
-        offset: start,
-        chain: segment.header.before,
-        batch: start,
-    };
+    let mut end = End { offset: start, chain: segment.header.before, batch: start };
     loop {
         let sequence = end.chain.sequence + 1;
         match segment.read(end.offset) {
@@ -192,10 +157,7 @@ fn find_marker(segment: &Segment, mut offset: u64) -> Result<Option<u64>, Journa
     let finder = memchr::memmem::Finder::new(marker);
     let mut window = vec![0; 1 << 20];
     loop {
-        let read = segment
-            .file
-            .read_at(&mut window, offset)
-            .map_err(JournalError::io("read", &segment.path))?;
+        let read = segment.file.read_at(&mut window, offset).map_err(JournalError::io("read", &segment.path))?;
         if read < marker.len() {
             return Ok(None);
         }
@@ -213,13 +175,7 @@ fn make_durable(segment: &Segment, end: &End, disk: &Disk) -> Result<(), Journal
     let io = |attempt| JournalError::io(attempt, &segment.path);
     disk.cut(&segment.file, end.offset).map_err(io("cut"))?;
     let mut batch = vec![0; (end.offset - end.batch) as usize];
-    segment
-        .file
-        .read_exact_at(&mut batch, end.batch)
-        .map_err(io("read"))?;
-    segment
-        .file
-        .write_all_at(&batch, end.batch)
-        .map_err(io("write"))?;
+    segment.file.read_exact_at(&mut batch, end.batch).map_err(io("read"))?;
+    segment.file.write_all_at(&batch, end.batch).map_err(io("write"))?;
     segment.file.sync_all().map_err(io("sync"))
 }

@@ -57,28 +57,16 @@ pub(super) struct Replacement {
 }
 
 /// Rewrites one sealed segment. On failure the old file is as it was.
-pub(super) fn rewrite(
-    dir: &Path,
-    first: u64,
-    change: Change<'_>,
-    disk: &Disk,
-) -> Result<Replacement, JournalError> {
+pub(super) fn rewrite(dir: &Path, first: u64, change: Change<'_>, disk: &Disk) -> Result<Replacement, JournalError> {
     let old = Segment::open(dir, first)?;
     let compressed = old.header.compressed || matches!(change, Change::Compress);
-    let header = Header {
-        compressed,
-        ..old.header
-    };
+    let header = Header { compressed, ..old.header };
     let new = segment::create_aside(dir, header)?;
     let aside = new.path.clone();
     let replaced = fill(&old, &new, change, disk).and_then(|(len, forgotten)| {
         segment::give_name(dir, new)?;
         segment::sync_dir(dir)?;
-        Ok(Replacement {
-            header,
-            len,
-            forgotten,
-        })
+        Ok(Replacement { header, len, forgotten })
     });
     if replaced.is_err() {
         // It may have its name already; what cannot be removed now is removed by the next start.
@@ -89,44 +77,28 @@ pub(super) fn rewrite(
 
 /// Copies every frame with its change, and makes sure that the copy ends in the same chain. Returns the length of the
 /// copy and the number of bodies that it lacks.
-fn fill(
-    old: &Segment,
-    new: &Segment,
-    change: Change<'_>,
-    disk: &Disk,
-) -> Result<(u64, u64), JournalError> {
+fn fill(old: &Segment, new: &Segment, change: Change<'_>, disk: &Disk) -> Result<(u64, u64), JournalError> {
     let (mut from, mut to, mut forgotten) = (HEADER_LEN as u64, HEADER_LEN as u64, 0);
     let mut chain = old.header.before;
     loop {
         let sequence = chain.sequence + 1;
-        let Some(raw) = old
-            .read(from)
-            .map_err(|unread| old.unread(sequence, unread))?
-        else {
+        let Some(raw) = old.read(from).map_err(|unread| old.unread(sequence, unread))? else {
             break;
         };
-        chain
-            .follow(&raw)
-            .map_err(|fault| old.broken(sequence, fault))?;
+        chain.follow(&raw).map_err(|fault| old.broken(sequence, fault))?;
         let changed = change.apply(&raw);
         let encoded = changed.encode(&new.header.marker);
-        disk.write(&new.file, to, &mut encoded.slices())
-            .map_err(JournalError::io("write", &new.path))?;
+        disk.write(&new.file, to, &mut encoded.slices()).map_err(JournalError::io("write", &new.path))?;
         from += raw.len;
         to += encoded.len();
         forgotten += u64::from(changed.header.forgotten && !raw.header.forgotten);
     }
-    disk.sync(&new.file)
-        .map_err(JournalError::io("sync", &new.path))?;
+    disk.sync(&new.file).map_err(JournalError::io("sync", &new.path))?;
     same_end(new, chain)?;
     Ok((to, forgotten))
 }
 
 fn same_end(new: &Segment, want: Chain) -> Result<(), JournalError> {
     let chain = verify_segment(new)?;
-    if chain == want {
-        Ok(())
-    } else {
-        Err(new.broken(chain.sequence, Fault::Head))
-    }
+    if chain == want { Ok(()) } else { Err(new.broken(chain.sequence, Fault::Head)) }
 }

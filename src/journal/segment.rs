@@ -79,10 +79,7 @@ impl Header {
 
     fn decode(bytes: &[u8; HEADER_LEN]) -> Result<Self, Fault> {
         let first = u64_at(bytes, 16);
-        if bytes[..8] != MAGIC[..]
-            || crc32c::crc32c(&bytes[..CRC_AT]) != u32_at(bytes, CRC_AT)
-            || first == 0
-        {
+        if bytes[..8] != MAGIC[..] || crc32c::crc32c(&bytes[..CRC_AT]) != u32_at(bytes, CRC_AT) || first == 0 {
             return Err(Fault::SegmentHeader);
         }
         if u32_at(bytes, 8) != VERSION {
@@ -93,11 +90,7 @@ impl Header {
         let mut marker = Marker::default();
         marker.copy_from_slice(&bytes[72..80]);
         Ok(Self {
-            before: Chain {
-                sequence: first - 1,
-                now: Nanos(u64_at(bytes, 32)),
-                head,
-            },
+            before: Chain { sequence: first - 1, now: Nanos(u64_at(bytes, 32)), head },
             created: Nanos(u64_at(bytes, 24)),
             marker,
             compressed: u32_at(bytes, 12) & COMPRESSED != 0,
@@ -136,11 +129,7 @@ impl Segment {
 
     fn open_with(dir: &Path, first: u64, options: &OpenOptions) -> Result<Self, JournalError> {
         let path = path(dir, first);
-        let broken = |fault| Broken {
-            sequence: first,
-            segment: path.clone(),
-            fault,
-        };
+        let broken = |fault| Broken { sequence: first, segment: path.clone(), fault };
         let file = match options.open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(broken(Fault::Missing).into());
@@ -163,11 +152,7 @@ impl Segment {
 
     /// Bytes of the file.
     pub fn len(&self) -> Result<u64, JournalError> {
-        Ok(self
-            .file
-            .metadata()
-            .map_err(JournalError::io("read", &self.path))?
-            .len())
+        Ok(self.file.metadata().map_err(JournalError::io("read", &self.path))?.len())
     }
 
     /// Reads the frame at an offset; `None` when the file ends exactly there.
@@ -179,16 +164,12 @@ impl Segment {
         if fill(&self.file, &mut rest, offset + PREFIX_LEN as u64)? < rest.len() {
             return Err(Unread::Fault(Fault::Unfinished));
         }
-        Raw::decode(&bytes, prefix, rest)
-            .map(Some)
-            .map_err(Unread::Fault)
+        Raw::decode(&bytes, prefix, rest).map(Some).map_err(Unread::Fault)
     }
 
     /// The offset after the frame at an offset, by its prefix alone; `None` when the file ends exactly there.
     pub fn skip(&self, offset: u64) -> Result<Option<u64>, Unread> {
-        Ok(self
-            .read_prefix(offset)?
-            .map(|(_, prefix)| offset + prefix.frame_len()))
+        Ok(self.read_prefix(offset)?.map(|(_, prefix)| offset + prefix.frame_len()))
     }
 
     fn read_prefix(&self, offset: u64) -> Result<Option<([u8; PREFIX_LEN], Prefix)>, Unread> {
@@ -205,12 +186,7 @@ impl Segment {
 
     /// Names a damaged record of this file.
     pub fn broken(&self, sequence: u64, fault: Fault) -> JournalError {
-        Broken {
-            sequence,
-            segment: self.path.clone(),
-            fault,
-        }
-        .into()
+        Broken { sequence, segment: self.path.clone(), fault }.into()
     }
 
     /// Names the record that could not be read.
@@ -246,14 +222,8 @@ pub(super) fn list(dir: &Path) -> Result<Vec<u64>, JournalError> {
     let mut firsts = Vec::new();
     for entry in fs::read_dir(dir).map_err(JournalError::io("list", dir))? {
         let path = entry.map_err(JournalError::io("list", dir))?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == EXTENSION)
-        {
-            firsts.extend(
-                path.file_stem()
-                    .and_then(|stem| stem.to_str()?.parse::<u64>().ok()),
-            );
+        if path.extension().is_some_and(|extension| extension == EXTENSION) {
+            firsts.extend(path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok()));
         }
     }
     firsts.sort_unstable();
@@ -281,10 +251,7 @@ pub(super) fn lock(dir: &Path) -> Result<File, JournalError> {
 pub(super) fn remove_unfinished(dir: &Path) -> Result<(), JournalError> {
     for entry in fs::read_dir(dir).map_err(JournalError::io("list", dir))? {
         let path = entry.map_err(JournalError::io("list", dir))?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == UNFINISHED)
-        {
+        if path.extension().is_some_and(|extension| extension == UNFINISHED) {
             fs::remove_file(&path).map_err(JournalError::io("remove", &path))?;
         }
     }
@@ -301,8 +268,7 @@ pub(super) fn create_aside(dir: &Path, header: Header) -> Result<Segment, Journa
         .write(true)
         .open(&path)
         .map_err(JournalError::io("create", &path))?;
-    file.write_all_at(&header.encode(), 0)
-        .map_err(JournalError::io("write", &path))?;
+    file.write_all_at(&header.encode(), 0).map_err(JournalError::io("write", &path))?;
     Ok(Segment { file, path, header })
 }
 
@@ -310,17 +276,12 @@ pub(super) fn create_aside(dir: &Path, header: Header) -> Result<Segment, Journa
 /// The name is durable after [`sync_dir`].
 pub(super) fn give_name(dir: &Path, aside: Segment) -> Result<Segment, JournalError> {
     let path = path(dir, aside.header.first());
-    aside
-        .file
-        .sync_all()
-        .map_err(JournalError::io("sync", &aside.path))?;
+    aside.file.sync_all().map_err(JournalError::io("sync", &aside.path))?;
     fs::rename(&aside.path, &path).map_err(JournalError::io("rename", &aside.path))?;
     Ok(Segment { path, ..aside })
 }
 
 /// Makes names durable.
 pub(super) fn sync_dir(dir: &Path) -> Result<(), JournalError> {
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(JournalError::io("sync", dir))
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(JournalError::io("sync", dir))
 }

@@ -96,16 +96,11 @@ impl Counters {
         self.bytes += bytes;
         for frame in frames {
             self.records += u64::from(frame.accepted);
-            self.rejected += frame
-                .rejected
-                .iter()
-                .map(|rejection| u64::from(rejection.count))
-                .sum::<u64>();
+            self.rejected += frame.rejected.iter().map(|rejection| u64::from(rejection.count)).sum::<u64>();
             self.clamped += u64::from(frame.clamped > Span(0));
             self.clamped_max = self.clamped_max.max(frame.clamped);
         }
-        self.sync_micros
-            .saturating_record((synced_in.as_micros() as u64).max(1));
+        self.sync_micros.saturating_record((synced_in.as_micros() as u64).max(1));
         self.batch_frames.saturating_record(frames.len() as u64);
         if let Some(last) = frames.last() {
             self.rate.record(bytes, last.now);
@@ -138,9 +133,7 @@ impl Rate {
         let Some(started) = self.started else {
             return 0.0;
         };
-        let window = now
-            .since(started)
-            .max(Span((RATE_MIN_SECONDS * 1e9) as u64));
+        let window = now.since(started).max(Span((RATE_MIN_SECONDS * 1e9) as u64));
         self.weighted * decay(now.since(self.last)) / (RATE_SECONDS * (1.0 - decay(window)))
     }
 }
@@ -151,26 +144,13 @@ fn decay(age: Span) -> f64 {
 
 /// Everything as of now.
 pub(super) fn snapshot(shared: &Shared) -> Stats {
-    let Shared {
-        dir,
-        options,
-        disk,
-        queue,
-        feeds,
-        catalogue,
-        counters,
-        ..
-    } = shared;
+    let Shared { dir, options, disk, queue, feeds, catalogue, counters, .. } = shared;
     let synced = feeds.synced();
     let (load, closed) = queue.status();
     let (segments, disk_bytes, oldest) = {
         let catalogue = lock(catalogue);
         let (segments, disk_bytes) = catalogue.size();
-        (
-            segments,
-            disk_bytes,
-            catalogue.ends().map(|(oldest, _)| oldest.header),
-        )
+        (segments, disk_bytes, catalogue.ends().map(|(oldest, _)| oldest.header))
     };
     let first_sequence = oldest.map_or(1, |header| header.first());
     let free_bytes = disk.free_bytes(dir).ok();
@@ -191,9 +171,7 @@ pub(super) fn snapshot(shared: &Shared) -> Stats {
         poisoned: closed == Some(AppendError::Poisoned),
         first_sequence,
         synced,
-        oldest: oldest
-            .filter(|_| first_sequence <= synced)
-            .map(|header| header.created),
+        oldest: oldest.filter(|_| first_sequence <= synced).map(|header| header.created),
         segments,
         disk_bytes,
         free_bytes,

@@ -37,18 +37,9 @@ pub struct Verified {
 pub fn verify(dir: &Path) -> Result<Verified, JournalError> {
     let firsts = segment::list(dir)?;
     let Some((&first, &last)) = firsts.first().zip(firsts.last()) else {
-        return Err(Broken {
-            sequence: 1,
-            segment: segment::path(dir, 1),
-            fault: Fault::Missing,
-        }
-        .into());
+        return Err(Broken { sequence: 1, segment: segment::path(dir, 1), fault: Fault::Missing }.into());
     };
-    let mut walk = Walk {
-        chain: Segment::open(dir, first)?.header.before,
-        forgotten: 0,
-        bytes_unfinished: 0,
-    };
+    let mut walk = Walk { chain: Segment::open(dir, first)?.header.before, forgotten: 0, bytes_unfinished: 0 };
     let head_before = walk.chain.head;
     for &first in &firsts {
         walk.segment(&Segment::open(dir, first)?, first == last)?;
@@ -78,11 +69,7 @@ impl Walk {
     fn segment(&mut self, segment: &Segment, is_last: bool) -> Result<(), JournalError> {
         let (expected, header) = (self.chain.sequence + 1, &segment.header);
         if header.first() != expected {
-            let fault = if header.first() > expected {
-                Fault::Missing
-            } else {
-                Fault::Sequence(header.first())
-            };
+            let fault = if header.first() > expected { Fault::Missing } else { Fault::Sequence(header.first()) };
             return Err(segment.broken(expected, fault));
         }
         if header.before != self.chain {
@@ -111,11 +98,7 @@ impl Walk {
 
 /// Verifies one segment alone, from what its header says, and returns the end of its chain.
 pub(super) fn verify_segment(segment: &Segment) -> Result<Chain, JournalError> {
-    let mut walk = Walk {
-        chain: segment.header.before,
-        forgotten: 0,
-        bytes_unfinished: 0,
-    };
+    let mut walk = Walk { chain: segment.header.before, forgotten: 0, bytes_unfinished: 0 };
     walk.segment(segment, false)?;
     Ok(walk.chain)
 }

@@ -48,26 +48,17 @@ impl Writer {
     /// A writer that goes on at the tail.
     pub fn new(shared: Arc<Shared>, tail: Tail) -> io::Result<Self> {
         let salts = Salts::new(disk::random()?);
-        Ok(Self {
-            shared,
-            tail,
-            salts,
-        })
+        Ok(Self { shared, tail, salts })
     }
 
     /// Starts the thread. It ends when the queue is closed and empty.
     pub fn start(self) -> io::Result<JoinHandle<()>> {
-        thread::Builder::new()
-            .name("journal".into())
-            .spawn(move || self.run())
+        thread::Builder::new().name("journal".into()).spawn(move || self.run())
     }
 
     fn run(mut self) {
         while let Some(waiting) = self.shared.queue.take(self.shared.options.batch_bytes) {
-            let load = Load {
-                entries: waiting.len(),
-                bytes: waiting.iter().map(Waiting::weight).sum(),
-            };
+            let load = Load { entries: waiting.len(), bytes: waiting.iter().map(Waiting::weight).sum() };
             let answers = self.settle(waiting);
             // Who is answered finds room again.
             self.shared.queue.settle(load);
@@ -85,19 +76,12 @@ impl Writer {
             return answers;
         }
         if let Err(error) = self.usable().and_then(|()| self.rotate_if_due()) {
-            answers.extend(
-                waiting
-                    .into_iter()
-                    .map(|waiting| (waiting.reply, Err(error))),
-            );
+            answers.extend(waiting.into_iter().map(|waiting| (waiting.reply, Err(error))));
             return answers;
         }
         let batch = self.seal(waiting);
         let committed = self.commit(&batch);
-        let positions = batch
-            .frames
-            .iter()
-            .map(|frame| committed.map(|()| frame.position()));
+        let positions = batch.frames.iter().map(|frame| committed.map(|()| frame.position()));
         answers.extend(batch.replies.into_iter().zip(positions));
         answers
     }
@@ -112,21 +96,16 @@ impl Writer {
 
     /// Keeps senders out of the emergency reserve.
     fn refuse_without_space(&self, waiting: Vec<Waiting>) -> (Vec<Waiting>, Vec<Answer>) {
-        let Shared {
-            dir, disk, options, ..
-        } = &*self.shared;
+        let Shared { dir, disk, options, .. } = &*self.shared;
         // A filesystem that does not tell is used until a write fails.
         let free = disk.free_bytes(dir).unwrap_or(u64::MAX);
         let bytes: usize = waiting.iter().map(Waiting::weight).sum();
         if free >= options.reserve_bytes.saturating_add(bytes as u64) {
             return (waiting, Vec::new());
         }
-        let (received, own): (Vec<_>, Vec<_>) = waiting
-            .into_iter()
-            .partition(|waiting| waiting.entry.kind.is_received());
-        let refused = received
-            .into_iter()
-            .map(|waiting| (waiting.reply, Err(AppendError::NoSpace)));
+        let (received, own): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|waiting| waiting.entry.kind.is_received());
+        let refused = received.into_iter().map(|waiting| (waiting.reply, Err(AppendError::NoSpace)));
         (own, refused.collect())
     }
 
@@ -135,9 +114,7 @@ impl Writer {
         let Shared { options, .. } = &*self.shared;
         let (now, _) = stamp((options.clock)(), self.tail.chain.now);
         let age = now.since(self.tail.segment.header.created);
-        if self.tail.len == HEADER_LEN as u64
-            || (self.tail.len < options.segment_bytes && age < options.segment_age)
-        {
+        if self.tail.len == HEADER_LEN as u64 || (self.tail.len < options.segment_bytes && age < options.segment_age) {
             return Ok(());
         }
         let segment = match new_segment(&self.shared.dir, self.tail.chain, now) {
@@ -146,35 +123,17 @@ impl Writer {
         };
         segment::sync_dir(&self.shared.dir).map_err(|error| self.poison(&error))?;
         lock(&self.shared.catalogue).push(segment.header, HEADER_LEN as u64);
-        self.tail = Tail {
-            segment,
-            len: HEADER_LEN as u64,
-            chain: self.tail.chain,
-        };
+        self.tail = Tail { segment, len: HEADER_LEN as u64, chain: self.tail.chain };
         Ok(())
     }
 
     /// Gives every entry its place in the journal and lays out its bytes.
     fn seal(&mut self, waiting: Vec<Waiting>) -> Batch {
         let first = self.tail.chain.sequence + 1;
-        let mut batch = Batch {
-            frames: Vec::new(),
-            encoded: Vec::new(),
-            replies: Vec::new(),
-            end: self.tail.chain,
-        };
-        for Waiting {
-            entry,
-            body_hash,
-            body_crc,
-            reply,
-        } in waiting
-        {
+        let mut batch = Batch { frames: Vec::new(), encoded: Vec::new(), replies: Vec::new(), end: self.tail.chain };
+        for Waiting { entry, body_hash, body_crc, reply } in waiting {
             let (now, clamped) = stamp((self.shared.options.clock)(), batch.end.now);
-            let position = Position {
-                sequence: batch.end.sequence + 1,
-                now,
-            };
+            let position = Position { sequence: batch.end.sequence + 1, now };
             let frame = Frame::new(entry, position, clamped);
             let (facts, salt) = (frame.facts(first), self.salts.draw());
             let (sealed, commitment) = (facts.encode_to_vec(), commitment(&salt, &body_hash));
@@ -187,9 +146,7 @@ impl Writer {
                 ..FrameHeader::default()
             };
             let marker = &self.tail.segment.header.marker;
-            batch
-                .encoded
-                .push(Encoded::new(marker, &header, frame.body.clone(), body_crc));
+            batch.encoded.push(Encoded::new(marker, &header, frame.body.clone(), body_crc));
             batch.frames.push(Arc::new(frame));
             batch.replies.push(reply);
         }
@@ -200,11 +157,9 @@ impl Writer {
     fn commit(&mut self, batch: &Batch) -> Result<(), AppendError> {
         let (disk, file) = (&self.shared.disk, &self.tail.segment.file);
         let mut slices: Vec<_> = batch.encoded.iter().flat_map(Encoded::slices).collect();
-        disk.write(file, self.tail.len, &mut slices)
-            .map_err(|error| self.after_failed_write(error))?;
+        disk.write(file, self.tail.len, &mut slices).map_err(|error| self.after_failed_write(error))?;
         let started = Instant::now();
-        disk.sync(file)
-            .map_err(|source| self.poison(&self.io("sync", source)))?;
+        disk.sync(file).map_err(|source| self.poison(&self.io("sync", source)))?;
         let synced_in = started.elapsed();
         let bytes = batch.encoded.iter().map(Encoded::len).sum::<u64>();
         self.tail.len += bytes;

@@ -59,10 +59,7 @@ pub fn judge(context: &Context<'_>, action: &Action) -> (Vec<Verdict>, Vec<Findi
     if action.merged_into.is_some() {
         return Default::default();
     }
-    let verdicts = VALIDATORS
-        .iter()
-        .filter_map(|validator| validator.judge(context, action))
-        .collect();
+    let verdicts = VALIDATORS.iter().filter_map(|validator| validator.judge(context, action)).collect();
     (verdicts, findings(context, action))
 }
 
@@ -77,13 +74,7 @@ fn verdict(
     let mut evidence: Vec<EvidenceId> = evidence.into_iter().collect();
     evidence.sort_unstable();
     evidence.dedup();
-    Verdict {
-        sli,
-        value,
-        reason: reason.into(),
-        because: because.into(),
-        evidence,
-    }
+    Verdict { sli, value, reason: reason.into(), because: because.into(), evidence }
 }
 
 #[cfg(test)]

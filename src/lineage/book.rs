@@ -34,17 +34,12 @@ impl Book {
 
     /// Whose a component is.
     pub fn tenant_of(&self, handle: Handle) -> Option<Tenant> {
-        self.actions
-            .get(&handle)
-            .map(|action| action.tenant.clone())
+        self.actions.get(&handle).map(|action| action.tenant.clone())
     }
 
     /// The components that stand in a turn.
     pub fn members(&self, turn: TurnId) -> Vec<Handle> {
-        self.turns
-            .get(&turn)
-            .map(|turn| turn.members.iter().copied().collect())
-            .unwrap_or_default()
+        self.turns.get(&turn).map(|turn| turn.members.iter().copied().collect()).unwrap_or_default()
     }
 
     /// What a component on its own would be: what its tombstone shows.
@@ -72,18 +67,11 @@ impl Book {
         let span = SpanId::from_hex(if second.is_empty() { first } else { second });
         let id = ActionId::from_hex(alias);
         for (tenant, id) in self.by_pair.keys().filter(|(_, id)| **id == *alias) {
-            found.extend(
-                self.by_pair
-                    .get(&(tenant.clone(), id.clone()))
-                    .into_iter()
-                    .flatten(),
-            );
+            found.extend(self.by_pair.get(&(tenant.clone(), id.clone())).into_iter().flatten());
         }
         for action in self.actions.values() {
             let named = action.keys.iter().any(|key| match (key, trace, span) {
-                (Key::Span(t, s), Some(trace), Some(span)) if !second.is_empty() => {
-                    *t == trace && *s == span
-                }
+                (Key::Span(t, s), Some(trace), Some(span)) if !second.is_empty() => *t == trace && *s == span,
                 (Key::Span(t, _), Some(trace), _) if second.is_empty() => *t == trace,
                 (Key::Span(_, s), None, Some(span)) => *s == span,
                 _ => false,
@@ -108,9 +96,7 @@ impl Book {
         turn.waiting = waiting(&turn);
         turn.idless.clear();
         for action in &actions {
-            if !action.keys.iter().any(|key| matches!(key, Key::Call(..)))
-                && turn.members.contains(&action.handle)
-            {
+            if !action.keys.iter().any(|key| matches!(key, Key::Call(..))) && turn.members.contains(&action.handle) {
                 turn.idless.insert(action.handle);
             }
         }
@@ -141,7 +127,8 @@ impl Book {
         }
         for action in self.actions.values() {
             let read_with = action.read_with();
-            let mut together: BTreeSet<usize> = read_with.iter().filter_map(|turn| unit_of.get(turn).copied()).collect();
+            let mut together: BTreeSet<usize> =
+                read_with.iter().filter_map(|turn| unit_of.get(turn).copied()).collect();
             // The largest stays: a turn of a thousand responses is moved never, not a thousand times.
             let Some(kept) = together.iter().copied().max_by_key(|unit| units[*unit].len()) else { continue };
             together.remove(&kept);
@@ -160,11 +147,7 @@ impl Book {
         let Some(state) = self.turns.remove(&turn) else {
             return Vec::new();
         };
-        let kept = |handle: &&Handle| {
-            self.actions
-                .get(handle)
-                .is_some_and(|action| action.home == turn)
-        };
+        let kept = |handle: &&Handle| self.actions.get(handle).is_some_and(|action| action.home == turn);
         let gone: Vec<Handle> = state.members.iter().filter(kept).copied().collect();
         for handle in &gone {
             let Some(action) = self.actions.remove(handle) else {

@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use crate::model::Nanos;
 use crate::model::{
-    Action, Body, Call, Check, Decision, Evidence, EvidenceId, Fact, Hash, Key, Known, Messages, Missing,
-    ModelUse, Moment, Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text,
-    TraceId, TurnId, What, Witness,
+    Action, Body, Call, Check, Decision, Evidence, EvidenceId, Fact, Hash, Key, Known, Messages, Missing, ModelUse,
+    Moment, Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text, TraceId, TurnId, What, Witness,
 };
 use crate::model::{CallSays, Pseudo};
 
@@ -68,10 +67,7 @@ fn turn_id(tenant: &Tenant, kind: &[u8], parts: &[&[u8]]) -> TurnId {
 /// The turn a record stands in: the dialect's own turn, else its trace, else its conversation, else itself.
 pub fn turn_of(evidence: &Evidence) -> TurnId {
     let tenant = &evidence.tenant;
-    let service = [
-        evidence.service.namespace.as_bytes(),
-        evidence.service.name.as_bytes(),
-    ];
+    let service = [evidence.service.namespace.as_bytes(), evidence.service.name.as_bytes()];
     for fact in &evidence.facts {
         if let What::Turn(id) = &fact.what {
             return turn_id(tenant, b"turn", &[service[0], service[1], id.as_bytes()]);
@@ -82,11 +78,7 @@ pub fn turn_of(evidence: &Evidence) -> TurnId {
     }
     for fact in &evidence.facts {
         if let What::Conversation(id) = &fact.what {
-            return turn_id(
-                tenant,
-                b"conversation",
-                &[service[0], service[1], id.as_bytes()],
-            );
+            return turn_id(tenant, b"conversation", &[service[0], service[1], id.as_bytes()]);
         }
     }
     turn_id(tenant, b"record", &[&evidence.id.0])
@@ -97,26 +89,14 @@ impl Book {
     pub fn fold(&mut self, evidence: &Evidence) -> Touched {
         let id = turn_of(evidence);
         self.arrived = self.arrived.map(|arrived| arrived + 1);
-        let turn = self
-            .turns
-            .entry(id)
-            .or_insert_with(|| TurnState::new(id, evidence.tenant.clone(), evidence.trace));
+        let turn = self.turns.entry(id).or_insert_with(|| TurnState::new(id, evidence.tenant.clone(), evidence.trace));
         turn.trace = turn.trace.or(evidence.trace);
-        let mut touched = Touched {
-            turn: id,
-            ..Touched::default()
-        };
+        let mut touched = Touched { turn: id, ..Touched::default() };
         if !turn.evidence.insert(evidence.id) {
             touched.duplicate = true;
             return touched;
         }
-        let mut fold = Fold {
-            book: self,
-            evidence,
-            turn: id,
-            touched,
-            part: 0,
-        };
+        let mut fold = Fold { book: self, evidence, turn: id, touched, part: 0 };
         fold.header();
         for (index, fact) in evidence.facts.iter().enumerate() {
             fold.part = u16::try_from(index).unwrap_or(u16::MAX);
@@ -137,10 +117,7 @@ struct Fold<'a> {
 
 impl Fold<'_> {
     fn turn(&mut self) -> &mut TurnState {
-        self.book
-            .turns
-            .get_mut(&self.turn)
-            .expect("`fold` put the turn there")
+        self.book.turns.get_mut(&self.turn).expect("`fold` put the turn there")
     }
 
     fn ranked<T>(&self, provenance: Provenance, read_at: u64, value: T) -> Ranked<T> {
@@ -234,9 +211,8 @@ impl Fold<'_> {
             };
             match (from.node, node.node) {
                 (Node::Tool, Node::Tool) => {
-                    let one = node.tool == from.tool
-                        && from.tool.is_some()
-                        && !contradict(&node.call_id, &from.call_id);
+                    let one =
+                        node.tool == from.tool && from.tool.is_some() && !contradict(&node.call_id, &from.call_id);
                     if one {
                         self.unify_keys(&Key::Span(trace, above), Key::Span(trace, start));
                     }
@@ -255,11 +231,7 @@ impl Fold<'_> {
     /// A tool span with an agent below it hands over; it is an edge, not an action.
     fn delegates(&mut self, trace: TraceId, tool: SpanId) {
         let handle = self.component(&[Key::Span(trace, tool)]);
-        let action = self
-            .book
-            .actions
-            .get_mut(&handle)
-            .expect("`component` put it there");
+        let action = self.book.actions.get_mut(&handle).expect("`component` put it there");
         if !action.delegates {
             action.delegates = true;
             self.touched.actions.insert(handle);
@@ -301,11 +273,7 @@ impl Fold<'_> {
             }
             What::Context { ids, withheld } => self.context(ids, *withheld),
             What::Plan { id, text } => self.plan(provenance, id.clone(), text),
-            What::Model {
-                provider,
-                model,
-                tokens,
-            } => self.model(provider, model, *tokens),
+            What::Model { provider, model, tokens } => self.model(provider, model, *tokens),
             What::Call(call) => self.call(provenance, call, 0, None),
             What::Messages(messages) => self.messages(provenance, messages),
             What::Decision(decision) => self.decision(provenance, decision),
@@ -365,14 +333,7 @@ impl Fold<'_> {
 
     fn plan(&mut self, provenance: Provenance, id: Option<Arc<str>>, text: &Known<Text>) {
         let Known::Value(text) = text else { return };
-        let ranked = self.ranked(
-            provenance,
-            0,
-            PlanText {
-                id,
-                text: text.clone(),
-            },
-        );
+        let ranked = self.ranked(provenance, 0, PlanText { id, text: text.clone() });
         let changed = ranked.offer(&mut self.turn().plan);
         let bodies = &self.evidence.bodies;
         self.said(changed, &Known::Value(text.clone()), bodies);
@@ -383,13 +344,8 @@ impl Fold<'_> {
         let EvidenceId(id) = self.evidence.id;
         let record = SpanId([id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7]]);
         let span = self.evidence.span.unwrap_or(record);
-        let used = ModelUse {
-            end: self.evidence.end,
-            provider: provider.clone(),
-            model: model.clone(),
-            tokens,
-            response_id,
-        };
+        let used =
+            ModelUse { end: self.evidence.end, provider: provider.clone(), model: model.clone(), tokens, response_id };
         let turn = self.turn();
         let changed = turn.models.get(&span).is_none_or(|known| *known < used);
         if changed {
@@ -398,13 +354,10 @@ impl Fold<'_> {
     }
 
     fn response(&self) -> Option<Arc<str>> {
-        self.evidence
-            .facts
-            .iter()
-            .find_map(|fact| match &fact.what {
-                What::Response(id) => Some(id.clone()),
-                _ => None,
-            })
+        self.evidence.facts.iter().find_map(|fact| match &fact.what {
+            What::Response(id) => Some(id.clone()),
+            _ => None,
+        })
     }
 
     /// Reads a message array, or only what is new in it when the turn has read its beginning.
@@ -445,11 +398,7 @@ impl Fold<'_> {
         let mut seen = HashMap::new();
         let mut last = VecDeque::new();
         for call in &reading.calls {
-            let kth = call
-                .id
-                .is_none()
-                .then(|| self.kth(call, &mut seen, &mut last))
-                .flatten();
+            let kth = call.id.is_none().then(|| self.kth(call, &mut seen, &mut last)).flatten();
             if call.id.is_some() || kth.is_some() {
                 self.call_in(provenance, call, read_at, kth, &reading.bodies);
             }
@@ -476,30 +425,16 @@ impl Fold<'_> {
         self.call_in(provenance, call, read_at, kth, &evidence.bodies);
     }
 
-    fn call_in(
-        &mut self,
-        provenance: Provenance,
-        call: &Call,
-        read_at: u64,
-        kth: Option<Key>,
-        bodies: &[Body],
-    ) {
+    fn call_in(&mut self, provenance: Provenance, call: &Call, read_at: u64, kth: Option<Key>, bodies: &[Body]) {
         let evidence = self.evidence;
         let mut keys = Vec::with_capacity(3);
-        let of_span = matches!(
-            call.moment,
-            Moment::Ran { .. } | Moment::Asked | Moment::Refused { .. }
-        );
+        let of_span = matches!(call.moment, Moment::Ran { .. } | Moment::Asked | Moment::Refused { .. });
         let own_span = of_span && evidence.node == Node::Tool && read_at == 0;
         if let (true, Some(trace), Some(span)) = (own_span, evidence.trace, evidence.span) {
             keys.push(Key::Span(trace, span));
         }
         keys.extend(call.id.clone().map(|id| Key::Call(self.turn, id)));
-        keys.extend(
-            call.mcp
-                .clone()
-                .map(|(session, request)| Key::Mcp(session, request)),
-        );
+        keys.extend(call.mcp.clone().map(|(session, request)| Key::Mcp(session, request)));
         keys.extend(kth);
         if keys.is_empty() {
             keys.push(Key::Part(evidence.id, self.part));
@@ -516,9 +451,7 @@ impl Fold<'_> {
             state_versions: call.state_versions.clone(),
             policies: self.policies(),
             pseudo: call.pseudo.clone(),
-            response_id: matches!(call.moment, Moment::Proposed)
-                .then(|| self.response())
-                .flatten(),
+            response_id: matches!(call.moment, Moment::Proposed).then(|| self.response()).flatten(),
         }));
         if let Some(Pseudo::Delegation { to: Some(to) }) = &call.pseudo {
             let turn = self.turn();
@@ -527,24 +460,17 @@ impl Fold<'_> {
         }
         let kept = self.piece(provenance, &keys, read_at, says);
         if kept {
-            for text in [&call.arguments, &call.result]
-                .into_iter()
-                .filter_map(Known::value)
-            {
+            for text in [&call.arguments, &call.result].into_iter().filter_map(Known::value) {
                 self.body_of(text, bodies);
             }
         }
     }
 
     fn policies(&self) -> Vec<Arc<str>> {
-        let own = self
-            .evidence
-            .facts
-            .iter()
-            .filter_map(|fact| match &fact.what {
-                What::Policy(policy) => Some(policy.clone()),
-                _ => None,
-            });
+        let own = self.evidence.facts.iter().filter_map(|fact| match &fact.what {
+            What::Policy(policy) => Some(policy.clone()),
+            _ => None,
+        });
         own.collect()
     }
 
@@ -561,9 +487,7 @@ impl Fold<'_> {
     fn subject(&self, call_id: Option<&Arc<str>>) -> Vec<Key> {
         let evidence = self.evidence;
         let mut keys = Vec::new();
-        if let (Node::Tool, Some(trace), Some(span)) =
-            (evidence.node, evidence.trace, evidence.span)
-        {
+        if let (Node::Tool, Some(trace), Some(span)) = (evidence.node, evidence.trace, evidence.span) {
             keys.push(Key::Span(trace, span));
         }
         keys.extend(call_id.map(|id| Key::Call(self.turn, id.clone())));
@@ -571,10 +495,7 @@ impl Fold<'_> {
     }
 
     fn decision(&mut self, provenance: Provenance, decision: &Decision) {
-        let decision = Decision {
-            witness: Some(self.witness(provenance)),
-            ..decision.clone()
-        };
+        let decision = Decision { witness: Some(self.witness(provenance)), ..decision.clone() };
         let keys = self.subject(decision.call_id.as_ref());
         if !keys.is_empty() {
             self.piece(provenance, &keys, 0, Says::Decision(Box::new(decision)));
@@ -588,10 +509,7 @@ impl Fold<'_> {
     }
 
     fn check(&mut self, provenance: Provenance, check: &Check) {
-        let check = Check {
-            witness: Some(self.witness(provenance)),
-            ..check.clone()
-        };
+        let check = Check { witness: Some(self.witness(provenance)), ..check.clone() };
         let keys = self.subject(check.call_id.as_ref());
         if !keys.is_empty() {
             self.piece(provenance, &keys, 0, Says::Check(Box::new(check)));
@@ -600,18 +518,10 @@ impl Fold<'_> {
         let boxed = Attached::Check(Box::new(check.clone()));
         let tenant = self.evidence.tenant.clone();
         if let Some((trace, span)) = check.about {
-            self.attach(
-                turn_of_trace(&tenant, trace),
-                About::Span(span),
-                boxed.clone(),
-            );
+            self.attach(turn_of_trace(&tenant, trace), About::Span(span), boxed.clone());
         }
         if let Some(response) = &check.response_id {
-            self.attach(
-                turn_of_response(&tenant, response),
-                About::Response(response.clone()),
-                boxed.clone(),
-            );
+            self.attach(turn_of_response(&tenant, response), About::Response(response.clone()), boxed.clone());
             self.tell(response);
         }
         let about = self.evidence.span.map_or(About::Turn, About::Span);
@@ -627,11 +537,7 @@ impl Fold<'_> {
 
     fn attach(&mut self, turn: TurnId, about: About, what: Attached) {
         let tenant = &self.evidence.tenant;
-        let state = self
-            .book
-            .turns
-            .entry(turn)
-            .or_insert_with(|| TurnState::new(turn, tenant.clone(), None));
+        let state = self.book.turns.entry(turn).or_insert_with(|| TurnState::new(turn, tenant.clone(), None));
         let slot = state.attached.entry(about).or_default();
         if slot.insert(what) {
             bound(slot);
@@ -662,11 +568,7 @@ impl Fold<'_> {
             says,
         };
         let handle = self.component(keys);
-        let action = self
-            .book
-            .actions
-            .get_mut(&handle)
-            .expect("`component` put it there");
+        let action = self.book.actions.get_mut(&handle).expect("`component` put it there");
         let proposed_by: Vec<Arc<str>> = match &piece.says {
             Says::Call(call) if call.moment == Moment::Proposed => call.response_id.iter().cloned().collect(),
             _ => Vec::new(),
@@ -740,11 +642,7 @@ impl Fold<'_> {
     /// Makes two components one. The smaller handle stays; no record depends on which.
     fn unify(&mut self, one: Handle, other: Handle) -> Handle {
         let (kept, gone) = (one.min(other), one.max(other));
-        let lost = self
-            .book
-            .actions
-            .remove(&gone)
-            .expect("both components exist");
+        let lost = self.book.actions.remove(&gone).expect("both components exist");
         for turn in lost.turns() {
             if let Some(turn) = self.book.turns.get_mut(&turn) {
                 turn.members.remove(&gone);
@@ -766,11 +664,7 @@ impl Fold<'_> {
                 group.insert(kept);
             }
         }
-        let action = self
-            .book
-            .actions
-            .get_mut(&kept)
-            .expect("both components exist");
+        let action = self.book.actions.get_mut(&kept).expect("both components exist");
         action.keys.extend(lost.keys);
         let idless = !action.keys.iter().any(|key| matches!(key, Key::Call(..)));
         for turn in action.turns() {
@@ -806,20 +700,12 @@ impl ActionState {
     fn keep(&mut self, piece: Piece) -> bool {
         let id = identity(&piece);
         let rank = |piece: &Piece| (piece.read_at, piece.end, piece.evidence, piece.part);
-        if self
-            .pieces
-            .get(&id)
-            .is_some_and(|known| rank(known) <= rank(&piece))
-        {
+        if self.pieces.get(&id).is_some_and(|known| rank(known) <= rank(&piece)) {
             return false;
         }
         self.pieces.insert(id, piece);
         if self.pieces.len() > Action::PIECES {
-            let last = self
-                .pieces
-                .iter()
-                .max_by(|a, b| a.1.cmp(b.1))
-                .map(|(id, _)| *id);
+            let last = self.pieces.iter().max_by(|a, b| a.1.cmp(b.1)).map(|(id, _)| *id);
             self.crowded = true;
             if let Some(last) = last {
                 self.pieces.remove(&last);
@@ -894,11 +780,7 @@ fn contradict(one: &Option<Arc<str>>, other: &Option<Arc<str>>) -> bool {
 
 /// A missing value never beats one that is there.
 fn known_first(provenance: Provenance, text: &Known<Text>) -> Provenance {
-    if text.is_present() {
-        provenance
-    } else {
-        Provenance::Inferred
-    }
+    if text.is_present() { provenance } else { Provenance::Inferred }
 }
 
 /// Keeps the smallest of too many.

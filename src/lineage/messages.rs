@@ -60,12 +60,7 @@ impl Cursor {
     /// Of an array that ends properly and can be continued.
     pub fn of(json: &[u8], direction: Direction, start: crate::model::Nanos) -> Option<Self> {
         let open = trim_end(json).strip_suffix(b"]")?;
-        Some(Self {
-            direction,
-            start,
-            len: open.len(),
-            hash: *blake3::hash(open).as_bytes(),
-        })
+        Some(Self { direction, start, len: open.len(), hash: *blake3::hash(open).as_bytes() })
     }
 
     /// The part of `json` behind this array, if `json` continues it.
@@ -89,10 +84,7 @@ fn trim_start(bytes: &[u8]) -> &[u8] {
 
 /// Reads a whole array, or with `continued` the rest of one: what follows the comma, up to the bracket.
 pub fn read(json: &[u8], direction: Direction, continued: bool) -> Reading {
-    let mut reader = Reader {
-        direction,
-        ..Reader::default_for(direction)
-    };
+    let mut reader = Reader { direction, ..Reader::default_for(direction) };
     let whole;
     let bytes = if continued {
         whole = [b"[", json].concat();
@@ -164,12 +156,7 @@ struct Reader {
 
 impl Reader {
     fn default_for(direction: Direction) -> Self {
-        Self {
-            direction,
-            out: Reading::default(),
-            history: Vec::new(),
-            current: Vec::new(),
-        }
+        Self { direction, out: Reading::default(), history: Vec::new(), current: Vec::new() }
     }
 
     fn message(&mut self, message: &Message<'_>) {
@@ -219,10 +206,8 @@ impl Reader {
                 let Ok(part) = serde_json::from_str::<Part<'_>>(raw.get()) else {
                     continue;
                 };
-                let function: Function<'_> = part
-                    .function
-                    .and_then(|raw| serde_json::from_str(raw.get()).ok())
-                    .unwrap_or_default();
+                let function: Function<'_> =
+                    part.function.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
                 self.proposal(
                     part.id.and_then(scalar),
                     part.name.or(function.name),
@@ -254,12 +239,7 @@ impl Reader {
         }
     }
 
-    fn proposal(
-        &mut self,
-        id: Option<Cow<'_, str>>,
-        name: Option<Cow<'_, str>>,
-        arguments: Option<&RawValue>,
-    ) {
+    fn proposal(&mut self, id: Option<Cow<'_, str>>, name: Option<Cow<'_, str>>, arguments: Option<&RawValue>) {
         let moment = match self.direction {
             Direction::Output => Moment::Proposed,
             Direction::Input => Moment::Carried,
@@ -271,13 +251,7 @@ impl Reader {
         self.push(id, call);
     }
 
-    fn answer(
-        &mut self,
-        id: Option<Cow<'_, str>>,
-        name: Option<Cow<'_, str>>,
-        result: Option<&RawValue>,
-        error: bool,
-    ) {
+    fn answer(&mut self, id: Option<Cow<'_, str>>, name: Option<Cow<'_, str>>, result: Option<&RawValue>, error: bool) {
         let spoken = result.and_then(|raw| match string(raw) {
             Some(text) => values::spoken(&text),
             None => values::spoken(raw.get()),
@@ -320,10 +294,7 @@ impl Reader {
             for mut call in self.history.drain(..).skip(old) {
                 call.moment = match call.moment {
                     Moment::Carried => Moment::History,
-                    Moment::Answered { error, .. } => Moment::Answered {
-                        error,
-                        history: true,
-                    },
+                    Moment::Answered { error, .. } => Moment::Answered { error, history: true },
                     other => other,
                 };
                 self.out.calls.push(call);
@@ -362,11 +333,7 @@ fn elements(raw: &RawValue) -> Vec<&RawValue> {
 fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
-    raw.get()
-        .starts_with('"')
-        .then(|| serde_json::from_str::<Borrowed<'_>>(raw.get()).ok())
-        .flatten()
-        .map(|it| it.0)
+    raw.get().starts_with('"').then(|| serde_json::from_str::<Borrowed<'_>>(raw.get()).ok()).flatten().map(|it| it.0)
 }
 
 /// A string or a number, as text.

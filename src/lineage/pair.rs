@@ -67,12 +67,7 @@ impl Book {
         for (index, rival) in rivals.iter().enumerate() {
             if index != root && root_of(index) == root {
                 group.members.push((rival.root, JoinMethod::ApprovalPair));
-                group.members.extend(
-                    rival
-                        .members
-                        .iter()
-                        .map(|member| (*member, JoinMethod::KthPair)),
-                );
+                group.members.extend(rival.members.iter().map(|member| (*member, JoinMethod::KthPair)));
             }
         }
         Some(group)
@@ -88,39 +83,22 @@ impl Book {
             let group = self.by_pair.get(&(action.tenant.clone(), id.clone()));
             out.extend(group.into_iter().filter(|group| group.len() <= REPEATED).flatten());
         }
-        out.extend(
-            self.kth_pairs_of(action)
-                .iter()
-                .flat_map(|(message, span)| [*message, *span]),
-        );
+        out.extend(self.kth_pairs_of(action).iter().flat_map(|(message, span)| [*message, *span]));
         out
     }
 
     fn unit(&self, handle: Handle) -> Option<Unit<'_>> {
         let action = self.actions.get(&handle)?;
         let pairs = self.kth_pairs_of(action);
-        let root = pairs
-            .iter()
-            .find(|(message, _)| *message == handle)
-            .map_or(handle, |(_, span)| *span);
-        let members: Vec<_> = pairs
-            .iter()
-            .filter(|(_, span)| *span == root)
-            .map(|(message, _)| *message)
-            .collect();
+        let root = pairs.iter().find(|(message, _)| *message == handle).map_or(handle, |(_, span)| *span);
+        let members: Vec<_> = pairs.iter().filter(|(_, span)| *span == root).map(|(message, _)| *message).collect();
         let root_action = self.actions.get(&root)?;
         let mut pieces: Vec<&Piece> = root_action.pieces.values().collect();
         for member in &members {
             pieces.extend(self.actions.get(member)?.pieces.values());
         }
         let start = pieces.iter().map(|piece| piece.start).min()?;
-        Some(Unit {
-            root,
-            members,
-            pieces,
-            start,
-            first_key: root_action.keys.first()?,
-        })
+        Some(Unit { root, members, pieces, start, first_key: root_action.keys.first()? })
     }
 
     /// The units that share a call id with this one, oldest first.
@@ -135,19 +113,11 @@ impl Book {
                     continue;
                 };
                 if group.len() > 1 && group.len() <= REPEATED {
-                    roots.extend(
-                        group
-                            .iter()
-                            .filter_map(|other| self.unit(*other))
-                            .map(|other| other.root),
-                    );
+                    roots.extend(group.iter().filter_map(|other| self.unit(*other)).map(|other| other.root));
                 }
             }
         }
-        let mut units: Vec<_> = roots
-            .into_iter()
-            .filter_map(|root| self.unit(root))
-            .collect();
+        let mut units: Vec<_> = roots.into_iter().filter_map(|root| self.unit(root)).collect();
         units.sort_by(|a, b| (a.start, a.first_key).cmp(&(b.start, b.first_key)));
         units
     }
@@ -159,12 +129,8 @@ impl Book {
             let claims = units[later].has_claims();
             parents[later] = (0..later).rev().find(|&earlier| {
                 let open = || {
-                    let taken =
-                        (earlier + 1..later).any(|between| parents[between] == Some(earlier));
-                    let spans = units[earlier]
-                        .pieces
-                        .iter()
-                        .any(|piece| self.has_tool_spans(piece.turn));
+                    let taken = (earlier + 1..later).any(|between| parents[between] == Some(earlier));
+                    let spans = units[earlier].pieces.iter().any(|piece| self.has_tool_spans(piece.turn));
                     !taken && state_of(&units[earlier].pieces, spans).is_open()
                 };
                 self.continues(&units[earlier], &units[later]) && (!claims || open())
@@ -192,19 +158,11 @@ impl Book {
     /// The same conversation, or an input of the later turn that carries the call after its last user message.
     fn one_dialogue(&self, earlier: &Unit<'_>, later: &Unit<'_>) -> bool {
         let conversation = |unit: &Unit<'_>| {
-            unit.turns().iter().find_map(|turn| {
-                self.turns
-                    .get(turn)?
-                    .conversation
-                    .as_ref()
-                    .map(|it| it.value.clone())
-            })
+            unit.turns().iter().find_map(|turn| self.turns.get(turn)?.conversation.as_ref().map(|it| it.value.clone()))
         };
         let (one, other) = (conversation(earlier), conversation(later));
-        let independent =
-            |unit: &Unit<'_>| unit.pieces.iter().all(|piece| piece.role.is_independent());
-        let one_service =
-            earlier.service() == later.service() || independent(earlier) || independent(later);
+        let independent = |unit: &Unit<'_>| unit.pieces.iter().all(|piece| piece.role.is_independent());
+        let one_service = earlier.service() == later.service() || independent(earlier) || independent(later);
         match (one, other) {
             (Some(one), Some(other)) => one_service && one == other,
             _ => one_service && later.carries(),
@@ -216,11 +174,7 @@ impl Book {
             return Vec::new();
         };
         let turns = action.turns();
-        turns
-            .iter()
-            .filter_map(|turn| self.turns.get(turn))
-            .flat_map(|turn| self.kth_pairs(turn, &tool))
-            .collect()
+        turns.iter().filter_map(|turn| self.turns.get(turn)).flat_map(|turn| self.kth_pairs(turn, &tool)).collect()
     }
 
     /// The k-th pairs of one tool in one turn: (model's call, tool's span).
@@ -228,11 +182,8 @@ impl Book {
         if turn.idless.is_empty() || turn.idless.len() > PAIRED || turn.members.len() > MEMBERS {
             return Vec::new();
         }
-        let of_tool = |handle: &&Handle| {
-            self.actions
-                .get(handle)
-                .is_some_and(|action| tool_of(action).as_deref() == Some(tool))
-        };
+        let of_tool =
+            |handle: &&Handle| self.actions.get(handle).is_some_and(|action| tool_of(action).as_deref() == Some(tool));
         let mut spans = Vec::new();
         let mut arrays = Vec::new();
         let mut events = Vec::new();
@@ -289,14 +240,10 @@ struct Side<'a> {
 impl<'a> Side<'a> {
     fn of(handle: Handle, action: &'a ActionState, turn: TurnId) -> Self {
         let calls = || {
-            action
-                .pieces
-                .values()
-                .filter(move |piece| piece.turn == turn)
-                .filter_map(|piece| match &piece.says {
-                    Says::Call(call) => Some((piece, call)),
-                    _ => None,
-                })
+            action.pieces.values().filter(move |piece| piece.turn == turn).filter_map(|piece| match &piece.says {
+                Says::Call(call) => Some((piece, call)),
+                _ => None,
+            })
         };
         let ran = action.keys.iter().any(|key| matches!(key, Key::Span(..)));
         let proposed = calls().any(|(_, call)| call.moment == Moment::Proposed);
@@ -313,11 +260,7 @@ impl<'a> Side<'a> {
             event: action.keys.iter().all(|key| matches!(key, Key::Part(..))),
             has_id: call_ids(action).next().is_some(),
             digest: calls().find_map(|(_, call)| call.arguments.value().map(|text| text.digest)),
-            order: (
-                !ran && !proposed,
-                time.unwrap_or_default(),
-                action.keys.first(),
-            ),
+            order: (!ran && !proposed, time.unwrap_or_default(), action.keys.first()),
         }
     }
 }
@@ -330,9 +273,7 @@ fn match_in_order<'a>(
     pairs: &mut Vec<(Handle, Handle)>,
 ) {
     spans.retain(|span| {
-        let found = calls
-            .iter()
-            .position(|call| !(span.has_id && call.has_id) && fits(span, call));
+        let found = calls.iter().position(|call| !(span.has_id && call.has_id) && fits(span, call));
         let Some(found) = found else { return true };
         pairs.push((calls.remove(found).handle, span.handle));
         false
@@ -341,15 +282,8 @@ fn match_in_order<'a>(
 
 impl Unit<'_> {
     fn group(&self) -> Group {
-        let members = self
-            .members
-            .iter()
-            .map(|member| (*member, JoinMethod::KthPair))
-            .collect();
-        Group {
-            root: self.root,
-            members,
-        }
+        let members = self.members.iter().map(|member| (*member, JoinMethod::KthPair)).collect();
+        Group { root: self.root, members }
     }
 
     fn turns(&self) -> BTreeSet<TurnId> {
@@ -369,10 +303,7 @@ impl Unit<'_> {
             Says::Check(check) => check.call_id.clone(),
             Says::Call(_) => None,
         });
-        self.calls()
-            .filter_map(|call| call.id.clone())
-            .chain(decided)
-            .collect()
+        self.calls().filter_map(|call| call.id.clone()).chain(decided).collect()
     }
 
     fn tool(&self) -> Option<&str> {
@@ -380,8 +311,7 @@ impl Unit<'_> {
     }
 
     fn digest(&self) -> Option<Digest> {
-        self.calls()
-            .find_map(|call| call.arguments.value().map(|text| text.digest))
+        self.calls().find_map(|call| call.arguments.value().map(|text| text.digest))
     }
 
     fn service(&self) -> Option<&Service> {
@@ -390,20 +320,12 @@ impl Unit<'_> {
 
     /// Says more than that the call stands in its messages or was decided about: it proposed or ran it itself.
     fn has_claims(&self) -> bool {
-        self.calls().any(|call| {
-            matches!(
-                call.moment,
-                Moment::Ran { .. } | Moment::Proposed | Moment::Asked
-            )
-        })
+        self.calls().any(|call| matches!(call.moment, Moment::Ran { .. } | Moment::Proposed | Moment::Asked))
     }
 
     fn carries(&self) -> bool {
         self.calls().any(|call| {
-            matches!(
-                call.moment,
-                Moment::Carried | Moment::Answered { history: false, .. } | Moment::Refused { .. }
-            )
+            matches!(call.moment, Moment::Carried | Moment::Answered { history: false, .. } | Moment::Refused { .. })
         })
     }
 }
@@ -429,8 +351,5 @@ fn tool_of(action: &ActionState) -> Option<Arc<str>> {
             *named.entry(tool).or_default() += 1;
         }
     }
-    named
-        .into_iter()
-        .max_by_key(|(tool, count)| (*count, std::cmp::Reverse(*tool)))
-        .map(|(tool, _)| tool.clone())
+    named.into_iter().max_by_key(|(tool, count)| (*count, std::cmp::Reverse(*tool))).map(|(tool, _)| tool.clone())
 }

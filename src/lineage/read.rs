@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::{
-    Action, ActionId, By, CallSays, Check, ConversationId, Decision, Evidence, Execution, Field,
-    Join, JoinMethod, Key, Known, Marks, Missing, Moment, Nanos, Outcome, Phase, Piece, Proof,
-    Provenance, Says, Shared, State, Status, Tenant, Turn, TurnId,
+    Action, ActionId, By, CallSays, Check, ConversationId, Decision, Evidence, Execution, Field, Join, JoinMethod, Key,
+    Known, Marks, Missing, Moment, Nanos, Outcome, Phase, Piece, Proof, Provenance, Says, Shared, State, Status,
+    Tenant, Turn, TurnId,
 };
 
 use super::pair::Group;
@@ -39,10 +39,7 @@ pub fn assemble<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> Judged 
     for evidence in sorted {
         book.fold(evidence);
     }
-    book.judged(Reading {
-        closed: true,
-        expired: true,
-    })
+    book.judged(Reading { closed: true, expired: true })
 }
 
 /// What makes two attempts the same: (turn, tool, target), or the parameters where no target is known.
@@ -65,42 +62,28 @@ pub fn is_denied(action: &Action) -> bool {
     match &action.state {
         State::Refused(by) => by_rule(*by),
         State::Executed(Execution::Ok | Execution::Failed(_)) => false,
-        _ => last_enforced(&action.decisions)
-            .is_some_and(|last| last.outcome == Outcome::Deny && by_rule(last.by)),
+        _ => last_enforced(&action.decisions).is_some_and(|last| last.outcome == Outcome::Deny && by_rule(last.by)),
     }
 }
 
 /// The decision that stands: the last enforced one.
 pub fn last_enforced(decisions: &[Decision]) -> Option<&Decision> {
-    decisions
-        .iter()
-        .filter(|decision| decision.enforced)
-        .max_by_key(|decision| (decision.at, *decision))
+    decisions.iter().filter(|decision| decision.enforced).max_by_key(|decision| (decision.at, *decision))
 }
 
 impl Book {
     /// The turn that an action belongs to.
     pub fn home(&self, group: &Group) -> Option<TurnId> {
-        let pieces: Vec<&Piece> = group
-            .all()
-            .filter_map(|handle| self.actions.get(&handle))
-            .flat_map(|it| it.pieces.values())
-            .collect();
+        let pieces: Vec<&Piece> =
+            group.all().filter_map(|handle| self.actions.get(&handle)).flat_map(|it| it.pieces.values()).collect();
         home(&pieces)
     }
 
     /// Everything, as one reader sees it.
     pub fn judged(&self, reading: Reading) -> Judged {
-        let roots: BTreeSet<Handle> = self
-            .actions
-            .keys()
-            .filter_map(|handle| self.group(*handle))
-            .map(|group| group.root)
-            .collect();
-        let mut actions: Vec<_> = roots
-            .iter()
-            .filter_map(|root| self.action(&self.group(*root)?, reading))
-            .collect();
+        let roots: BTreeSet<Handle> =
+            self.actions.keys().filter_map(|handle| self.group(*handle)).map(|group| group.root).collect();
+        let mut actions: Vec<_> = roots.iter().filter_map(|root| self.action(&self.group(*root)?, reading)).collect();
         actions.sort_by(|a, b| (&a.tenant, &a.keys).cmp(&(&b.tenant, &b.keys)));
         mark_retries(&mut actions);
         let mut turns: Vec<_> = self
@@ -163,11 +146,7 @@ impl Book {
             if action.pieces.len() < 2 {
                 continue;
             }
-            let spans = action
-                .keys
-                .iter()
-                .filter(|key| matches!(key, Key::Span(..)))
-                .count();
+            let spans = action.keys.iter().filter(|key| matches!(key, Key::Span(..))).count();
             for key in &action.keys {
                 let method = match key {
                     Key::Call(..) => JoinMethod::CallId,
@@ -176,24 +155,12 @@ impl Book {
                     Key::Span(..) => JoinMethod::SameSpan,
                     Key::Kth(..) | Key::Part(..) => continue,
                 };
-                joins.insert(Join {
-                    method,
-                    confidence: Provenance::Explicit,
-                    with: key.to_string().into(),
-                });
+                joins.insert(Join { method, confidence: Provenance::Explicit, with: key.to_string().into() });
             }
         }
         for (member, method) in &group.members {
-            if let Some(key) = self
-                .actions
-                .get(member)
-                .and_then(|action| action.keys.first())
-            {
-                joins.insert(Join {
-                    method: *method,
-                    confidence: Provenance::Computed,
-                    with: key.to_string().into(),
-                });
+            if let Some(key) = self.actions.get(member).and_then(|action| action.keys.first()) {
+                joins.insert(Join { method: *method, confidence: Provenance::Computed, with: key.to_string().into() });
             }
         }
         joins.into_iter().collect()
@@ -202,14 +169,7 @@ impl Book {
 
 /// The turn an action belongs to: that of its earliest piece, a bystander's word last.
 fn home(pieces: &[&Piece]) -> Option<TurnId> {
-    let rank = |piece: &&&Piece| {
-        (
-            piece.role.is_independent(),
-            piece.start,
-            piece.evidence,
-            piece.part,
-        )
-    };
+    let rank = |piece: &&&Piece| (piece.role.is_independent(), piece.start, piece.evidence, piece.part);
     pieces.iter().min_by_key(rank).map(|piece| piece.turn)
 }
 
@@ -253,14 +213,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn action(
-        &self,
-        book: &Book,
-        keys: Vec<Key>,
-        turns: BTreeSet<TurnId>,
-        crowded: bool,
-        joins: &[Join],
-    ) -> Action {
+    fn action(&self, book: &Book, keys: Vec<Key>, turns: BTreeSet<TurnId>, crowded: bool, joins: &[Join]) -> Action {
         let turn = self.turn;
         let state = match state_of(&self.pieces, self.tool_spans) {
             State::Proposed | State::Asked if self.reading.expired => State::Expired,
@@ -285,14 +238,8 @@ impl Reader<'_> {
             effect: self.winner(|call| call.effect),
             output: self.known(|call| &call.result),
             state,
-            plan_step: self
-                .winner(|call| call.plan_step.clone())
-                .value()
-                .map(|(step, _)| step.clone()),
-            state_versions: self
-                .winner(|call| call.state_versions.clone())
-                .value()
-                .map(|(it, _)| it.clone()),
+            plan_step: self.winner(|call| call.plan_step.clone()).value().map(|(step, _)| step.clone()),
+            state_versions: self.winner(|call| call.state_versions.clone()).value().map(|(it, _)| it.clone()),
             start,
             end,
             context: self.context(end),
@@ -319,9 +266,7 @@ impl Reader<'_> {
     }
 
     fn calls(&self) -> impl Iterator<Item = (&Piece, &CallSays)> {
-        self.pieces
-            .iter()
-            .filter_map(|piece| Some((*piece, says_call(piece)?)))
+        self.pieces.iter().filter_map(|piece| Some((*piece, says_call(piece)?)))
     }
 
     /// Why something that nobody said is missing.
@@ -341,16 +286,11 @@ impl Reader<'_> {
         self.calls()
             .filter_map(|(piece, call)| Some((rank(piece, call), field(call)?, piece.provenance)))
             .max_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)))
-            .map_or(Known::Missing(self.missing()), |(_, value, provenance)| {
-                Known::Value((value, provenance))
-            })
+            .map_or(Known::Missing(self.missing()), |(_, value, provenance)| Known::Value((value, provenance)))
     }
 
     /// As `winner`, for texts that may be withheld or lost.
-    fn known(
-        &self,
-        field: impl Fn(&CallSays) -> &Known<crate::model::Text>,
-    ) -> Known<crate::model::Text> {
+    fn known(&self, field: impl Fn(&CallSays) -> &Known<crate::model::Text>) -> Known<crate::model::Text> {
         let found = self
             .calls()
             .filter_map(|(piece, call)| Some((rank(piece, call), field(call).value()?)))
@@ -359,13 +299,8 @@ impl Reader<'_> {
         if let Some(text) = found {
             return Known::Value(text);
         }
-        let said = |why| {
-            self.calls()
-                .any(|(_, call)| field(call).missing() == Some(why))
-        };
-        let why = [Missing::Withheld, Missing::Lost]
-            .into_iter()
-            .find(|why| said(*why));
+        let said = |why| self.calls().any(|(_, call)| field(call).missing() == Some(why));
+        let why = [Missing::Withheld, Missing::Lost].into_iter().find(|why| said(*why));
         Known::Missing(why.unwrap_or_else(|| self.missing()))
     }
 
@@ -373,34 +308,21 @@ impl Reader<'_> {
     fn times(&self) -> (Nanos, Nanos) {
         let of = |wanted: fn(&Piece) -> bool| {
             let chosen = || self.pieces.iter().filter(|piece| wanted(piece));
-            Some((
-                chosen().map(|piece| piece.start).min()?,
-                chosen().map(|piece| piece.end).max()?,
-            ))
+            Some((chosen().map(|piece| piece.start).min()?, chosen().map(|piece| piece.end).max()?))
         };
-        of(|piece| {
-            matches!(
-                says_call(piece),
-                Some(CallSays {
-                    moment: Moment::Ran { .. },
-                    ..
+        of(|piece| matches!(says_call(piece), Some(CallSays { moment: Moment::Ran { .. }, .. })))
+            .or_else(|| {
+                of(|piece| match &piece.says {
+                    Says::Call(call) => matches!(
+                        call.moment,
+                        Moment::Asked | Moment::Refused { .. } | Moment::Answered { history: false, .. }
+                    ),
+                    Says::Decision(_) => true,
+                    Says::Check(_) => false,
                 })
-            )
-        })
-        .or_else(|| {
-            of(|piece| match &piece.says {
-                Says::Call(call) => matches!(
-                    call.moment,
-                    Moment::Asked
-                        | Moment::Refused { .. }
-                        | Moment::Answered { history: false, .. }
-                ),
-                Says::Decision(_) => true,
-                Says::Check(_) => false,
             })
-        })
-        .or_else(|| of(creates))
-        .unwrap_or_default()
+            .or_else(|| of(creates))
+            .unwrap_or_default()
     }
 
     /// The service of the agent that acted: never that of a gateway or policy engine that only spoke about it.
@@ -409,12 +331,7 @@ impl Reader<'_> {
             .filter(|(piece, _)| !piece.role.is_independent())
             .max_by_key(|(piece, call)| (rank(piece, call).0, std::cmp::Reverse(*piece)))
             .map(|(piece, _)| piece.service.clone())
-            .or_else(|| {
-                self.turn
-                    .service
-                    .as_ref()
-                    .map(|service| service.value.clone())
-            })
+            .or_else(|| self.turn.service.as_ref().map(|service| service.value.clone()))
             .unwrap_or_default()
     }
 
@@ -425,37 +342,24 @@ impl Reader<'_> {
             .max_by_key(|(piece, call)| (rank(piece, call).0, std::cmp::Reverse(*piece)))
             .and_then(|(piece, _)| piece.agent.clone());
         let shared = || self.turn.agent.as_ref().map(|agent| agent.value.clone());
-        own.or_else(shared)
-            .map_or(Known::Missing(self.missing()), Known::Value)
+        own.or_else(shared).map_or(Known::Missing(self.missing()), Known::Value)
     }
 
     fn context(&self, end: Nanos) -> Known<Vec<Arc<str>>> {
-        let before = || {
-            self.turn
-                .context
-                .iter()
-                .filter(|(at, ..)| *at <= end)
-                .map(|(_, _, ids)| ids)
-        };
+        let before = || self.turn.context.iter().filter(|(at, ..)| *at <= end).map(|(_, _, ids)| ids);
         if before().next().is_none() {
             return Known::Missing(self.missing());
         }
         if before().any(|ids| !ids.is_present()) {
             return Known::Missing(Missing::Withheld);
         }
-        let ids: BTreeSet<Arc<str>> = before()
-            .filter_map(Known::value)
-            .flatten()
-            .cloned()
-            .collect();
+        let ids: BTreeSet<Arc<str>> = before().filter_map(Known::value).flatten().cloned().collect();
         Known::Value(ids.into_iter().collect())
     }
 
     fn policies(&self, decisions: &[Decision]) -> Known<Vec<Arc<str>>> {
         let own = self.calls().flat_map(|(_, call)| call.policies.iter());
-        let decided = decisions
-            .iter()
-            .flat_map(|decision| decision.policies.iter());
+        let decided = decisions.iter().flat_map(|decision| decision.policies.iter());
         let all: BTreeSet<&Arc<str>> = own.chain(decided).chain(&self.turn.policies).collect();
         if all.is_empty() {
             return Known::Missing(self.missing());
@@ -475,11 +379,7 @@ impl Reader<'_> {
             }
         }
         let mut attached = |turn: Option<&TurnState>, about: &About| {
-            for said in turn
-                .and_then(|turn| turn.attached.get(about))
-                .into_iter()
-                .flatten()
-            {
+            for said in turn.and_then(|turn| turn.attached.get(about)).into_iter().flatten() {
                 match said {
                     Attached::Decision(decision) => drop(decisions.insert((**decision).clone())),
                     Attached::Check(check) => drop(checks.insert((**check).clone())),
@@ -489,21 +389,12 @@ impl Reader<'_> {
         let tenant = &self.turn.tenant;
         for key in keys {
             if let Key::Span(trace, span) = key {
-                attached(
-                    book.turns.get(&super::fold::turn_of_trace(tenant, *trace)),
-                    &About::Span(*span),
-                );
+                attached(book.turns.get(&super::fold::turn_of_trace(tenant, *trace)), &About::Span(*span));
             }
         }
-        for (piece, call) in self
-            .calls()
-            .filter(|(_, call)| call.moment == Moment::Proposed)
-        {
+        for (piece, call) in self.calls().filter(|(_, call)| call.moment == Moment::Proposed) {
             if let Some((trace, span)) = piece.span {
-                attached(
-                    book.turns.get(&super::fold::turn_of_trace(tenant, trace)),
-                    &About::Span(span),
-                );
+                attached(book.turns.get(&super::fold::turn_of_trace(tenant, trace)), &About::Span(span));
             }
             if let Some(response) = &call.response_id {
                 let turn = super::fold::turn_of_response(tenant, response);
@@ -520,26 +411,13 @@ impl Reader<'_> {
     /// The eight fields.
     fn fields(&self, action: &Action) -> BTreeMap<Field, Known<()>> {
         let intent = match &self.turn.intent {
-            Some(Ranked {
-                value: Known::Value(_),
-                ..
-            }) => Known::Value(()),
-            Some(Ranked {
-                value: Known::Missing(why),
-                ..
-            }) => Known::Missing(*why),
+            Some(Ranked { value: Known::Value(_), .. }) => Known::Value(()),
+            Some(Ranked { value: Known::Missing(why), .. }) => Known::Missing(*why),
             None if self.turn.withheld => Known::Missing(Missing::Withheld),
             None => Known::Missing(self.missing()),
         };
-        let checked = action
-            .checks
-            .iter()
-            .any(|check| check.phase == Phase::PostAction);
-        let unchecked = if self.reading.closed {
-            Missing::Absent
-        } else {
-            Missing::Pending
-        };
+        let checked = action.checks.iter().any(|check| check.phase == Phase::PostAction);
+        let unchecked = if self.reading.closed { Missing::Absent } else { Missing::Pending };
         BTreeMap::from([
             (Field::Intent, intent),
             (Field::Policy, action.policy.as_ref().map(drop)),
@@ -548,25 +426,14 @@ impl Reader<'_> {
             (Field::Parameters, action.arguments.as_ref().map(drop)),
             (Field::Target, action.target.as_ref().map(drop)),
             (Field::Output, action.output.as_ref().map(drop)),
-            (
-                Field::PostCheck,
-                if checked {
-                    Known::Value(())
-                } else {
-                    Known::Missing(unchecked)
-                },
-            ),
+            (Field::PostCheck, if checked { Known::Value(()) } else { Known::Missing(unchecked) }),
         ])
     }
 }
 
 /// How much a record's word on a call's own facts counts: a run before messages, then provenance, then later end.
 fn rank(piece: &Piece, call: &CallSays) -> (bool, Provenance, Nanos) {
-    (
-        matches!(call.moment, Moment::Ran { .. }),
-        piece.provenance,
-        piece.end,
-    )
+    (matches!(call.moment, Moment::Ran { .. }), piece.provenance, piece.end)
 }
 
 fn says_call(piece: &Piece) -> Option<&CallSays> {
@@ -592,16 +459,10 @@ fn creates(piece: &Piece) -> bool {
 
 /// Where a call stands, by its records alone.
 pub(super) fn state_of(pieces: &[&Piece], tool_spans: bool) -> State {
-    let calls = || {
-        pieces
-            .iter()
-            .filter_map(|piece| Some((*piece, says_call(piece)?)))
-    };
+    let calls = || pieces.iter().filter_map(|piece| Some((*piece, says_call(piece)?)));
     let mut ran: Vec<_> = calls()
         .filter_map(|(piece, call)| match &call.moment {
-            Moment::Ran { status, proof } => {
-                Some((piece.end, piece, status, *proof, call.result.is_present()))
-            }
+            Moment::Ran { status, proof } => Some((piece.end, piece, status, *proof, call.result.is_present())),
             _ => None,
         })
         .collect();
@@ -629,16 +490,10 @@ pub(super) fn state_of(pieces: &[&Piece], tool_spans: bool) -> State {
     decisions.sort();
     let decided = last_enforced(&decisions);
 
-    let proven = ran
-        .iter()
-        .any(|(_, _, _, proof, result)| *proof == Proof::Ran || *result);
+    let proven = ran.iter().any(|(_, _, _, proof, result)| *proof == Proof::Ran || *result);
     let ending = || match ran.last() {
-        Some((_, _, Status::Error(message), ..)) => {
-            State::Executed(Execution::Failed(message.clone()))
-        }
-        _ if error => State::Executed(Execution::Failed(
-            "the tool's result says it is an error".into(),
-        )),
+        Some((_, _, Status::Error(message), ..)) => State::Executed(Execution::Failed(message.clone())),
+        _ if error => State::Executed(Execution::Failed("the tool's result says it is an error".into())),
         _ => State::Executed(Execution::Ok),
     };
     if ran.iter().any(|(_, _, _, proof, _)| *proof == Proof::Ran) {
@@ -674,14 +529,7 @@ pub(super) fn state_of(pieces: &[&Piece], tool_spans: bool) -> State {
             false => State::Executed(Execution::UnknownResult),
         };
     }
-    let asked = asked
-        || matches!(
-            decided,
-            Some(Decision {
-                outcome: Outcome::Ask,
-                ..
-            })
-        );
+    let asked = asked || matches!(decided, Some(Decision { outcome: Outcome::Ask, .. }));
     if asked { State::Asked } else { State::Proposed }
 }
 
@@ -714,11 +562,7 @@ impl TurnState {
             None if self.withheld => Known::Missing(Missing::Withheld),
             None => Known::Missing(missing),
         };
-        let service = self
-            .service
-            .as_ref()
-            .map(|service| service.value.clone())
-            .unwrap_or_default();
+        let service = self.service.as_ref().map(|service| service.value.clone()).unwrap_or_default();
         Turn {
             id: self.id,
             revision: 0,
@@ -729,20 +573,11 @@ impl TurnState {
                 ranked.shared((id, ranked.value.clone()))
             }),
             service,
-            agent: self
-                .agent
-                .as_ref()
-                .map(|ranked| ranked.shared(ranked.value.clone())),
+            agent: self.agent.as_ref().map(|ranked| ranked.shared(ranked.value.clone())),
             intent: text(&self.intent),
-            intent_id: self
-                .intent_id
-                .as_ref()
-                .map(|ranked| ranked.shared(ranked.value.clone())),
+            intent_id: self.intent_id.as_ref().map(|ranked| ranked.shared(ranked.value.clone())),
             prompt: text(&self.prompt),
-            prompt_version: self
-                .prompt_version
-                .as_ref()
-                .map(|ranked| ranked.shared(ranked.value.clone())),
+            prompt_version: self.prompt_version.as_ref().map(|ranked| ranked.shared(ranked.value.clone())),
             policies: self.policies.iter().cloned().collect(),
             context: Vec::new(),
             plan: match &self.plan {
@@ -765,21 +600,12 @@ impl TurnState {
 
 impl<T> Ranked<T> {
     fn shared<U>(&self, value: U) -> Shared<U> {
-        Shared {
-            value,
-            provenance: self.provenance,
-            evidence: self.evidence,
-            at: self.start,
-        }
+        Shared { value, provenance: self.provenance, evidence: self.evidence, at: self.start }
     }
 }
 
 /// The conversation of a service. Its epoch is told by whoever lists conversations: it is a gap in event time.
-pub fn conversation_id(
-    tenant: &Tenant,
-    service: &crate::model::Service,
-    id: &str,
-) -> ConversationId {
+pub fn conversation_id(tenant: &Tenant, service: &crate::model::Service, id: &str) -> ConversationId {
     let mut hasher = blake3::Hasher::new();
     for part in [tenant.as_str(), &service.namespace, &service.name, id] {
         hasher.update(&(part.len() as u64).to_le_bytes());

@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::model::{
-    Check, Containment, Decision, EvidenceId, Key, Known, ModelUse, Moment, Nanos, Piece, PlanText,
-    Provenance, Says, Service, SpanId, SpanNode, Tenant, Text, TraceId, TurnId, Witness,
+    Check, Containment, Decision, EvidenceId, Key, Known, ModelUse, Moment, Nanos, Piece, PlanText, Provenance, Says,
+    Service, SpanId, SpanNode, Tenant, Text, TraceId, TurnId, Witness,
 };
 
 use super::fold::{turn_of_response, turn_of_trace};
@@ -45,8 +45,7 @@ impl<T: Ord> Ranked<T> {
     fn beats(&self, other: &Self) -> bool {
         let key = |ranked: &Self| (ranked.start, ranked.read_at, ranked.evidence);
         self.provenance > other.provenance
-            || self.provenance == other.provenance
-                && (key(self), &self.value) < (key(other), &other.value)
+            || self.provenance == other.provenance && (key(self), &self.value) < (key(other), &other.value)
     }
 
     /// Keeps the better one. True when the kept value changed.
@@ -173,11 +172,7 @@ pub struct ActionState {
 impl ActionState {
     /// The turns it stands in.
     pub fn turns(&self) -> BTreeSet<TurnId> {
-        self.pieces
-            .values()
-            .map(|piece| piece.turn)
-            .chain([self.home])
-            .collect()
+        self.pieces.values().map(|piece| piece.turn).chain([self.home]).collect()
     }
 
     /// The turns that it is read with: those it stands in, and those that keep what is said about its spans and about

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActionId, By, Check, Containment, ConversationId, Decision, Digest, Effect, EvidenceId,
-    Finding, Hash, Known, Moment, Nanos, Node, Provenance, Pseudo, Role, Service, Sli, SpanId,
-    Tenant, Text, TraceId, TurnId, Verdict, Witness, words,
+    ActionId, By, Check, Containment, ConversationId, Decision, Digest, Effect, EvidenceId, Finding, Hash, Known,
+    Moment, Nanos, Node, Provenance, Pseudo, Role, Service, Sli, SpanId, Tenant, Text, TraceId, TurnId, Verdict,
+    Witness, words,
 };
 
 /// A key of an action: what makes two records speak of one action. Every key is an alias of it for ever.
@@ -185,10 +185,7 @@ impl State {
 
     /// It may still get an outcome.
     pub fn is_open(&self) -> bool {
-        matches!(
-            self,
-            Self::Proposed | Self::Asked | Self::Executed(Execution::UnknownResult)
-        )
+        matches!(self, Self::Proposed | Self::Asked | Self::Executed(Execution::UnknownResult))
     }
 }
 
@@ -215,9 +212,7 @@ words!(
 );
 
 /// What is unusual about an action's telemetry.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Marks {
     /// Sampled telemetry.
     pub sampled: bool,
@@ -304,22 +299,13 @@ impl Action {
 
     /// Fields present, of eight.
     pub fn observed(&self) -> (usize, usize) {
-        (
-            self.fields
-                .values()
-                .filter(|field| field.is_present())
-                .count(),
-            Field::ALL.len(),
-        )
+        (self.fields.values().filter(|field| field.is_present()).count(), Field::ALL.len())
     }
 
     /// Fields present, of those not withheld.
     pub fn observable(&self) -> (usize, usize) {
         let withheld = |field: &&Known<()>| field.missing() == Some(super::Missing::Withheld);
-        (
-            self.observed().0,
-            Field::ALL.len() - self.fields.values().filter(withheld).count(),
-        )
+        (self.observed().0, Field::ALL.len() - self.fields.values().filter(withheld).count())
     }
 
     /// The verdict for one SLI, if it applies.
@@ -331,11 +317,7 @@ impl Action {
     pub fn agent_label(&self) -> &str {
         self.agent.value().map_or_else(
             || {
-                if self.service.name.is_empty() {
-                    "unknown"
-                } else {
-                    &self.service.name
-                }
+                if self.service.name.is_empty() { "unknown" } else { &self.service.name }
             },
             |(name, _)| name,
         )

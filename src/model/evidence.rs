@@ -18,8 +18,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Body, Check, Containment, Decision, Effect, EvidenceId, Known, Nanos, Role, Service, SpanId,
-    Tenant, Text, TraceId,
+    Body, Check, Containment, Decision, Effect, EvidenceId, Known, Nanos, Role, Service, SpanId, Tenant, Text, TraceId,
 };
 
 /// How a fact came to be known. Orders conflicts: `Explicit` wins.

@@ -166,7 +166,6 @@ impl fmt::Display for Digest {
 impl Digest {
     /// Whether two values are the same: `None` when the keys differ, because such digests say nothing about each other.
     pub fn agrees_with(&self, other: &Self) -> Option<bool> {
-        (self.algorithm == other.algorithm && self.key == other.key)
-            .then(|| self.bytes == other.bytes)
+        (self.algorithm == other.algorithm && self.key == other.key).then(|| self.bytes == other.bytes)
     }
 }

@@ -31,9 +31,7 @@ impl Signal {
 }
 
 /// What the token of a sender says it is. Decides who may testify.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// No token, or a token without a role: scope and service decide.
@@ -66,10 +64,7 @@ impl Role {
 
     /// A source that is not the acting agent by virtue of its token.
     pub fn is_independent(self) -> bool {
-        matches!(
-            self,
-            Self::Gateway | Self::PolicyEngine | Self::Evaluator | Self::HumanChannel
-        )
+        matches!(self, Self::Gateway | Self::PolicyEngine | Self::Evaluator | Self::HumanChannel)
     }
 }
 

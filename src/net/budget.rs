@@ -32,20 +32,12 @@ pub struct Reservation {
 impl Budget {
     /// A budget of `total` bytes.
     pub fn new(total: usize) -> Self {
-        Self {
-            account: Arc::new(Account {
-                total,
-                free: AtomicUsize::new(total),
-            }),
-        }
+        Self { account: Arc::new(Account { total, free: AtomicUsize::new(total) }) }
     }
 
     /// A reservation of no bytes yet.
     pub fn open(&self) -> Reservation {
-        Reservation {
-            account: self.account.clone(),
-            bytes: 0,
-        }
+        Reservation { account: self.account.clone(), bytes: 0 }
     }
 
     /// Takes an equal part of what is free, at most `most` bytes: the more is taken, the less each newcomer gets,
@@ -77,9 +69,7 @@ impl Reservation {
         };
         self.account
             .free
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| {
-                free.checked_sub(missing)
-            })
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| free.checked_sub(missing))
             .map_err(|_| Exhausted)?;
         self.bytes = bytes;
         Ok(())
@@ -87,10 +77,7 @@ impl Reservation {
 
     /// Hands the bytes on, to live longer than this reservation.
     pub fn take(&mut self) -> Self {
-        Self {
-            account: self.account.clone(),
-            bytes: std::mem::take(&mut self.bytes),
-        }
+        Self { account: self.account.clone(), bytes: std::mem::take(&mut self.bytes) }
     }
 
     /// Bytes reserved.

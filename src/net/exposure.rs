@@ -12,18 +12,11 @@ use std::net::SocketAddr;
 pub struct Exposed(pub SocketAddr);
 
 /// Agrees when every listener is on a loopback address, or senders need a token, or the operator said `--insecure`.
-pub fn check_exposure(
-    listeners: &[SocketAddr],
-    has_tokens: bool,
-    insecure: bool,
-) -> Result<(), Exposed> {
+pub fn check_exposure(listeners: &[SocketAddr], has_tokens: bool, insecure: bool) -> Result<(), Exposed> {
     if has_tokens || insecure {
         return Ok(());
     }
-    match listeners
-        .iter()
-        .find(|address| !address.ip().to_canonical().is_loopback())
-    {
+    match listeners.iter().find(|address| !address.ip().to_canonical().is_loopback()) {
         Some(address) => Err(Exposed(*address)),
         None => Ok(()),
     }
@@ -47,11 +40,7 @@ mod tests {
         ] {
             let address = address.parse().unwrap();
             let listeners = ["127.0.0.1:9464".parse().unwrap(), address];
-            assert_eq!(
-                check_exposure(&listeners, false, false).is_ok(),
-                alone,
-                "{address}"
-            );
+            assert_eq!(check_exposure(&listeners, false, false).is_ok(), alone, "{address}");
             assert_eq!(check_exposure(&listeners, true, false), Ok(()));
             assert_eq!(check_exposure(&listeners, false, true), Ok(()));
         }
@@ -59,15 +48,8 @@ mod tests {
 
     #[test]
     fn the_refusal_names_the_address_and_the_ways_out() {
-        let refusal = check_exposure(&["0.0.0.0:4317".parse().unwrap()], false, false)
-            .unwrap_err()
-            .to_string();
-        for part in [
-            "`0.0.0.0:4317`",
-            "token file",
-            "`127.0.0.1:4317`",
-            "`--insecure`",
-        ] {
+        let refusal = check_exposure(&["0.0.0.0:4317".parse().unwrap()], false, false).unwrap_err().to_string();
+        for part in ["`0.0.0.0:4317`", "token file", "`127.0.0.1:4317`", "`--insecure`"] {
             assert!(refusal.contains(part), "{refusal}");
         }
     }

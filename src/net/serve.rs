@@ -104,9 +104,7 @@ pub struct BindError {
 
 /// Opens a listener. Call [`super::check_exposure`] first.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| BindError { address, source })
+    TcpListener::bind(address).await.map_err(|source| BindError { address, source })
 }
 
 /// Answers every request on every listener with `router`, until `stop` completes; then lets running requests end,
@@ -120,9 +118,7 @@ pub async fn serve(
 ) {
     let (stop_sender, stop_receiver) = watch::channel(false);
     let shared = Shared {
-        slots: Arc::new(Semaphore::new(
-            settings.max_connections.max(listeners.len()),
-        )),
+        slots: Arc::new(Semaphore::new(settings.max_connections.max(listeners.len()))),
         windows: Budget::new(settings.window_pool),
         settings: Arc::new(settings),
         connections,
@@ -169,27 +165,15 @@ async fn accept(listener: TcpListener, router: Router, shared: Shared) {
     }
     drop(listener);
     let all = async { while open.join_next().await.is_some() {} };
-    if tokio::time::timeout(shared.settings.drain, all)
-        .await
-        .is_err()
-    {
-        tracing::warn!(
-            connections = open.len(),
-            "cutting connections whose requests did not end in time"
-        );
-        shared
-            .connections
-            .cut
-            .fetch_add(open.len() as u64, Ordering::Relaxed);
+    if tokio::time::timeout(shared.settings.drain, all).await.is_err() {
+        tracing::warn!(connections = open.len(), "cutting connections whose requests did not end in time");
+        shared.connections.cut.fetch_add(open.len() as u64, Ordering::Relaxed);
         open.shutdown().await;
     }
 }
 
 /// The next connection, once there is room for it.
-async fn next(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> (Option<OwnedSemaphorePermit>, TcpStream) {
+async fn next(listener: &TcpListener, slots: &Arc<Semaphore>) -> (Option<OwnedSemaphorePermit>, TcpStream) {
     let slot = slots.clone().acquire_owned().await.ok();
     loop {
         match listener.accept().await {
@@ -205,21 +189,14 @@ async fn next(
 }
 
 /// Serves one connection to its end.
-async fn connection(
-    stream: TcpStream,
-    router: Router,
-    mut shared: Shared,
-    _slot: Option<OwnedSemaphorePermit>,
-) {
+async fn connection(stream: TcpStream, router: Router, mut shared: Shared, _slot: Option<OwnedSemaphorePermit>) {
     let counters = shared.connections.clone();
     counters.accepted.fetch_add(1, Ordering::Relaxed);
     let _open = Open::count(counters.clone());
     let settings = shared.settings.clone();
     // Replies are small and whole; waiting to fill a packet would only delay them.
     let _ = stream.set_nodelay(true);
-    let window = shared
-        .windows
-        .share(WINDOW_PART, settings.connection_window as usize);
+    let window = shared.windows.share(WINDOW_PART, settings.connection_window as usize);
     let builder = builder(&settings, &window);
     let asked = Arc::new(AtomicBool::new(false));
     let mark = asked.clone();

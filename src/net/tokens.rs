@@ -59,9 +59,7 @@ pub enum TokenError {
         source: std::io::Error,
     },
     /// Not a list of entries, or an entry has an unknown key or role.
-    #[error(
-        "line {line}, column {column}: expected a list of entries with `token`, `tenant` and `role`"
-    )]
+    #[error("line {line}, column {column}: expected a list of entries with `token`, `tenant` and `role`")]
     Shape {
         /// Line, from 1.
         line: u64,
@@ -75,9 +73,7 @@ pub enum TokenError {
         entry: usize,
     },
     /// A tenant that could not be a label.
-    #[error(
-        "entry {entry}: the tenant `{tenant}` is not 1 to {TENANT_MAX} letters, digits, `.`, `_` or `-`"
-    )]
+    #[error("entry {entry}: the tenant `{tenant}` is not 1 to {TENANT_MAX} letters, digits, `.`, `_` or `-`")]
     Tenant {
         /// Place in the list, from 1.
         entry: usize,
@@ -126,10 +122,7 @@ impl Tokens {
 
     /// Reads a token file. Warns in the log when other users of the machine can read it too.
     pub fn load(path: &Path) -> Result<Self, TokenError> {
-        let read = |source| TokenError::Read {
-            path: path.to_owned(),
-            source,
-        };
+        let read = |source| TokenError::Read { path: path.to_owned(), source };
         let text = std::fs::read_to_string(path).map_err(read)?;
         if readable_by_others(path) {
             tracing::warn!(path = %path.display(), "the token file is readable by every user of this machine");
@@ -149,20 +142,12 @@ impl Tokens {
         let mut entries: Vec<Entry> = Vec::with_capacity(typed.len());
         for (index, typed) in typed.into_iter().enumerate() {
             let entry = check(index + 1, typed)?;
-            if let Some(first) = entries
-                .iter()
-                .position(|earlier| earlier.hash == entry.hash)
-            {
-                return Err(TokenError::Twice {
-                    first: first + 1,
-                    second: index + 1,
-                });
+            if let Some(first) = entries.iter().position(|earlier| earlier.hash == entry.hash) {
+                return Err(TokenError::Twice { first: first + 1, second: index + 1 });
             }
             entries.push(entry);
         }
-        Ok(Self {
-            entries: Some(entries),
-        })
+        Ok(Self { entries: Some(entries) })
     }
 
     /// Whether senders must show a token.
@@ -181,9 +166,7 @@ impl Tokens {
         for (index, entry) in entries.iter().enumerate() {
             found.conditional_assign(&(index as u64), entry.hash[..].ct_eq(shown.as_bytes()));
         }
-        let entry = usize::try_from(found)
-            .ok()
-            .and_then(|index| entries.get(index));
+        let entry = usize::try_from(found).ok().and_then(|index| entries.get(index));
         Ok(entry.ok_or(Unauthenticated)?.principal.clone())
     }
 }
@@ -193,21 +176,12 @@ fn check(entry: usize, typed: TypedEntry) -> Result<Entry, TokenError> {
         return Err(TokenError::Unusable { entry });
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if typed.tenant.is_empty()
-        || typed.tenant.len() > TENANT_MAX
-        || !typed.tenant.bytes().all(plain)
-    {
-        return Err(TokenError::Tenant {
-            entry,
-            tenant: typed.tenant,
-        });
+    if typed.tenant.is_empty() || typed.tenant.len() > TENANT_MAX || !typed.tenant.bytes().all(plain) {
+        return Err(TokenError::Tenant { entry, tenant: typed.tenant });
     }
     Ok(Entry {
         hash: *blake3::hash(typed.token.as_bytes()).as_bytes(),
-        principal: Principal {
-            tenant: Tenant::new(&typed.tenant),
-            role: typed.role,
-        },
+        principal: Principal { tenant: Tenant::new(&typed.tenant), role: typed.role },
     })
 }
 
@@ -215,9 +189,7 @@ fn check(entry: usize, typed: TypedEntry) -> Result<Entry, TokenError> {
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(AUTHORIZATION)?.as_bytes();
     let (scheme, token) = value.split_at_checked("bearer ".len())?;
-    scheme
-        .eq_ignore_ascii_case(b"bearer ")
-        .then(|| token.trim_ascii())
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
 #[cfg(unix)]
@@ -241,12 +213,8 @@ mod tests {
                         - token: gamma-89\n";
 
     fn admit(tokens: &Tokens, value: &str) -> Option<(String, Role)> {
-        let headers =
-            HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(value).unwrap())]);
-        tokens
-            .admit(&headers)
-            .ok()
-            .map(|who| (who.tenant.to_string(), who.role))
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(value).unwrap())]);
+        tokens.admit(&headers).ok().map(|who| (who.tenant.to_string(), who.role))
     }
 
     #[test]
@@ -271,14 +239,8 @@ mod tests {
 
     #[test]
     fn without_a_file_everyone_is_the_default_tenant_and_with_an_empty_one_nobody_is() {
-        assert_eq!(
-            admit(&Tokens::not_required(), "Bearer what-ever"),
-            Some(("default".into(), Role::Unspecified))
-        );
-        assert_eq!(
-            admit(&Tokens::parse("[]").unwrap(), "Bearer what-ever"),
-            None
-        );
+        assert_eq!(admit(&Tokens::not_required(), "Bearer what-ever"), Some(("default".into(), Role::Unspecified)));
+        assert_eq!(admit(&Tokens::parse("[]").unwrap(), "Bearer what-ever"), None);
     }
 
     #[test]
@@ -287,29 +249,14 @@ mod tests {
             ("hunter2secret", "line 1, column 1"),
             ("- hunter2secret", "line 1, column 3"),
             ("hunter2secret: shop", "line 1, column 1"),
-            (
-                "- {token: hunter2secret, tenant: shop, rolle: agent}",
-                "line 1",
-            ),
+            ("- {token: hunter2secret, tenant: shop, rolle: agent}", "line 1"),
             ("- {token: a}\n- {token: b, role: hunter2secret}", "line 2"),
             ("- {tenant: shop}", "line 1"),
             ("- {token: ''}", "entry 1: the token is empty"),
-            (
-                "- {token: ok}\n- {token: 'hunter2 secret'}",
-                "entry 2: the token",
-            ),
-            (
-                "- {token: hunter2secret, tenant: 'a b'}",
-                "entry 1: the tenant `a b`",
-            ),
-            (
-                "- {token: hunter2secret, tenant: ''}",
-                "entry 1: the tenant ``",
-            ),
-            (
-                "- {token: hunter2secret}\n- {token: x}\n- {token: hunter2secret}",
-                "entries 1 and 3",
-            ),
+            ("- {token: ok}\n- {token: 'hunter2 secret'}", "entry 2: the token"),
+            ("- {token: hunter2secret, tenant: 'a b'}", "entry 1: the tenant `a b`"),
+            ("- {token: hunter2secret, tenant: ''}", "entry 1: the tenant ``"),
+            ("- {token: hunter2secret}\n- {token: x}\n- {token: hunter2secret}", "entries 1 and 3"),
         ] {
             let error = Tokens::parse(text).unwrap_err();
             let shown = format!("{error} {error:?}");

@@ -79,13 +79,8 @@ impl Counters {
         let rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
         Snapshot {
             received: Signal::ALL.into_iter().flat_map(forms).collect(),
-            rejected: rejected
-                .iter()
-                .map(|((signal, reason), count)| (*signal, *reason, *count))
-                .collect(),
-            refused: Why::ALL
-                .map(|why| (why, self.refused[why as usize].get()))
-                .into(),
+            rejected: rejected.iter().map(|((signal, reason), count)| (*signal, *reason, *count)).collect(),
+            refused: Why::ALL.map(|why| (why, self.refused[why as usize].get())).into(),
             in_flight: self.in_flight.get(),
             acknowledged: self.acknowledged.snapshot(),
         }
@@ -93,10 +88,6 @@ impl Counters {
 
     fn of(&self, signal: Signal, form: Form) -> Received {
         let total = |counters: &PerForm| counters[signal as usize][form as usize].get();
-        Received {
-            requests: total(&self.requests),
-            records: total(&self.records),
-            bytes: total(&self.bytes),
-        }
+        Received { requests: total(&self.requests), records: total(&self.records), bytes: total(&self.bytes) }
     }
 }

@@ -34,19 +34,12 @@ impl Encoding {
         let Some(value) = value else {
             return Ok(Self::Identity);
         };
-        let text = value
-            .to_str()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
+        let text = value.to_str().unwrap_or_default().trim().to_ascii_lowercase();
         match (text.as_str(), more) {
             ("" | "identity", None) => Ok(Self::Identity),
             ("gzip" | "x-gzip", None) => Ok(Self::Gzip),
             ("zstd", None) => Ok(Self::Zstd),
-            _ => Err(Refused::new(
-                Why::Encoding,
-                format!("`{name}` must be one of `gzip`, `zstd` and `identity`"),
-            )),
+            _ => Err(Refused::new(Why::Encoding, format!("`{name}` must be one of `gzip`, `zstd` and `identity`"))),
         }
     }
 
@@ -60,20 +53,13 @@ impl Encoding {
 
     /// The bytes that were compressed, at most `limit` of them. `held` grows with the output, so a bomb stops where
     /// the limit or the memory for all requests ends.
-    pub fn decompress(
-        self,
-        wire: Bytes,
-        limit: usize,
-        held: &mut Reservation,
-    ) -> Result<Bytes, Refused> {
+    pub fn decompress(self, wire: Bytes, limit: usize, held: &mut Reservation) -> Result<Bytes, Refused> {
         match self {
             Self::Identity => Ok(wire),
             Self::Gzip => read(MultiGzDecoder::new(&wire[..]), limit, held),
             Self::Zstd => {
                 let mut decoder = ZstdDecoder::with_buffer(&wire[..]).map_err(unreadable)?;
-                decoder
-                    .window_log_max(limit.max(WINDOW_MIN).ilog2())
-                    .map_err(unreadable)?;
+                decoder.window_log_max(limit.max(WINDOW_MIN).ilog2()).map_err(unreadable)?;
                 read(decoder, limit, held)
             }
         }
@@ -85,10 +71,7 @@ fn read(mut from: impl Read, limit: usize, held: &mut Reservation) -> Result<Byt
     let mut out = Vec::new();
     loop {
         held.ensure(before + out.len() + STEP)?;
-        let step = (&mut from)
-            .take(STEP as u64)
-            .read_to_end(&mut out)
-            .map_err(unreadable)?;
+        let step = (&mut from).take(STEP as u64).read_to_end(&mut out).map_err(unreadable)?;
         if out.len() > limit {
             return Err(Refused::too_large("decompressed request", limit));
         }
@@ -99,10 +82,7 @@ fn read(mut from: impl Read, limit: usize, held: &mut Reservation) -> Result<Byt
 }
 
 fn unreadable(error: std::io::Error) -> Refused {
-    Refused::new(
-        Why::Malformed,
-        format!("cannot decompress the request: {error}"),
-    )
+    Refused::new(Why::Malformed, format!("cannot decompress the request: {error}"))
 }
 
 #[cfg(test)]
@@ -128,9 +108,7 @@ mod tests {
 
     fn decompress(encoding: Encoding, wire: Vec<u8>, limit: usize) -> Result<Bytes, Why> {
         let mut held = Budget::new(1 << 30).open();
-        encoding
-            .decompress(wire.into(), limit, &mut held)
-            .map_err(|refused| refused.why)
+        encoding.decompress(wire.into(), limit, &mut held).map_err(|refused| refused.why)
     }
 
     proptest! {
@@ -161,20 +139,12 @@ mod tests {
     #[test]
     fn a_bomb_ends_at_the_limit_or_at_the_budget() {
         let zeros = vec![0; 64 << 20];
-        for (encoding, wire) in [
-            (Encoding::Gzip, gzip(&zeros)),
-            (Encoding::Zstd, zstd(&zeros)),
-        ] {
+        for (encoding, wire) in [(Encoding::Gzip, gzip(&zeros)), (Encoding::Zstd, zstd(&zeros))] {
             assert!(wire.len() < 1 << 17, "a bomb is small");
-            assert_eq!(
-                decompress(encoding, wire.clone(), 1 << 20),
-                Err(Why::TooLarge)
-            );
+            assert_eq!(decompress(encoding, wire.clone(), 1 << 20), Err(Why::TooLarge));
             let budget = Budget::new(1 << 20);
             let mut held = budget.open();
-            let refused = encoding
-                .decompress(wire.into(), 64 << 20, &mut held)
-                .unwrap_err();
+            let refused = encoding.decompress(wire.into(), 64 << 20, &mut held).unwrap_err();
             assert_eq!(refused.why, Why::Overloaded);
             drop(held);
             assert_eq!(budget.held(), 0);
@@ -193,13 +163,8 @@ mod tests {
             ("br", Err(Why::Encoding)),
             ("deflate", Err(Why::Encoding)),
         ] {
-            let headers =
-                HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(value))]);
-            assert_eq!(
-                Encoding::of(&headers, CONTENT_ENCODING).map_err(|refused| refused.why),
-                want,
-                "{value}"
-            );
+            let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(value))]);
+            assert_eq!(Encoding::of(&headers, CONTENT_ENCODING).map_err(|refused| refused.why), want, "{value}");
         }
         let mut twice = HeaderMap::new();
         twice.append(CONTENT_ENCODING, HeaderValue::from_static("gzip"));

@@ -19,43 +19,23 @@ use crate::model::Signal;
 use crate::net::{Budget, Reservation};
 
 /// Answers one call.
-pub(super) async fn export(
-    receiver: Receiver,
-    signal: Signal,
-    request: Request<Body>,
-) -> Result<Response, Refused> {
+pub(super) async fn export(receiver: Receiver, signal: Signal, request: Request<Body>) -> Result<Response, Refused> {
     let from = receiver.admit(request.headers())?;
     if Form::of(request.headers()) != Some(Form::Grpc) {
-        return Err(Refused::new(
-            Why::ContentType,
-            "the content type must be `application/grpc`",
-        ));
+        return Err(Refused::new(Why::ContentType, "the content type must be `application/grpc`"));
     }
     let limits = receiver.limits();
-    let mut grpc = Grpc::new(RawCodec {
-        budget: receiver.budget().clone(),
-    })
-    .accept_compressed(CompressionEncoding::Gzip)
-    .accept_compressed(CompressionEncoding::Zstd)
-    .max_decoding_message_size(limits.decompressed);
-    let request =
-        request.map(|body| Intake::grpc(body, limits.request, limits.body_time, receiver.budget()));
+    let mut grpc = Grpc::new(RawCodec { budget: receiver.budget().clone() })
+        .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Zstd)
+        .max_decoding_message_size(limits.decompressed);
+    let request = request.map(|body| Intake::grpc(body, limits.request, limits.body_time, receiver.budget()));
     let answer = service_fn(|message: tonic::Request<RawMessage>| {
         let RawMessage { bytes, held } = message.into_inner();
         let (receiver, from) = (receiver.clone(), from.clone());
         async move {
-            let arrived = Arrived {
-                signal,
-                form: Form::Grpc,
-                from,
-                encoding: Encoding::Identity,
-                bytes,
-                held,
-            };
-            let partial = receiver
-                .receive(arrived)
-                .await
-                .map_err(Refused::into_status)?;
+            let arrived = Arrived { signal, form: Form::Grpc, from, encoding: Encoding::Identity, bytes, held };
+            let partial = receiver.receive(arrived).await.map_err(Refused::into_status)?;
             Ok::<_, Status>(tonic::Response::new(partial.to_protobuf(signal)))
         }
     });
@@ -88,10 +68,7 @@ impl Codec for RawCodec {
     }
 
     fn decoder(&mut self) -> RawDecoder {
-        RawDecoder {
-            budget: self.budget.clone(),
-            done: false,
-        }
+        RawDecoder { budget: self.budget.clone(), done: false }
     }
 }
 
@@ -120,18 +97,11 @@ impl Decoder for RawDecoder {
     /// beyond the budget there is at most one decompressed message for every thread that serves connections.
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<RawMessage>, Status> {
         if std::mem::replace(&mut self.done, true) {
-            let refused = Refused::new(
-                Why::Malformed,
-                "a call of `Export` has one message, not more",
-            );
+            let refused = Refused::new(Why::Malformed, "a call of `Export` has one message, not more");
             return Err(refused.into_status());
         }
         let mut held = self.budget.open();
-        held.ensure(buffer.remaining())
-            .map_err(|exhausted| Refused::from(exhausted).into_status())?;
-        Ok(Some(RawMessage {
-            bytes: buffer.copy_to_bytes(buffer.remaining()),
-            held,
-        }))
+        held.ensure(buffer.remaining()).map_err(|exhausted| Refused::from(exhausted).into_status())?;
+        Ok(Some(RawMessage { bytes: buffer.copy_to_bytes(buffer.remaining()), held }))
     }
 }

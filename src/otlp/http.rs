@@ -13,11 +13,7 @@ use super::reply::Form;
 use crate::model::Signal;
 
 /// Answers one request.
-pub(super) async fn export(
-    receiver: Receiver,
-    signal: Signal,
-    request: Request<Body>,
-) -> Result<Response, Refused> {
+pub(super) async fn export(receiver: Receiver, signal: Signal, request: Request<Body>) -> Result<Response, Refused> {
     let (head, body) = request.into_parts();
     let limits = receiver.limits();
     let mut intake = Intake::new(body, limits.request, limits.body_time, receiver.budget());
@@ -52,12 +48,5 @@ async fn arrive(
     };
     let encoding = Encoding::of(headers, CONTENT_ENCODING)?;
     let bytes = intake.whole().await?;
-    Ok(Arrived {
-        signal,
-        form,
-        from,
-        encoding,
-        bytes,
-        held: intake.take_held(),
-    })
+    Ok(Arrived { signal, form, from, encoding, bytes, held: intake.take_held() })
 }

@@ -61,10 +61,7 @@ impl Intake {
     /// The same for a body of one gRPC message of at most `limit` bytes.
     pub fn grpc(body: Body, limit: usize, time: Duration, budget: &Budget) -> Self {
         let intake = Self::new(body, limit.saturating_add(PREFIX), time, budget);
-        Self {
-            prefix: Some(Prefix::default()),
-            ..intake
-        }
+        Self { prefix: Some(Prefix::default()), ..intake }
     }
 
     /// All bytes, without a copy when they came in one piece.
@@ -146,10 +143,7 @@ impl HttpBody for Intake {
     type Data = Bytes;
     type Error = Refused;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Refused>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Refused>>> {
         let this = self.get_mut();
         if !std::mem::replace(&mut this.started, true) {
             let announced = this.body.size_hint().exact().unwrap_or(0);
@@ -166,12 +160,8 @@ impl HttpBody for Intake {
             }
         };
         Poll::Ready(frame.map(|frame| {
-            let frame = frame.map_err(|error| {
-                Refused::new(
-                    Why::Disconnected,
-                    format!("the request ended early: {error}"),
-                )
-            })?;
+            let frame =
+                frame.map_err(|error| Refused::new(Why::Disconnected, format!("the request ended early: {error}")))?;
             if let Some(data) = frame.data_ref() {
                 this.arrived(data)?;
             }

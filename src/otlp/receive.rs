@@ -37,12 +37,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            request: 16 << 20,
-            decompressed: 64 << 20,
-            in_flight: 256 << 20,
-            body_time: Duration::from_secs(30),
-        }
+        Self { request: 16 << 20, decompressed: 64 << 20, in_flight: 256 << 20, body_time: Duration::from_secs(30) }
     }
 }
 
@@ -50,9 +45,7 @@ impl Limits {
     /// A request that needs more than the whole budget would be told to come back for ever.
     fn budget(&self) -> Budget {
         // As sent, decompressed, and as protobuf when it was JSON.
-        let single = self
-            .request
-            .saturating_add(self.decompressed.saturating_mul(2));
+        let single = self.request.saturating_add(self.decompressed.saturating_mul(2));
         Budget::new(self.in_flight.max(single))
     }
 }
@@ -88,16 +81,7 @@ impl Receiver {
     /// A receiver that gives what it accepts to `sink`.
     pub fn new(sink: Sink, tokens: Tokens, limits: Limits, counters: Arc<Counters>) -> Self {
         let budget = limits.budget();
-        Self {
-            shared: Arc::new(Shared {
-                sink,
-                tokens,
-                limits,
-                budget,
-                counters,
-            }),
-            redaction: Arc::default(),
-        }
+        Self { shared: Arc::new(Shared { sink, tokens, limits, budget, counters }), redaction: Arc::default() }
     }
 
     /// The same receiver with another redaction; a new one keeps everything.
@@ -124,14 +108,7 @@ impl Receiver {
 
     /// Judges a request and waits until what was accepted is durable.
     pub(super) async fn receive(&self, arrived: Arrived) -> Result<Partial, Refused> {
-        let Arrived {
-            signal,
-            form,
-            from,
-            encoding,
-            bytes,
-            mut held,
-        } = arrived;
+        let Arrived { signal, form, from, encoding, bytes, mut held } = arrived;
         let limit = self.shared.limits.decompressed;
         let is_large = bytes.len() > encoding.worth_of(LARGE);
         let redaction = self.redaction.clone();
@@ -143,35 +120,16 @@ impl Receiver {
             Ok::<_, Refused>((len, validated, held))
         };
         // The memory is held until the answer is known.
-        let (bytes, validated, _held) = if is_large {
-            on_a_thread(judge).await?
-        } else {
-            judge()?
-        };
-        let Validated {
-            body,
-            accepted,
-            rejected,
-        } = validated;
+        let (bytes, validated, _held) = if is_large { on_a_thread(judge).await? } else { judge()? };
+        let Validated { body, accepted, rejected } = validated;
         if accepted > 0 && signal != Signal::Metrics {
             let Principal { tenant, role } = from;
             let rejected = by_reason(&rejected);
-            self.offer(Accepted {
-                tenant,
-                role,
-                signal,
-                body,
-                accepted,
-                rejected,
-            })
-            .await?;
+            self.offer(Accepted { tenant, role, signal, body, accepted, rejected }).await?;
         }
         self.shared.counters.rejected(signal, &rejected);
         self.shared.counters.received(signal, form, accepted, bytes);
-        Ok(Partial {
-            rejected: rejected.count,
-            message: rejected.to_string(),
-        })
+        Ok(Partial { rejected: rejected.count, message: rejected.to_string() })
     }
 
     async fn offer(&self, accepted: Accepted) -> Result<(), Refused> {
@@ -186,16 +144,9 @@ impl Receiver {
 }
 
 /// From a message to the records that are accepted.
-fn judge(
-    signal: Signal,
-    form: Form,
-    bytes: Bytes,
-    held: &mut Reservation,
-) -> Result<Validated, Refused> {
+fn judge(signal: Signal, form: Form, bytes: Bytes, held: &mut Reservation) -> Result<Validated, Refused> {
     match form {
-        Form::Grpc | Form::Protobuf => {
-            wire::validate(signal, &bytes).map_err(|error| malformed(&error))
-        }
+        Form::Grpc | Form::Protobuf => wire::validate(signal, &bytes).map_err(|error| malformed(&error)),
         Form::Json => {
             // For what it becomes: protobuf is shorter than its JSON, but for arrays of numbers in metrics.
             held.ensure(held.bytes() + bytes.len())?;
@@ -209,11 +160,7 @@ fn malformed(error: &dyn std::error::Error) -> Refused {
 }
 
 fn by_reason(rejected: &Rejected) -> Vec<(String, u32)> {
-    rejected
-        .reasons
-        .iter()
-        .map(|(reason, count)| (reason.as_str().to_owned(), *count))
-        .collect()
+    rejected.reasons.iter().map(|(reason, count)| (reason.as_str().to_owned(), *count)).collect()
 }
 
 /// Runs long work beside the threads that serve connections. A panic goes on in the caller.

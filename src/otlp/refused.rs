@@ -76,60 +76,20 @@ impl Why {
     fn row(self) -> (&'static str, StatusCode, Code) {
         match self {
             Self::Malformed => ("malformed", StatusCode::BAD_REQUEST, Code::InvalidArgument),
-            Self::ContentType => (
-                "content_type",
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                Code::InvalidArgument,
-            ),
+            Self::ContentType => ("content_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument),
             // What gRPC prescribes for a compression the server does not know.
-            Self::Encoding => (
-                "encoding",
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                Code::Unimplemented,
-            ),
+            Self::Encoding => ("encoding", StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::Unimplemented),
             // Without `RetryInfo`, so a client gives up; OUT_OF_RANGE, the transport's own answer, means "again".
-            Self::TooLarge => (
-                "too_large",
-                StatusCode::PAYLOAD_TOO_LARGE,
-                Code::ResourceExhausted,
-            ),
+            Self::TooLarge => ("too_large", StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted),
             // DEADLINE_EXCEEDED would mean "again".
-            Self::TooSlow => (
-                "too_slow",
-                StatusCode::REQUEST_TIMEOUT,
-                Code::InvalidArgument,
-            ),
-            Self::Disconnected => (
-                "disconnected",
-                StatusCode::BAD_REQUEST,
-                Code::InvalidArgument,
-            ),
-            Self::Unauthenticated => (
-                "unauthenticated",
-                StatusCode::UNAUTHORIZED,
-                Code::Unauthenticated,
-            ),
+            Self::TooSlow => ("too_slow", StatusCode::REQUEST_TIMEOUT, Code::InvalidArgument),
+            Self::Disconnected => ("disconnected", StatusCode::BAD_REQUEST, Code::InvalidArgument),
+            Self::Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED, Code::Unauthenticated),
             Self::UnknownPath => ("unknown_path", StatusCode::NOT_FOUND, Code::Unimplemented),
-            Self::WrongMethod => (
-                "wrong_method",
-                StatusCode::METHOD_NOT_ALLOWED,
-                Code::Unimplemented,
-            ),
-            Self::Overloaded => (
-                "overloaded",
-                StatusCode::TOO_MANY_REQUESTS,
-                Code::ResourceExhausted,
-            ),
-            Self::Unavailable => (
-                "unavailable",
-                StatusCode::SERVICE_UNAVAILABLE,
-                Code::Unavailable,
-            ),
-            Self::Panicked => (
-                "panicked",
-                StatusCode::INTERNAL_SERVER_ERROR,
-                Code::Internal,
-            ),
+            Self::WrongMethod => ("wrong_method", StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented),
+            Self::Overloaded => ("overloaded", StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted),
+            Self::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
+            Self::Panicked => ("panicked", StatusCode::INTERNAL_SERVER_ERROR, Code::Internal),
         }
     }
 
@@ -158,40 +118,25 @@ const UNAVAILABLE_RETRY: Duration = Duration::from_secs(30);
 impl Refused {
     /// A refusal that is final.
     pub fn new(why: Why, message: impl Into<String>) -> Self {
-        Self {
-            why,
-            message: message.into(),
-            retry_after: None,
-        }
+        Self { why, message: message.into(), retry_after: None }
     }
 
     fn later(why: Why, message: impl ToString, retry_after: Duration) -> Self {
-        Self {
-            why,
-            message: message.to_string(),
-            retry_after: Some(retry_after),
-        }
+        Self { why, message: message.to_string(), retry_after: Some(retry_after) }
     }
 
     pub(super) fn too_large(what: &str, limit: usize) -> Self {
-        Self::new(
-            Why::TooLarge,
-            format!("the {what} has more than the {limit} bytes that are accepted"),
-        )
+        Self::new(Why::TooLarge, format!("the {what} has more than the {limit} bytes that are accepted"))
     }
 
     pub(super) fn panicked() -> Self {
-        Self::new(
-            Why::Panicked,
-            "the request met a mistake in the collector; its log says more",
-        )
+        Self::new(Why::Panicked, "the request met a mistake in the collector; its log says more")
     }
 
     /// Reads back what was refused inside tonic's machinery: our own refusal when there is one, else tonic's opinion
     /// in our words.
     pub(super) fn from_status(status: &Status) -> Self {
-        let source =
-            std::error::Error::source(status).and_then(|source| source.downcast_ref::<Self>());
+        let source = std::error::Error::source(status).and_then(|source| source.downcast_ref::<Self>());
         if let Some(own) = source {
             return own.clone();
         }
@@ -224,12 +169,8 @@ impl From<Unauthenticated> for Refused {
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Overloaded { retry_after } => {
-                Self::later(Why::Overloaded, refusal, retry_after)
-            }
-            Refusal::NoSpace | Refusal::Unavailable(_) => {
-                Self::later(Why::Unavailable, refusal, UNAVAILABLE_RETRY)
-            }
+            Refusal::Overloaded { retry_after } => Self::later(Why::Overloaded, refusal, retry_after),
+            Refusal::NoSpace | Refusal::Unavailable(_) => Self::later(Why::Unavailable, refusal, UNAVAILABLE_RETRY),
             Refusal::TooLarge => Self::new(Why::TooLarge, refusal.to_string()),
         }
     }
@@ -267,29 +208,15 @@ mod tests {
 
     #[test]
     fn reasons_have_distinct_labels_and_are_all_listed() {
-        let labels: std::collections::BTreeSet<_> =
-            Why::ALL.iter().map(|why| why.as_str()).collect();
+        let labels: std::collections::BTreeSet<_> = Why::ALL.iter().map(|why| why.as_str()).collect();
         assert_eq!(labels.len(), Why::ALL.len());
-        assert!(
-            Why::ALL
-                .iter()
-                .enumerate()
-                .all(|(index, why)| *why as usize == index)
-        );
+        assert!(Why::ALL.iter().enumerate().all(|(index, why)| *why as usize == index));
     }
 
     #[test]
     fn a_refusal_survives_the_way_through_tonic() {
-        let refused = Refused::from(Refusal::Overloaded {
-            retry_after: Duration::from_secs(7),
-        });
-        assert_eq!(
-            Refused::from_status(&refused.clone().into_status()),
-            refused
-        );
-        assert_eq!(
-            Refused::from_status(&Status::out_of_range("x")).why,
-            Why::TooLarge
-        );
+        let refused = Refused::from(Refusal::Overloaded { retry_after: Duration::from_secs(7) });
+        assert_eq!(Refused::from_status(&refused.clone().into_status()), refused);
+        assert_eq!(Refused::from_status(&Status::out_of_range("x")).why, Why::TooLarge);
     }
 }

@@ -84,10 +84,7 @@ impl Partial {
         }
         let bytes = match signal {
             Signal::Traces => trace::v1::ExportTraceServiceResponse {
-                partial_success: Some(trace::v1::ExportTracePartialSuccess {
-                    rejected_spans: rejected,
-                    error_message,
-                }),
+                partial_success: Some(trace::v1::ExportTracePartialSuccess { rejected_spans: rejected, error_message }),
             }
             .encode_to_vec(),
             Signal::Logs => logs::v1::ExportLogsServiceResponse {
@@ -138,30 +135,19 @@ pub(super) fn refuse(refused: &Refused, form: Option<Form>) -> Response {
     let why = refused.why;
     let mut response = match form.unwrap_or(Form::Json) {
         Form::Grpc => status.into_http(),
-        Form::Protobuf => response(
-            why.http(),
-            Form::Protobuf,
-            details(&status).encode_to_vec().into(),
-        ),
-        Form::Json => response(
-            why.http(),
-            Form::Json,
-            status_json(&status, refused).to_string().into(),
-        ),
+        Form::Protobuf => response(why.http(), Form::Protobuf, details(&status).encode_to_vec().into()),
+        Form::Json => response(why.http(), Form::Json, status_json(&status, refused).to_string().into()),
     };
     let headers = response.headers_mut();
     if let Some(wait) = refused.retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }
     match why {
-        Why::Unauthenticated => {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
-        }
+        Why::Unauthenticated => headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
         Why::WrongMethod => headers.insert(ALLOW, HeaderValue::from_static("POST")),
-        Why::Encoding if form == Some(Form::Grpc) => headers.insert(
-            "grpc-accept-encoding",
-            HeaderValue::from_static("identity,gzip,zstd"),
-        ),
+        Why::Encoding if form == Some(Form::Grpc) => {
+            headers.insert("grpc-accept-encoding", HeaderValue::from_static("identity,gzip,zstd"))
+        }
         _ => None,
     };
     response
@@ -170,9 +156,7 @@ pub(super) fn refuse(refused: &Refused, form: Option<Form>) -> Response {
 fn response(status: StatusCode, form: Form, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, form.content_type());
+    response.headers_mut().insert(CONTENT_TYPE, form.content_type());
     response
 }
 
@@ -188,11 +172,7 @@ fn status(refused: &Refused) -> Status {
 
 /// The `google.rpc.Status` of a status.
 fn details(status: &Status) -> pb::Status {
-    let plain = || pb::Status {
-        code: status.code() as i32,
-        message: status.message().into(),
-        details: vec![],
-    };
+    let plain = || pb::Status { code: status.code() as i32, message: status.message().into(), details: vec![] };
     match status.details() {
         [] => plain(),
         bytes => pb::Status::decode(bytes).unwrap_or_else(|_| plain()),
@@ -203,8 +183,7 @@ fn status_json(status: &Status, refused: &Refused) -> Value {
     let mut body = json!({"code": status.code() as i32, "message": status.message()});
     if let Some(wait) = refused.retry_after {
         let retry = format!("{}.{:03}s", wait.as_secs(), wait.subsec_millis());
-        body["details"] =
-            json!([{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": retry}]);
+        body["details"] = json!([{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": retry}]);
     }
     body
 }
@@ -228,28 +207,13 @@ mod tests {
 
     #[test]
     fn a_partial_success_in_json_follows_proto3() {
-        let partial = Partial {
-            rejected: 3,
-            message: "span 0: why".into(),
-        };
+        let partial = Partial { rejected: 3, message: "span 0: why".into() };
         for (signal, want) in [
-            (
-                Signal::Traces,
-                r#"{"partialSuccess":{"errorMessage":"span 0: why","rejectedSpans":"3"}}"#,
-            ),
-            (
-                Signal::Logs,
-                r#"{"partialSuccess":{"errorMessage":"span 0: why","rejectedLogRecords":"3"}}"#,
-            ),
-            (
-                Signal::Metrics,
-                r#"{"partialSuccess":{"errorMessage":"span 0: why","rejectedDataPoints":"3"}}"#,
-            ),
+            (Signal::Traces, r#"{"partialSuccess":{"errorMessage":"span 0: why","rejectedSpans":"3"}}"#),
+            (Signal::Logs, r#"{"partialSuccess":{"errorMessage":"span 0: why","rejectedLogRecords":"3"}}"#),
+            (Signal::Metrics, r#"{"partialSuccess":{"errorMessage":"span 0: why","rejectedDataPoints":"3"}}"#),
         ] {
-            assert_eq!(
-                partial.to_json(signal),
-                serde_json::from_str::<Value>(want).unwrap()
-            );
+            assert_eq!(partial.to_json(signal), serde_json::from_str::<Value>(want).unwrap());
         }
     }
 
@@ -264,8 +228,7 @@ mod tests {
             ("application/json-seq", None),
             ("", None),
         ] {
-            let headers =
-                HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_str(value).unwrap())]);
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_str(value).unwrap())]);
             assert_eq!(Form::of(&headers), want, "{value}");
         }
     }

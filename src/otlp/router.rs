@@ -22,18 +22,9 @@ use crate::model::Signal;
 /// The paths of a signal: gRPC and HTTP.
 fn paths(signal: Signal) -> [&'static str; 2] {
     match signal {
-        Signal::Traces => [
-            "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-            "/v1/traces",
-        ],
-        Signal::Logs => [
-            "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-            "/v1/logs",
-        ],
-        Signal::Metrics => [
-            "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-            "/v1/metrics",
-        ],
+        Signal::Traces => ["/opentelemetry.proto.collector.trace.v1.TraceService/Export", "/v1/traces"],
+        Signal::Logs => ["/opentelemetry.proto.collector.logs.v1.LogsService/Export", "/v1/logs"],
+        Signal::Metrics => ["/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", "/v1/metrics"],
     }
 }
 
@@ -44,22 +35,12 @@ pub fn router(receiver: Receiver) -> Router {
     for signal in Signal::ALL {
         let [grpc_path, http_path] = paths(signal);
         let export_grpc = move |State(receiver), request| grpc::export(receiver, signal, request);
-        let export_http =
-            move |State(receiver), request| otlp_http::export(receiver, signal, request);
-        router = router
-            .route(grpc_path, post(export_grpc))
-            .route(http_path, post(export_http));
+        let export_http = move |State(receiver), request| otlp_http::export(receiver, signal, request);
+        router = router.route(grpc_path, post(export_grpc)).route(http_path, post(export_http));
     }
     router
-        .method_not_allowed_fallback(async || {
-            Refused::new(Why::WrongMethod, "OTLP is sent with POST")
-        })
-        .fallback(async || {
-            Refused::new(
-                Why::UnknownPath,
-                "OTLP is served at `/v1/traces`, `/v1/logs`, `/v1/metrics`",
-            )
-        })
+        .method_not_allowed_fallback(async || Refused::new(Why::WrongMethod, "OTLP is sent with POST"))
+        .fallback(async || Refused::new(Why::UnknownPath, "OTLP is served at `/v1/traces`, `/v1/logs`, `/v1/metrics`"))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(receiver.clone(), answer))
         .with_state(receiver)
@@ -78,11 +59,7 @@ async fn answer(State(receiver): State<Receiver>, request: Request<Body>, next: 
     match response.extensions_mut().remove::<Refused>() {
         Some(refused) => {
             counters.refused(refused.why);
-            tracing::debug!(
-                why = refused.why.as_str(),
-                message = refused.message,
-                "request refused"
-            );
+            tracing::debug!(why = refused.why.as_str(), message = refused.message, "request refused");
             refuse(&refused, form)
         }
         None => {

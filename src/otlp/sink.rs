@@ -63,9 +63,7 @@ impl Sink {
         F: Fn(Accepted) -> A + Send + Sync + 'static,
         A: Future<Output = Result<(), Refusal>> + Send + 'static,
     {
-        Self {
-            offer: Arc::new(move |accepted| Box::pin(offer(accepted))),
-        }
+        Self { offer: Arc::new(move |accepted| Box::pin(offer(accepted))) }
     }
 
     /// Offers records and waits until they are durable.

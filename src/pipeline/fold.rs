@@ -108,7 +108,9 @@ pub enum FoldError {
     #[error("cannot read the journal")]
     Journal(#[from] JournalError),
     /// The store knows frames that the journal does not have: somebody removed or replaced it.
-    #[error("the store has applied frame {applied}, and the journal ends at {last}; restore the journal, or remove both")]
+    #[error(
+        "the store has applied frame {applied}, and the journal ends at {last}; restore the journal, or remove both"
+    )]
     JournalBehind {
         /// The last frame in the store's checkpoint.
         applied: u64,
@@ -389,7 +391,11 @@ impl Owner {
             }
             Err(mistakes) => {
                 let first = mistakes.first().map(ToString::to_string).unwrap_or_default();
-                tracing::error!(sequence = frame.sequence, first, "a configuration frame does not parse; it is passed over");
+                tracing::error!(
+                    sequence = frame.sequence,
+                    first,
+                    "a configuration frame does not parse; it is passed over"
+                );
                 None
             }
         }

@@ -78,8 +78,7 @@ impl Server {
         let http = net::bind(listen.otlp_http).await?;
         let query = net::bind(listen.query).await?;
         let address = |listener: &TcpListener| listener.local_addr().map_err(ServeError::Address);
-        let addresses =
-            Addresses { otlp_grpc: address(&grpc)?, otlp_http: address(&http)?, query: address(&query)? };
+        let addresses = Addresses { otlp_grpc: address(&grpc)?, otlp_http: address(&http)?, query: address(&query)? };
 
         let data = checked.config.data.clone();
         let written = Written { constants: checked.config.constants, envelopes: checked.envelopes.clone() };
@@ -87,9 +86,7 @@ impl Server {
         let (disk, checkpoint) = (checked.config.disk, checked.config.checkpoint);
         let opened = tokio::task::spawn_blocking(move || -> Result<_, ServeError> {
             let (journal, recovery) = Journal::open(&data.join("journal"), Options::default())?;
-            tracing::info!(
-                last = recovery.last_sequence, cut = recovery.bytes_cut, "the journal is open"
-            );
+            tracing::info!(last = recovery.last_sequence, cut = recovery.bytes_cut, "the journal is open");
             let journal = Arc::new(journal);
             let settings = Settings { memory, disk: disk.budget(size_of_disk(&data)), checkpoint };
             let fold = Fold::start(journal.clone(), &data.join("store"), &written, settings)?;
@@ -116,11 +113,9 @@ impl Server {
     /// When the fold stopped on an error.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
         let Self { addresses, otlp, query, checked, journal, fold, health } = self;
-        for (name, address) in [
-            ("otlp-grpc", addresses.otlp_grpc),
-            ("otlp-http", addresses.otlp_http),
-            ("query", addresses.query),
-        ] {
+        for (name, address) in
+            [("otlp-grpc", addresses.otlp_grpc), ("otlp-http", addresses.otlp_http), ("query", addresses.query)]
+        {
             tracing::info!(name, %address, "listening");
         }
         let sink = sink(journal.clone(), health.clone());

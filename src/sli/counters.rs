@@ -15,13 +15,8 @@ const IDLE_SLOT: Span = Span::days(7);
 /// Exemplars of one series are at least this far apart (`slo.md` §8.3).
 const EXEMPLAR_SPACING: Span = Span::seconds(1);
 /// Labels whose values come from telemetry.
-const UNBOUNDED: &[(&str, usize)] = &[
-    ("agent", AGENTS),
-    ("tool", NAMES),
-    ("scope", NAMES),
-    ("rule", NAMES),
-    ("service", NAMES),
-];
+const UNBOUNDED: &[(&str, usize)] =
+    &[("agent", AGENTS), ("tool", NAMES), ("scope", NAMES), ("rule", NAMES), ("service", NAMES)];
 
 /// One counter.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -46,11 +41,7 @@ pub struct Counters {
 
 impl Default for Counters {
     fn default() -> Self {
-        Self {
-            series: BTreeMap::new(),
-            slots: BTreeMap::new(),
-            settle_lag: new_histogram(),
-        }
+        Self { series: BTreeMap::new(), slots: BTreeMap::new(), settle_lag: new_histogram() }
     }
 }
 
@@ -65,10 +56,7 @@ impl Counters {
         settle_lag: Option<Histogram>,
         now: Nanos,
     ) -> Self {
-        let mut counters = Self {
-            settle_lag: settle_lag.unwrap_or_else(new_histogram),
-            ..Self::default()
-        };
+        let mut counters = Self { settle_lag: settle_lag.unwrap_or_else(new_histogram), ..Self::default() };
         for (metric, mut labels, series) in series {
             counters.slot(metric, &mut labels, now);
             let slot = counters.series.entry((metric, labels)).or_default();
@@ -79,14 +67,7 @@ impl Counters {
     }
 
     /// Adds to a counter; unbounded labels over their budget become [`OVERFLOW`].
-    pub fn add(
-        &mut self,
-        metric: Metric,
-        labels: &[&str],
-        count: u64,
-        now: Nanos,
-        exemplar: Option<Exemplar>,
-    ) {
+    pub fn add(&mut self, metric: Metric, labels: &[&str], count: u64, now: Nanos, exemplar: Option<Exemplar>) {
         debug_assert_eq!(metric.def().kind, Kind::Counter);
         debug_assert_eq!(metric.def().labels.len(), labels.len(), "{metric:?}");
         let mut labels: Vec<Arc<str>> = labels.iter().map(|label| Arc::from(cut(label))).collect();
@@ -94,9 +75,7 @@ impl Counters {
         let series = self.series.entry((metric, labels)).or_default();
         series.value += count;
         if let Some(new) = exemplar {
-            let due = series
-                .exemplar
-                .is_none_or(|old| new.at.since(old.at) >= EXEMPLAR_SPACING);
+            let due = series.exemplar.is_none_or(|old| new.at.since(old.at) >= EXEMPLAR_SPACING);
             if due {
                 series.exemplar = Some(new);
             }
@@ -107,43 +86,26 @@ impl Counters {
     pub fn introduce(&mut self, tenant: &Tenant, agent: &str, now: Nanos) {
         for sli in Sli::ALL {
             for value in Value::ALL {
-                self.add(
-                    Metric::SliEvents,
-                    &[tenant.as_str(), sli.as_str(), agent, value.as_str()],
-                    0,
-                    now,
-                    None,
-                );
+                self.add(Metric::SliEvents, &[tenant.as_str(), sli.as_str(), agent, value.as_str()], 0, now, None);
             }
         }
-        self.add(
-            Metric::DeniedRetries,
-            &[tenant.as_str(), agent],
-            0,
-            now,
-            None,
-        );
+        self.add(Metric::DeniedRetries, &[tenant.as_str(), agent], 0, now, None);
     }
 
     /// Records how long after its end an action settled.
     pub fn settled_after(&mut self, lag: Span) {
-        self.settle_lag
-            .saturating_record((lag.0 / 1_000_000).max(1));
+        self.settle_lag.saturating_record((lag.0 / 1_000_000).max(1));
     }
 
     /// One counter's value; zero when there is none.
     pub fn get(&self, metric: Metric, labels: &[&str]) -> u64 {
         let labels: Vec<Arc<str>> = labels.iter().map(|label| Arc::from(*label)).collect();
-        self.series
-            .get(&(metric, labels))
-            .map_or(0, |series| series.value)
+        self.series.get(&(metric, labels)).map_or(0, |series| series.value)
     }
 
     /// Every series.
     pub fn series(&self) -> impl Iterator<Item = (Metric, &[Arc<str>], &Series)> {
-        self.series
-            .iter()
-            .map(|((metric, labels), series)| (*metric, labels.as_slice(), series))
+        self.series.iter().map(|((metric, labels), series)| (*metric, labels.as_slice(), series))
     }
 
     /// The distribution of settle lag.
@@ -190,26 +152,16 @@ impl Counters {
             labels: labels.clone(),
             value: SampleValue::Counter(series.value, series.exemplar),
         });
-        counters
-            .chain([histogram(
-                Metric::SettleLag,
-                &self.settle_lag,
-                SETTLE_BUCKETS,
-            )])
-            .collect()
+        counters.chain([histogram(Metric::SettleLag, &self.settle_lag, SETTLE_BUCKETS)]).collect()
     }
 
     /// Replaces what has no room left by the overflow slot.
     fn slot(&mut self, metric: Metric, labels: &mut [Arc<str>], now: Nanos) {
         let names = metric.def().labels;
-        let tenant = names
-            .iter()
-            .position(|name| *name == "tenant")
-            .map_or_else(|| "".into(), |at| labels[at].clone());
+        let tenant = names.iter().position(|name| *name == "tenant").map_or_else(|| "".into(), |at| labels[at].clone());
         let mut overflowed = None;
         for (name, label) in names.iter().zip(labels.iter_mut()) {
-            let Some((name, budget)) = UNBOUNDED.iter().find(|(unbounded, _)| unbounded == name)
-            else {
+            let Some((name, budget)) = UNBOUNDED.iter().find(|(unbounded, _)| unbounded == name) else {
                 continue;
             };
             if **label == *OVERFLOW {
@@ -234,10 +186,7 @@ impl Counters {
             }
         }
         if let Some(name) = overflowed {
-            self.series
-                .entry((Metric::CardinalityOverflow, vec![name.into()]))
-                .or_default()
-                .value += 1;
+            self.series.entry((Metric::CardinalityOverflow, vec![name.into()])).or_default().value += 1;
         }
     }
 }
@@ -250,27 +199,16 @@ fn cut(label: &str) -> &str {
 }
 
 /// Upper bounds of settle lag in seconds: the grace, the idle time and the ask fall into buckets of their own.
-const SETTLE_BUCKETS: &[f64] = &[
-    1.0, 5.0, 15.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0, 172_800.0,
-];
+const SETTLE_BUCKETS: &[f64] = &[1.0, 5.0, 15.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0, 172_800.0];
 
 /// A distribution of milliseconds as classic buckets of seconds.
 pub fn histogram(metric: Metric, histogram: &Histogram, bounds: &[f64]) -> Sample {
     let below = |seconds: f64| histogram.count_between(0, (seconds * 1000.0) as u64);
     let mut buckets: Vec<(f64, u64)> = bounds.iter().map(|bound| (*bound, below(*bound))).collect();
     buckets.push((f64::INFINITY, histogram.len()));
-    let sum = histogram
-        .iter_recorded()
-        .map(|it| it.value_iterated_to() as f64 * it.count_at_value() as f64)
-        .sum::<f64>();
-    Sample {
-        metric,
-        labels: Vec::new(),
-        value: SampleValue::Histogram {
-            buckets,
-            sum: sum / 1000.0,
-        },
-    }
+    let sum =
+        histogram.iter_recorded().map(|it| it.value_iterated_to() as f64 * it.count_at_value() as f64).sum::<f64>();
+    Sample { metric, labels: Vec::new(), value: SampleValue::Histogram { buckets, sum: sum / 1000.0 } }
 }
 
 #[cfg(test)]
@@ -282,28 +220,13 @@ mod tests {
         let mut counters = Counters::default();
         for agent in 0..AGENTS + 5 {
             let agent = format!("agent-{agent}");
-            counters.add(
-                Metric::DeniedRetries,
-                &["default", &agent],
-                1,
-                Nanos(1),
-                None,
-            );
+            counters.add(Metric::DeniedRetries, &["default", &agent], 1, Nanos(1), None);
         }
-        assert_eq!(
-            counters.get(Metric::DeniedRetries, &["default", "agent-0"]),
-            1
-        );
-        assert_eq!(
-            counters.get(Metric::DeniedRetries, &["default", OVERFLOW]),
-            5
-        );
+        assert_eq!(counters.get(Metric::DeniedRetries, &["default", "agent-0"]), 1);
+        assert_eq!(counters.get(Metric::DeniedRetries, &["default", OVERFLOW]), 5);
         assert_eq!(counters.get(Metric::CardinalityOverflow, &["agent"]), 5);
-        let total: u64 = counters
-            .series()
-            .filter(|(metric, ..)| *metric == Metric::DeniedRetries)
-            .map(|it| it.2.value)
-            .sum();
+        let total: u64 =
+            counters.series().filter(|(metric, ..)| *metric == Metric::DeniedRetries).map(|it| it.2.value).sum();
         assert_eq!(total, (AGENTS + 5) as u64);
 
         // A restart puts every series back as it was.
@@ -317,13 +240,7 @@ mod tests {
     #[test]
     fn a_slot_unused_for_a_week_is_freed_with_its_series() {
         let mut counters = Counters::default();
-        counters.add(
-            Metric::DeniedRetries,
-            &["default", "old"],
-            1,
-            Nanos(0),
-            None,
-        );
+        counters.add(Metric::DeniedRetries, &["default", "old"], 1, Nanos(0), None);
         let later = Nanos(0) + IDLE_SLOT;
         counters.add(Metric::DeniedRetries, &["default", "new"], 1, later, None);
         counters.tidy(later);

@@ -108,10 +108,7 @@ impl Ledger {
     pub fn totals(&self, since: Nanos) -> BTreeMap<(Tenant, Sli, Arc<str>), Cell> {
         let mut totals: BTreeMap<_, Cell> = BTreeMap::new();
         for (key, cell) in self.cells().filter(|(key, _)| key.slice >= since) {
-            totals
-                .entry((key.tenant.clone(), key.sli, key.agent.clone()))
-                .or_default()
-                .add(cell);
+            totals.entry((key.tenant.clone(), key.sli, key.agent.clone())).or_default().add(cell);
         }
         totals
     }
@@ -136,7 +133,6 @@ impl Ledger {
     /// Drops slices before `before` from memory; the store keeps them.
     pub fn forget(&mut self, before: Nanos) {
         let changed = &self.changed;
-        self.cells
-            .retain(|key, _| key.slice >= before || changed.contains(key));
+        self.cells.retain(|key, _| key.slice >= before || changed.contains(key));
     }
 }

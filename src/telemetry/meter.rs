@@ -81,20 +81,12 @@ pub struct LatencySnapshot {
 }
 
 fn empty() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, LONGEST, DIGITS)
-        .expect("the bounds are constants inside the allowed range")
+    Histogram::new_with_bounds(1, LONGEST, DIGITS).expect("the bounds are constants inside the allowed range")
 }
 
 impl Default for Latency {
     fn default() -> Self {
-        Self {
-            shards: std::array::from_fn(|_| {
-                Mutex::new(Shard {
-                    micros: empty(),
-                    sum: Duration::ZERO,
-                })
-            }),
-        }
+        Self { shards: std::array::from_fn(|_| Mutex::new(Shard { micros: empty(), sum: Duration::ZERO })) }
     }
 }
 
@@ -103,9 +95,7 @@ impl Latency {
     pub fn record(&self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         // A shard is consistent after every statement, so a panic elsewhere does not spoil it.
-        let mut shard = self.shards[own_shard()]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shards[own_shard()].lock().unwrap_or_else(PoisonError::into_inner);
         // Not `record`, which fails beyond the bound.
         shard.micros.saturating_record(micros);
         shard.sum += duration;
@@ -113,15 +103,10 @@ impl Latency {
 
     /// All shards together.
     pub fn snapshot(&self) -> LatencySnapshot {
-        let mut all = LatencySnapshot {
-            micros: empty(),
-            sum: Duration::ZERO,
-        };
+        let mut all = LatencySnapshot { micros: empty(), sum: Duration::ZERO };
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            all.micros
-                .add(&shard.micros)
-                .expect("every shard has the same bounds");
+            all.micros.add(&shard.micros).expect("every shard has the same bounds");
             all.sum += shard.sum;
         }
         all
@@ -138,10 +123,7 @@ impl LatencySnapshot {
     /// exposition.
     pub fn at_most(&self, bounds: &[Duration]) -> Vec<u64> {
         let micros = |bound: &Duration| u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
-        bounds
-            .iter()
-            .map(|bound| self.micros.count_between(0, micros(bound)))
-            .collect()
+        bounds.iter().map(|bound| self.micros.count_between(0, micros(bound))).collect()
     }
 }
 
@@ -184,12 +166,7 @@ mod tests {
         let latency = Latency::default();
         latency.record(Duration::from_secs(1_000_000));
         assert_eq!(latency.snapshot().count(), 1);
-        assert_eq!(
-            latency
-                .snapshot()
-                .at_most(&[Duration::from_secs(60), Duration::from_secs(1 << 20)]),
-            [0, 1]
-        );
+        assert_eq!(latency.snapshot().at_most(&[Duration::from_secs(60), Duration::from_secs(1 << 20)]), [0, 1]);
     }
 
     #[test]

@@ -109,22 +109,10 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
 pub fn subscriber(
     settings: &Settings,
     listeners: &[SocketAddr],
-) -> Result<
-    (
-        impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync + use<>,
-        Telemetry,
-    ),
-    Error,
-> {
-    let directives = if settings.filter.is_empty() {
-        "info"
-    } else {
-        &settings.filter
-    };
-    let filter = EnvFilter::try_new(directives).map_err(|source| Error::Filter {
-        filter: settings.filter.clone(),
-        source,
-    })?;
+) -> Result<(impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync + use<>, Telemetry), Error> {
+    let directives = if settings.filter.is_empty() { "info" } else { &settings.filter };
+    let filter =
+        EnvFilter::try_new(directives).map_err(|source| Error::Filter { filter: settings.filter.clone(), source })?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match settings.format {
         LogFormat::Text => lines.boxed(),
@@ -135,9 +123,7 @@ pub fn subscriber(
         None => None,
     };
     let traces = provider.as_ref().map(traces::layer);
-    let subscriber = tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
-        .with(traces);
+    let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter)).with(traces);
     Ok((subscriber, Telemetry { provider }))
 }
 

@@ -32,9 +32,7 @@ pub struct TraceSettings {
 
 /// Own traces would be sent to this very process.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "refusing to export own traces to `{endpoint}`: that is this process's own listener `{listener}`"
-)]
+#[error("refusing to export own traces to `{endpoint}`: that is this process's own listener `{listener}`")]
 pub struct OwnListener {
     /// As typed.
     pub endpoint: String,
@@ -51,25 +49,15 @@ pub fn check_not_own_listener(endpoint: &str, listeners: &[SocketAddr]) -> Resul
     };
     let port = uri.port_u16().unwrap_or(80);
     let host = uri.host().unwrap_or_default();
-    match listeners
-        .iter()
-        .find(|listener| listener.port() == port && covers(listener.ip(), host))
-    {
-        Some(listener) => Err(OwnListener {
-            endpoint: endpoint.to_owned(),
-            listener: *listener,
-        }),
+    match listeners.iter().find(|listener| listener.port() == port && covers(listener.ip(), host)) {
+        Some(listener) => Err(OwnListener { endpoint: endpoint.to_owned(), listener: *listener }),
         None => Ok(()),
     }
 }
 
 fn covers(listener: IpAddr, host: &str) -> bool {
     let name = host.trim_end_matches('.').to_ascii_lowercase();
-    let address = name
-        .trim_matches(['[', ']'])
-        .parse::<IpAddr>()
-        .ok()
-        .map(|ip| ip.to_canonical());
+    let address = name.trim_matches(['[', ']']).parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
     let this_machine = match address {
         Some(ip) => ip.is_loopback() || ip.is_unspecified(),
         None => name == "localhost" || name.ends_with(".localhost"),
@@ -79,24 +67,16 @@ fn covers(listener: IpAddr, host: &str) -> bool {
 }
 
 /// The exporter and its batches, on the current tokio runtime.
-pub(super) fn provider(
-    settings: &TraceSettings,
-    listeners: &[SocketAddr],
-) -> Result<SdkTracerProvider, Error> {
+pub(super) fn provider(settings: &TraceSettings, listeners: &[SocketAddr]) -> Result<SdkTracerProvider, Error> {
     check_not_own_listener(&settings.endpoint, listeners)?;
     let exporter = SpanExporter::builder()
         .with_tonic()
         .with_endpoint(&settings.endpoint)
         .build()
-        .map_err(|source| Error::Exporter {
-            endpoint: settings.endpoint.clone(),
-            source,
-        })?;
+        .map_err(|source| Error::Exporter { endpoint: settings.endpoint.clone(), source })?;
     Ok(SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
-        .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(
-            settings.ratio,
-        ))))
+        .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.ratio))))
         .with_resource(Resource::builder().with_service_name(SERVICE).build())
         .build())
 }
@@ -140,11 +120,7 @@ mod tests {
             ("not an endpoint", loopback, false),
         ] {
             let listeners = ["127.0.0.1:1".parse().unwrap(), listener.parse().unwrap()];
-            assert_eq!(
-                check_not_own_listener(endpoint, &listeners).is_err(),
-                own,
-                "{endpoint} {listener}"
-            );
+            assert_eq!(check_not_own_listener(endpoint, &listeners).is_err(), own, "{endpoint} {listener}");
         }
     }
 }

@@ -5,16 +5,9 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 /// Appends `bytes` as base64.
 pub fn encode(bytes: &[u8], out: &mut Vec<u8>) {
     for chunk in bytes.chunks(3) {
-        let bits = chunk
-            .iter()
-            .enumerate()
-            .fold(0, |bits, (at, byte)| bits | u32::from(*byte) << (16 - 8 * at));
+        let bits = chunk.iter().enumerate().fold(0, |bits, (at, byte)| bits | u32::from(*byte) << (16 - 8 * at));
         for at in 0..4 {
-            out.push(if at > chunk.len() {
-                b'='
-            } else {
-                ALPHABET[(bits >> (18 - 6 * at) & 63) as usize]
-            });
+            out.push(if at > chunk.len() { b'=' } else { ALPHABET[(bits >> (18 - 6 * at) & 63) as usize] });
         }
     }
 }

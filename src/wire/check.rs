@@ -9,8 +9,8 @@ use super::read::{MAX_DEPTH, Reader, deeper};
 use super::reframe::{Edit, reframe};
 use super::rejected::{Malformed, Reason, Rejected};
 use super::tags::{
-    any_value, by_resource, by_scope, entity_ref, event, key_value, link, list, log, request,
-    resource, scope, span, status,
+    any_value, by_resource, by_scope, entity_ref, event, key_value, link, list, log, request, resource, scope, span,
+    status,
 };
 
 /// What of a request may go on.
@@ -47,30 +47,17 @@ pub(super) fn validate_after(signal: Signal, body: &Bytes, dropped: &[u32]) -> R
         Signal::Traces => check_span,
         Signal::Logs => check_log,
         Signal::Metrics => {
-            return Ok(Validated {
-                accepted: count_metrics(body)?,
-                ..Validated::default()
-            });
+            return Ok(Validated { accepted: count_metrics(body)?, ..Validated::default() });
         }
     };
-    let mut walk = Walk {
-        noun: noun(signal),
-        judge,
-        dropped,
-        next: 0,
-        rejected: Rejected::default(),
-        edits: Vec::new(),
-    };
+    let mut walk =
+        Walk { noun: noun(signal), judge, dropped, next: 0, rejected: Rejected::default(), edits: Vec::new() };
     let whole = walk.request(body)?;
     let body = match (whole, walk.edits.as_slice()) {
         (Pieces::Whole, []) => body.clone(),
         (_, edits) => reframe(signal, body, edits).into(),
     };
-    Ok(Validated {
-        body,
-        accepted: walk.next - walk.rejected.count,
-        rejected: walk.rejected,
-    })
+    Ok(Validated { body, accepted: walk.next - walk.rejected.count, rejected: walk.rejected })
 }
 
 /// What a record is called in a sentence.
@@ -91,11 +78,7 @@ pub(super) enum Pieces {
 
 impl Pieces {
     fn and(self, other: Self) -> Self {
-        if self == Self::Whole {
-            other
-        } else {
-            Self::Split
-        }
+        if self == Self::Whole { other } else { Self::Split }
     }
 }
 
@@ -106,11 +89,7 @@ struct Single(bool);
 impl Single {
     /// One more occurrence, whose own pieces are given.
     fn again(&mut self, pieces: Pieces) -> Pieces {
-        if std::mem::replace(&mut self.0, true) {
-            Pieces::Split
-        } else {
-            pieces
-        }
+        if std::mem::replace(&mut self.0, true) { Pieces::Split } else { pieces }
     }
 }
 
@@ -132,15 +111,11 @@ impl Walk<'_> {
         while let Some(key) = reader.key().map_err(in_message("Export*ServiceRequest"))? {
             match key {
                 request::RESOURCE => {
-                    let message = reader
-                        .bytes()
-                        .map_err(in_message("Export*ServiceRequest"))?;
+                    let message = reader.bytes().map_err(in_message("Export*ServiceRequest"))?;
                     pieces = pieces.and(self.by_resource(message)?);
                 }
                 _ => {
-                    reader
-                        .other(key, request::KNOWN, MAX_DEPTH)
-                        .map_err(in_message("Export*ServiceRequest"))?;
+                    reader.other(key, request::KNOWN, MAX_DEPTH).map_err(in_message("Export*ServiceRequest"))?;
                 }
             }
         }
@@ -157,8 +132,7 @@ impl Walk<'_> {
             match key {
                 by_resource::RESOURCE => {
                     let resource = reader.bytes().map_err(&framing)?;
-                    let checked =
-                        check_resource(resource, depth - 1).map_err(in_message("Resource"))?;
+                    let checked = check_resource(resource, depth - 1).map_err(in_message("Resource"))?;
                     pieces = pieces.and(single.again(checked));
                 }
                 by_resource::SCOPE => {
@@ -166,9 +140,7 @@ impl Walk<'_> {
                     pieces = pieces.and(self.by_scope(message)?);
                 }
                 by_resource::SCHEMA_URL => reader.bytes().and_then(check_text).map_err(&framing)?,
-                _ => reader
-                    .other(key, by_resource::KNOWN, depth)
-                    .map_err(&framing)?,
+                _ => reader.other(key, by_resource::KNOWN, depth).map_err(&framing)?,
             }
         }
         Ok(pieces)
@@ -185,14 +157,11 @@ impl Walk<'_> {
                 by_scope::RECORD => self.record(reader.bytes().map_err(&framing)?),
                 by_scope::SCOPE => {
                     let scope = reader.bytes().map_err(&framing)?;
-                    let checked = check_scope(scope, depth - 1)
-                        .map_err(in_message("InstrumentationScope"))?;
+                    let checked = check_scope(scope, depth - 1).map_err(in_message("InstrumentationScope"))?;
                     pieces = pieces.and(single.again(checked));
                 }
                 by_scope::SCHEMA_URL => reader.bytes().and_then(check_text).map_err(&framing)?,
-                _ => reader
-                    .other(key, by_scope::KNOWN, depth)
-                    .map_err(&framing)?,
+                _ => reader.other(key, by_scope::KNOWN, depth).map_err(&framing)?,
             }
         }
         Ok(pieces)
@@ -213,9 +182,7 @@ impl Walk<'_> {
 }
 
 fn index_as_sent(index: u32, dropped: &[u32]) -> u32 {
-    dropped
-        .iter()
-        .fold(index, |index, dropped| index + u32::from(*dropped <= index))
+    dropped.iter().fold(index, |index, dropped| index + u32::from(*dropped <= index))
 }
 
 /// Names the message in which the framing broke.
@@ -326,9 +293,7 @@ fn check_event(message: &[u8], depth: u32) -> Check {
     let mut reader = Reader::new(message);
     while let Some(key) = reader.key()? {
         match key {
-            event::ATTRIBUTE => {
-                pieces = pieces.and(check_key_value(reader.bytes()?, deeper(depth)?)?)
-            }
+            event::ATTRIBUTE => pieces = pieces.and(check_key_value(reader.bytes()?, deeper(depth)?)?),
             event::NAME => check_text(reader.bytes()?)?,
             event::TIME => {
                 reader.fixed64()?;
@@ -347,9 +312,7 @@ fn check_link(message: &[u8], depth: u32) -> Check {
     let mut reader = Reader::new(message);
     while let Some(key) = reader.key()? {
         match key {
-            link::ATTRIBUTE => {
-                pieces = pieces.and(check_key_value(reader.bytes()?, deeper(depth)?)?)
-            }
+            link::ATTRIBUTE => pieces = pieces.and(check_key_value(reader.bytes()?, deeper(depth)?)?),
             link::TRACE_STATE => check_text(reader.bytes()?)?,
             link::TRACE_ID | link::SPAN_ID => {
                 reader.bytes()?;
@@ -385,9 +348,7 @@ pub(super) fn check_resource(message: &[u8], depth: u32) -> Check {
     let mut reader = Reader::new(message);
     while let Some(key) = reader.key()? {
         match key {
-            resource::ATTRIBUTE => {
-                pieces = pieces.and(check_key_value(reader.bytes()?, deeper(depth)?)?)
-            }
+            resource::ATTRIBUTE => pieces = pieces.and(check_key_value(reader.bytes()?, deeper(depth)?)?),
             resource::DROPPED_ATTRIBUTES => {
                 reader.varint()?;
             }
@@ -402,10 +363,7 @@ fn check_entity_ref(message: &[u8], depth: u32) -> Result<(), Reason> {
     let mut reader = Reader::new(message);
     while let Some(key) = reader.key()? {
         match key {
-            entity_ref::SCHEMA_URL
-            | entity_ref::TYPE
-            | entity_ref::ID_KEY
-            | entity_ref::DESCRIPTION_KEY => {
+            entity_ref::SCHEMA_URL | entity_ref::TYPE | entity_ref::ID_KEY | entity_ref::DESCRIPTION_KEY => {
                 check_text(reader.bytes()?)?;
             }
             _ => reader.other(key, entity_ref::KNOWN, depth)?,
@@ -420,9 +378,7 @@ pub(super) fn check_scope(message: &[u8], depth: u32) -> Check {
     while let Some(key) = reader.key()? {
         match key {
             scope::NAME | scope::VERSION => check_text(reader.bytes()?)?,
-            scope::ATTRIBUTE => {
-                pieces = pieces.and(check_key_value(reader.bytes()?, deeper(depth)?)?)
-            }
+            scope::ATTRIBUTE => pieces = pieces.and(check_key_value(reader.bytes()?, deeper(depth)?)?),
             scope::DROPPED_ATTRIBUTES => {
                 reader.varint()?;
             }
@@ -510,36 +466,20 @@ mod tests {
     use crate::wire::{Record, records};
 
     fn span(change: impl FnOnce(&mut Span)) -> Span {
-        let mut span = Span {
-            trace_id: vec![1; 16],
-            span_id: vec![2; 8],
-            name: "work".into(),
-            ..Span::default()
-        };
+        let mut span = Span { trace_id: vec![1; 16], span_id: vec![2; 8], name: "work".into(), ..Span::default() };
         change(&mut span);
         span
     }
 
     fn request(spans: Vec<Span>) -> Bytes {
-        let scope_spans = vec![ScopeSpans {
-            spans,
-            ..ScopeSpans::default()
-        }];
-        let resource_spans = vec![ResourceSpans {
-            scope_spans,
-            ..ResourceSpans::default()
-        }];
-        ExportTraceServiceRequest { resource_spans }
-            .encode_to_vec()
-            .into()
+        let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
+        let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
+        ExportTraceServiceRequest { resource_spans }.encode_to_vec().into()
     }
 
     #[test]
     fn nothing_is_copied_when_nothing_is_rejected() {
-        let body = request(vec![
-            span(|_| {}),
-            span(|span| span.start_time_unix_nano = 7),
-        ]);
+        let body = request(vec![span(|_| {}), span(|span| span.start_time_unix_nano = 7)]);
         let validated = validate(Signal::Traces, &body).expect("well-formed");
         assert_eq!((validated.accepted, validated.rejected.count), (2, 0));
         assert_eq!(validated.body.as_ptr(), body.as_ptr());
@@ -553,20 +493,10 @@ mod tests {
             (Reason::TraceId, span(|span| span.trace_id = vec![1; 15])),
             (Reason::SpanId, span(|span| span.span_id = vec![0; 8])),
             (Reason::SpanId, span(|span| span.span_id = vec![1; 9])),
-            (
-                Reason::ParentSpanId,
-                span(|span| span.parent_span_id = vec![1; 7]),
-            ),
-            (
-                Reason::Times,
-                span(|span| (span.start_time_unix_nano, span.end_time_unix_nano) = (2, 1)),
-            ),
+            (Reason::ParentSpanId, span(|span| span.parent_span_id = vec![1; 7])),
+            (Reason::Times, span(|span| (span.start_time_unix_nano, span.end_time_unix_nano) = (2, 1))),
         ] {
-            let body = request(vec![
-                span(|_| {}),
-                bad,
-                span(|span| span.name = "kept".into()),
-            ]);
+            let body = request(vec![span(|_| {}), bad, span(|span| span.name = "kept".into())]);
             let validated = validate(Signal::Traces, &body).expect("well-formed");
             assert_eq!(validated.accepted, 2);
             assert_eq!(validated.rejected.reasons, [(reason, 1)]);
@@ -587,22 +517,14 @@ mod tests {
             let body = request(vec![span(|span| {
                 (span.start_time_unix_nano, span.end_time_unix_nano) = (start, end);
             })]);
-            assert_eq!(
-                validate(Signal::Traces, &body)
-                    .expect("well-formed")
-                    .accepted,
-                1,
-                "{start} to {end}"
-            );
+            assert_eq!(validate(Signal::Traces, &body).expect("well-formed").accepted, 1, "{start} to {end}");
         }
     }
 
     #[test]
     fn the_reply_names_the_first_three_and_counts_the_rest() {
         let body = request(vec![span(|span| span.trace_id.clear()); 5]);
-        let rejected = validate(Signal::Traces, &body)
-            .expect("well-formed")
-            .rejected;
+        let rejected = validate(Signal::Traces, &body).expect("well-formed").rejected;
         assert_eq!((rejected.count, rejected.first.len()), (5, 3));
         assert!(rejected.to_string().ends_with("; and 2 more"), "{rejected}");
     }

@@ -4,9 +4,7 @@ use super::read::Reader;
 
 /// A file that ends inside a message, or has a length that is not a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "cannot read the message at byte {offset}: its length is not a number or reaches beyond the end"
-)]
+#[error("cannot read the message at byte {offset}: its length is not a number or reaches beyond the end")]
 pub struct Cut {
     /// Where the length of the unreadable message stands.
     pub offset: usize,

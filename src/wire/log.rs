@@ -62,8 +62,7 @@ impl<'a> LogView<'a> {
                 log::DROPPED_ATTRIBUTES => view.dropped_attributes = reader.varint().ok()? as u32,
                 log::FLAGS => view.flags = reader.fixed32().ok()?,
                 log::TRACE_ID => {
-                    view.trace_id =
-                        TraceId::from_slice(reader.bytes().ok()?).filter(|id| !id.is_zero());
+                    view.trace_id = TraceId::from_slice(reader.bytes().ok()?).filter(|id| !id.is_zero());
                 }
                 log::SPAN_ID => view.span_id = present(SpanId::from_slice(reader.bytes().ok()?)),
                 log::EVENT_NAME => view.event_name = text(reader.bytes().ok()?),
@@ -90,11 +89,7 @@ impl<'a> LogView<'a> {
 
     /// When it happened, or else when it was observed: OTLP's own advice for a time of zero.
     pub fn time_or_observed(&self) -> Nanos {
-        if self.time == Nanos(0) {
-            self.observed_time
-        } else {
-            self.time
-        }
+        if self.time == Nanos(0) { self.observed_time } else { self.time }
     }
 
     /// The `LogRecord` message.

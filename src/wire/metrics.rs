@@ -18,12 +18,9 @@ pub fn count_metrics(body: &[u8]) -> Result<u32, Malformed> {
         match key {
             request::RESOURCE => {
                 let message = reader.bytes().map_err(&framing)?;
-                count += count_resource(message, MAX_DEPTH - 1)
-                    .map_err(in_message("ResourceMetrics"))?;
+                count += count_resource(message, MAX_DEPTH - 1).map_err(in_message("ResourceMetrics"))?;
             }
-            _ => reader
-                .other(key, request::KNOWN, MAX_DEPTH)
-                .map_err(&framing)?,
+            _ => reader.other(key, request::KNOWN, MAX_DEPTH).map_err(&framing)?,
         }
     }
     Ok(count)

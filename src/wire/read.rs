@@ -145,10 +145,7 @@ pub struct Repeated<'a> {
 impl<'a> Repeated<'a> {
     /// The fields of `message` that have `key`.
     pub fn new(message: &'a [u8], key: u32) -> Self {
-        Self {
-            reader: Reader::new(message),
-            key,
-        }
+        Self { reader: Reader::new(message), key }
     }
 }
 

@@ -78,11 +78,7 @@ pub struct ScopeView<'a> {
 
 impl<'a> ScopeView<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        let mut view = Self {
-            name: "",
-            version: "",
-            bytes,
-        };
+        let mut view = Self { name: "", version: "", bytes };
         let mut reader = Reader::new(bytes);
         while let Ok(Some(key)) = reader.key() {
             let done = match key {
@@ -163,12 +159,7 @@ impl<'a> Records<'a> {
             "" => self.by_resource.schema_url,
             url => url,
         };
-        Received {
-            resource: self.by_resource.resource,
-            scope: self.by_scope.scope,
-            schema_url,
-            record,
-        }
+        Received { resource: self.by_resource.resource, scope: self.by_scope.scope, schema_url, record }
     }
 }
 
@@ -183,9 +174,7 @@ struct ByResource<'a> {
 impl<'a> ByResource<'a> {
     fn new(bytes: &'a [u8]) -> Self {
         Self {
-            resource: ResourceView {
-                bytes: last(bytes, by_resource::RESOURCE),
-            },
+            resource: ResourceView { bytes: last(bytes, by_resource::RESOURCE) },
             schema_url: text(last(bytes, by_resource::SCHEMA_URL)),
             scopes: Repeated::new(bytes, by_resource::SCOPE),
         }
@@ -216,11 +205,7 @@ impl<'a> ByScope<'a> {
             }
         }
         let records = Repeated::new(bytes, by_scope::RECORD);
-        Self {
-            scope: ScopeView::new(scope),
-            schema_url: text(schema_url),
-            records,
-        }
+        Self { scope: ScopeView::new(scope), schema_url: text(schema_url), records }
     }
 }
 

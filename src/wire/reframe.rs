@@ -9,8 +9,7 @@ use crate::model::Signal;
 use super::read::{MAX_DEPTH, Reader};
 use super::rejected::Reason;
 use super::tags::{
-    any_value, by_resource, by_scope, event, key_value, link, list, log, request, resource, scope,
-    span,
+    any_value, by_resource, by_scope, event, key_value, link, list, log, request, resource, scope, span,
 };
 use super::write;
 
@@ -31,70 +30,30 @@ struct Shape {
     repeated: &'static [(u32, &'static Shape)],
 }
 
-static ANY_VALUE: Shape = Shape {
-    single: &[(any_value::ARRAY, &ARRAY), (any_value::MAP, &MAP)],
-    repeated: &[],
-};
-static ARRAY: Shape = Shape {
-    single: &[],
-    repeated: &[(list::VALUE, &ANY_VALUE)],
-};
-static MAP: Shape = Shape {
-    single: &[],
-    repeated: &[(list::VALUE, &KEY_VALUE)],
-};
-static KEY_VALUE: Shape = Shape {
-    single: &[(key_value::VALUE, &ANY_VALUE)],
-    repeated: &[],
-};
-static RESOURCE: Shape = Shape {
-    single: &[],
-    repeated: &[(resource::ATTRIBUTE, &KEY_VALUE)],
-};
-static SCOPE: Shape = Shape {
-    single: &[],
-    repeated: &[(scope::ATTRIBUTE, &KEY_VALUE)],
-};
-static STATUS: Shape = Shape {
-    single: &[],
-    repeated: &[],
-};
-static EVENT: Shape = Shape {
-    single: &[],
-    repeated: &[(event::ATTRIBUTE, &KEY_VALUE)],
-};
-static LINK: Shape = Shape {
-    single: &[],
-    repeated: &[(link::ATTRIBUTE, &KEY_VALUE)],
-};
+static ANY_VALUE: Shape = Shape { single: &[(any_value::ARRAY, &ARRAY), (any_value::MAP, &MAP)], repeated: &[] };
+static ARRAY: Shape = Shape { single: &[], repeated: &[(list::VALUE, &ANY_VALUE)] };
+static MAP: Shape = Shape { single: &[], repeated: &[(list::VALUE, &KEY_VALUE)] };
+static KEY_VALUE: Shape = Shape { single: &[(key_value::VALUE, &ANY_VALUE)], repeated: &[] };
+static RESOURCE: Shape = Shape { single: &[], repeated: &[(resource::ATTRIBUTE, &KEY_VALUE)] };
+static SCOPE: Shape = Shape { single: &[], repeated: &[(scope::ATTRIBUTE, &KEY_VALUE)] };
+static STATUS: Shape = Shape { single: &[], repeated: &[] };
+static EVENT: Shape = Shape { single: &[], repeated: &[(event::ATTRIBUTE, &KEY_VALUE)] };
+static LINK: Shape = Shape { single: &[], repeated: &[(link::ATTRIBUTE, &KEY_VALUE)] };
 static SPAN: Shape = Shape {
     single: &[(span::STATUS, &STATUS)],
-    repeated: &[
-        (span::ATTRIBUTE, &KEY_VALUE),
-        (span::EVENT, &EVENT),
-        (span::LINK, &LINK),
-    ],
+    repeated: &[(span::ATTRIBUTE, &KEY_VALUE), (span::EVENT, &EVENT), (span::LINK, &LINK)],
 };
-static LOG: Shape = Shape {
-    single: &[(log::BODY, &ANY_VALUE)],
-    repeated: &[(log::ATTRIBUTE, &KEY_VALUE)],
-};
+static LOG: Shape = Shape { single: &[(log::BODY, &ANY_VALUE)], repeated: &[(log::ATTRIBUTE, &KEY_VALUE)] };
 
 /// Writes `body` again with `edits`, which name records by index, ascending. `body` was walked without an error, so
 /// it reads to its end.
 pub fn reframe(signal: Signal, body: &[u8], edits: &[(u32, Edit)]) -> Vec<u8> {
     let record = if signal == Signal::Logs { &LOG } else { &SPAN };
-    let mut pass = Pass {
-        record,
-        next: 0,
-        edits,
-    };
+    let mut pass = Pass { record, next: 0, edits };
     let mut out = Vec::with_capacity(body.len());
     for field in fields(body) {
         match field.key {
-            request::RESOURCE => {
-                write::bytes(field.key, &pass.by_resource(field.payload), &mut out)
-            }
+            request::RESOURCE => write::bytes(field.key, &pass.by_resource(field.payload), &mut out),
             _ => out.extend_from_slice(field.whole),
         }
     }
@@ -117,9 +76,7 @@ impl Pass<'_> {
                     write::bytes(key, &single(message, key, &RESOURCE), &mut out);
                 }
                 by_resource::RESOURCE => {}
-                by_resource::SCOPE => {
-                    write::bytes(field.key, &self.by_scope(field.payload), &mut out)
-                }
+                by_resource::SCOPE => write::bytes(field.key, &self.by_scope(field.payload), &mut out),
                 _ => out.extend_from_slice(field.whole),
             }
         }
@@ -182,18 +139,12 @@ fn joined(message: &[u8], shape: &Shape) -> Vec<u8> {
 }
 
 fn find(shapes: &[(u32, &'static Shape)], key: u32) -> Option<&'static Shape> {
-    shapes
-        .iter()
-        .find(|(known, _)| *known == key)
-        .map(|(_, shape)| *shape)
+    shapes.iter().find(|(known, _)| *known == key).map(|(_, shape)| *shape)
 }
 
 /// The one message that the fields of `message` with `key` make together.
 fn single(message: &[u8], key: u32, shape: &Shape) -> Vec<u8> {
-    let pieces: Vec<&[u8]> = fields(message)
-        .filter(|field| field.key == key)
-        .map(|field| field.payload)
-        .collect();
+    let pieces: Vec<&[u8]> = fields(message).filter(|field| field.key == key).map(|field| field.payload).collect();
     joined(&pieces.concat(), shape)
 }
 
@@ -220,9 +171,7 @@ fn joined_value(message: &[u8]) -> Vec<u8> {
             (any_value::ARRAY | any_value::MAP, Some((key, pieces))) if *key == field.key => {
                 pieces.extend_from_slice(field.payload);
             }
-            (any_value::ARRAY | any_value::MAP, value) => {
-                *value = Some((field.key, field.payload.to_vec()))
-            }
+            (any_value::ARRAY | any_value::MAP, value) => *value = Some((field.key, field.payload.to_vec())),
             (key, value) if any_value::KNOWN >> (key >> 3).min(31) & 1 == 1 => {
                 *value = Some((key, field.whole.to_vec()));
             }
@@ -230,9 +179,7 @@ fn joined_value(message: &[u8]) -> Vec<u8> {
         }
     }
     match value {
-        Some((key @ any_value::ARRAY, pieces)) => {
-            write::bytes(key, &joined(&pieces, &ARRAY), &mut out)
-        }
+        Some((key @ any_value::ARRAY, pieces)) => write::bytes(key, &joined(&pieces, &ARRAY), &mut out),
         Some((key @ any_value::MAP, pieces)) => write::bytes(key, &joined(&pieces, &MAP), &mut out),
         Some((_, whole)) => out.extend_from_slice(&whole),
         None => {}
@@ -255,11 +202,7 @@ fn fields(message: &[u8]) -> impl Iterator<Item = Field<'_>> {
         let key = reader.key().ok()??;
         let payload = payload(&mut reader, key).ok()?;
         let whole = message.get(start..message.len() - reader.left())?;
-        Some(Field {
-            key,
-            payload,
-            whole,
-        })
+        Some(Field { key, payload, whole })
     })
 }
 

@@ -70,9 +70,7 @@ impl<'a> SpanView<'a> {
                 span::TRACE_ID => view.trace_id = TraceId::from_slice(reader.bytes().ok()?).unwrap_or_default(),
                 span::SPAN_ID => view.span_id = SpanId::from_slice(reader.bytes().ok()?).unwrap_or_default(),
                 span::TRACE_STATE => view.trace_state = text(reader.bytes().ok()?),
-                span::PARENT_SPAN_ID => {
-                    view.parent_span_id = present(SpanId::from_slice(reader.bytes().ok()?))
-                }
+                span::PARENT_SPAN_ID => view.parent_span_id = present(SpanId::from_slice(reader.bytes().ok()?)),
                 span::NAME => view.name = text(reader.bytes().ok()?),
                 span::KIND => view.kind = reader.varint().ok()? as i32,
                 span::START => view.start = Nanos(reader.fixed64().ok()?),
@@ -174,20 +172,13 @@ pub struct EventView<'a> {
 
 impl<'a> EventView<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        let mut view = Self {
-            time: Nanos(0),
-            name: "",
-            dropped_attributes: 0,
-            bytes,
-        };
+        let mut view = Self { time: Nanos(0), name: "", dropped_attributes: 0, bytes };
         let mut reader = Reader::new(bytes);
         while let Ok(Some(key)) = reader.key() {
             let done = match key {
                 event::TIME => reader.fixed64().map(|time| view.time = Nanos(time)),
                 event::NAME => reader.bytes().map(|bytes| view.name = text(bytes)),
-                event::DROPPED_ATTRIBUTES => reader
-                    .varint()
-                    .map(|count| view.dropped_attributes = count as u32),
+                event::DROPPED_ATTRIBUTES => reader.varint().map(|count| view.dropped_attributes = count as u32),
                 _ => reader.skip(key, MAX_DEPTH),
             };
             if done.is_err() {
@@ -221,28 +212,17 @@ pub struct LinkView<'a> {
 
 impl<'a> LinkView<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        let mut view = Self {
-            trace_id: None,
-            span_id: None,
-            trace_state: "",
-            flags: 0,
-            dropped_attributes: 0,
-            bytes,
-        };
+        let mut view = Self { trace_id: None, span_id: None, trace_state: "", flags: 0, dropped_attributes: 0, bytes };
         let mut reader = Reader::new(bytes);
         while let Ok(Some(key)) = reader.key() {
             let done = match key {
-                link::TRACE_ID => reader
-                    .bytes()
-                    .map(|id| view.trace_id = TraceId::from_slice(id).filter(|id| !id.is_zero())),
-                link::SPAN_ID => reader
-                    .bytes()
-                    .map(|id| view.span_id = present(SpanId::from_slice(id))),
+                link::TRACE_ID => {
+                    reader.bytes().map(|id| view.trace_id = TraceId::from_slice(id).filter(|id| !id.is_zero()))
+                }
+                link::SPAN_ID => reader.bytes().map(|id| view.span_id = present(SpanId::from_slice(id))),
                 link::TRACE_STATE => reader.bytes().map(|bytes| view.trace_state = text(bytes)),
                 link::FLAGS => reader.fixed32().map(|flags| view.flags = flags),
-                link::DROPPED_ATTRIBUTES => reader
-                    .varint()
-                    .map(|count| view.dropped_attributes = count as u32),
+                link::DROPPED_ATTRIBUTES => reader.varint().map(|count| view.dropped_attributes = count as u32),
                 _ => reader.skip(key, MAX_DEPTH),
             };
             if done.is_err() {

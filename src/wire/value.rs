@@ -99,10 +99,7 @@ pub struct KeyValue<'a> {
 impl<'a> KeyValue<'a> {
     #[inline]
     fn new(message: &'a [u8]) -> Self {
-        let mut read = Self {
-            key: &[],
-            value: &[],
-        };
+        let mut read = Self { key: &[], value: &[] };
         let mut reader = Reader::new(message);
         while let Ok(Some(key)) = reader.key() {
             let done = match key {
@@ -164,12 +161,8 @@ impl<'a> AnyValue<'a> {
                 any_value::STRING => reader.bytes().map(|bytes| Self::Str(text(bytes))),
                 any_value::BOOL => reader.varint().map(|number| Self::Bool(number != 0)),
                 any_value::INT => reader.varint().map(|number| Self::Int(number as i64)),
-                any_value::DOUBLE => reader
-                    .fixed64()
-                    .map(|bits| Self::Double(f64::from_bits(bits))),
-                any_value::ARRAY => reader
-                    .bytes()
-                    .map(|message| Self::Array(ArrayView { message })),
+                any_value::DOUBLE => reader.fixed64().map(|bits| Self::Double(f64::from_bits(bits))),
+                any_value::ARRAY => reader.bytes().map(|message| Self::Array(ArrayView { message })),
                 any_value::MAP => reader.bytes().map(|message| Self::Map(MapView { message })),
                 any_value::BYTES => reader.bytes().map(Self::Bytes),
                 any_value::STRINDEX => reader.varint().map(|_| Self::Empty),
@@ -275,8 +268,7 @@ fn write_json_double(number: f64, out: &mut Vec<u8>) {
         _ if number.is_nan() => out.extend_from_slice(b"\"NaN\""),
         f64::INFINITY => out.extend_from_slice(b"\"Infinity\""),
         f64::NEG_INFINITY => out.extend_from_slice(b"\"-Infinity\""),
-        _ => serde_json::to_writer(out, &number)
-            .expect("a finite number is always JSON, and a vector takes any bytes"),
+        _ => serde_json::to_writer(out, &number).expect("a finite number is always JSON, and a vector takes any bytes"),
     }
 }
 
@@ -339,9 +331,7 @@ mod tests {
     #[test]
     fn of_equal_keys_the_last_is_got_and_picked() {
         // Two attributes `k`: 1, then 2.
-        let message = [
-            0x0a, 7, 0x0a, 1, b'k', 0x12, 2, 0x18, 1, 0x0a, 7, 0x0a, 1, b'k', 0x12, 2, 0x18, 2,
-        ];
+        let message = [0x0a, 7, 0x0a, 1, b'k', 0x12, 2, 0x18, 1, 0x0a, 7, 0x0a, 1, b'k', 0x12, 2, 0x18, 2];
         let attributes = Attributes::new(&message, list::VALUE);
         static KEYS: Keys<2> = Keys::new(["other", "k"]);
         assert_eq!(attributes.iter().count(), 2);

@@ -28,11 +28,7 @@ const GRPC_ZSTD: (&str, &str) = ("grpc-encoding", "zstd");
 
 /// Small enough that a test can pass them: 256 KiB as sent, 1 MiB decompressed.
 fn small() -> Limits {
-    Limits {
-        request: 256 << 10,
-        decompressed: 1 << 20,
-        ..Limits::default()
-    }
+    Limits { request: 256 << 10, decompressed: 1 << 20, ..Limits::default() }
 }
 
 fn get(path: &str) -> Request<Full<Bytes>> {
@@ -92,12 +88,7 @@ fn http_rows() -> Vec<HttpRow> {
 
 #[tokio::test]
 async fn bad_http_requests_are_refused() {
-    let server = Setup {
-        limits: small(),
-        ..Setup::default()
-    }
-    .start()
-    .await;
+    let server = Setup { limits: small(), ..Setup::default() }.start().await;
     for version in [Version::Http1, Version::Http2] {
         for (name, request, status, code, why) in http_rows() {
             let content_type = request.headers().get("content-type").cloned();
@@ -107,44 +98,21 @@ async fn bad_http_requests_are_refused() {
             };
             let before = server.refused(why);
             let reply = send(server.ports[0], version, request).await;
-            assert_eq!(
-                reply.status.as_u16(),
-                status,
-                "{name} {version:?}: {reply:?}"
-            );
-            assert_eq!(
-                reply.header("content-type"),
-                Some(form),
-                "{name}: the form of the request"
-            );
+            assert_eq!(reply.status.as_u16(), status, "{name} {version:?}: {reply:?}");
+            assert_eq!(reply.header("content-type"), Some(form), "{name}: the form of the request");
             let (got, message, retry) = reply.rpc_status();
             assert_eq!((got, retry), (code, false), "{name}");
-            assert!(
-                !message.is_empty() && !message.contains("garbage"),
-                "{name}: {message}"
-            );
+            assert!(!message.is_empty() && !message.contains("garbage"), "{name}: {message}");
             assert_eq!(server.refused(why), before + 1, "{name}");
             assert_eq!(reply.header("allow").is_some(), status == 405, "{name}");
         }
     }
-    let reply = send(
-        server.ports[0],
-        Version::Http1,
-        post("/v1/traces", &[PROTOBUF], good()),
-    )
-    .await;
+    let reply = send(server.ports[0], Version::Http1, post("/v1/traces", &[PROTOBUF], good())).await;
     assert_eq!(reply.status, 200);
     assert_eq!(server.taken().len(), 1, "nothing refused was taken");
 }
 
-type GrpcRow = (
-    &'static str,
-    &'static str,
-    Vec<(&'static str, &'static str)>,
-    Vec<u8>,
-    Code,
-    Why,
-);
+type GrpcRow = (&'static str, &'static str, Vec<(&'static str, &'static str)>, Vec<u8>, Code, Why);
 
 #[rustfmt::skip]
 fn grpc_rows() -> Vec<GrpcRow> {
@@ -175,35 +143,18 @@ fn grpc_rows() -> Vec<GrpcRow> {
 
 #[tokio::test]
 async fn bad_grpc_calls_are_refused() {
-    let server = Setup {
-        limits: small(),
-        ..Setup::default()
-    }
-    .start()
-    .await;
+    let server = Setup { limits: small(), ..Setup::default() }.start().await;
     for (name, path, headers, body, code, why) in grpc_rows() {
         let before = server.refused(why);
         let request = post(path, &headers, body);
         let reply = send(server.ports[1], Version::Http2, request).await;
-        assert_eq!(
-            reply.header("content-type"),
-            Some("application/grpc"),
-            "{name}: {reply:?}"
-        );
+        assert_eq!(reply.header("content-type"), Some("application/grpc"), "{name}: {reply:?}");
         let (got, message, retry) = reply.rpc_status();
         assert_eq!((got, retry), (code, false), "{name}: {message}");
-        assert!(
-            !message.is_empty() && !message.contains("garbage"),
-            "{name}: {message}"
-        );
+        assert!(!message.is_empty() && !message.contains("garbage"), "{name}: {message}");
         assert_eq!(server.refused(why), before + 1, "{name}");
     }
-    let reply = send(
-        server.ports[1],
-        Version::Http2,
-        post(GRPC_TRACES, &[GRPC], framed(false, &good())),
-    )
-    .await;
+    let reply = send(server.ports[1], Version::Http2, post(GRPC_TRACES, &[GRPC], framed(false, &good()))).await;
     assert_eq!(reply.header("grpc-status"), Some("0"));
     assert_eq!(server.taken().len(), 1, "nothing refused was taken");
 }
@@ -211,24 +162,16 @@ async fn bad_grpc_calls_are_refused() {
 #[tokio::test]
 async fn a_real_grpc_client_is_told_not_to_send_a_large_message_again() {
     let server = Server::start().await;
-    let channel = Channel::from_shared(format!("http://{}", server.ports[0]))
-        .unwrap()
-        .connect()
-        .await
-        .unwrap();
+    let channel = Channel::from_shared(format!("http://{}", server.ports[0])).unwrap().connect().await.unwrap();
     let name = "n".repeat(17 << 20);
     let plain = TraceServiceClient::new(channel.clone());
     let bomb = "n".repeat(65 << 20);
-    let packed =
-        TraceServiceClient::new(channel.clone()).send_compressed(CompressionEncoding::Zstd);
+    let packed = TraceServiceClient::new(channel.clone()).send_compressed(CompressionEncoding::Zstd);
     for (mut client, name) in [(plain, &name), (packed, &bomb)] {
         let status = client.export(spans(&[name])).await.unwrap_err();
         assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
         assert!(status.details().is_empty(), "no `RetryInfo`");
-        client
-            .export(spans(&["a"]))
-            .await
-            .expect("the connection lives on");
+        client.export(spans(&["a"])).await.expect("the connection lives on");
     }
 }
 
@@ -242,10 +185,7 @@ async fn an_http_client_that_writes_first_still_reads_why_its_large_body_was_ref
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
-    stream
-        .write_all(&body)
-        .await
-        .expect("nobody hangs up in the middle of a body");
+    stream.write_all(&body).await.expect("nobody hangs up in the middle of a body");
     let mut reply = [0; 12];
     stream.read_exact(&mut reply).await.unwrap();
     assert_eq!(&reply, b"HTTP/1.1 413");
@@ -265,16 +205,8 @@ async fn a_sender_that_asks_first_is_refused_before_it_sends() {
 
 #[tokio::test]
 async fn a_body_that_does_not_end_is_given_up() {
-    let limits = Limits {
-        body_time: SHORT,
-        ..Limits::default()
-    };
-    let server = Setup {
-        limits,
-        ..Setup::default()
-    }
-    .start()
-    .await;
+    let limits = Limits { body_time: SHORT, ..Limits::default() };
+    let server = Setup { limits, ..Setup::default() }.start().await;
     let part = Bytes::from(framed(false, &good())).slice(..9);
     let rows = [
         (Version::Http1, "/v1/traces", PROTOBUF),
@@ -286,11 +218,7 @@ async fn a_body_that_does_not_end_is_given_up() {
         for sent in [None, Some(part.clone())] {
             let request = post(path, &[content_type], "").map(|_| Stalled(sent));
             let reply = send(server.ports[0], version, request).await;
-            assert_eq!(
-                reply.status,
-                if content_type == GRPC { 200 } else { 408 },
-                "{reply:?}"
-            );
+            assert_eq!(reply.status, if content_type == GRPC { 200 } else { 408 }, "{reply:?}");
             let (code, _, retry) = reply.rpc_status();
             assert_eq!((code, retry), (Code::InvalidArgument, false));
         }
@@ -320,21 +248,9 @@ async fn a_sender_that_goes_away_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_peer_that_says_nothing_loses_its_connection() {
-    let serve = ServeSettings {
-        header_timeout: SHORT,
-        ..ServeSettings::default()
-    };
-    let server = Setup {
-        serve,
-        ..Setup::default()
-    }
-    .start()
-    .await;
-    for said in [
-        &b""[..],
-        b"PRI * HTTP/2",
-        b"POST /v1/traces HTTP/1.1\r\nhost: x\r\n",
-    ] {
+    let serve = ServeSettings { header_timeout: SHORT, ..ServeSettings::default() };
+    let server = Setup { serve, ..Setup::default() }.start().await;
+    for said in [&b""[..], b"PRI * HTTP/2", b"POST /v1/traces HTTP/1.1\r\nhost: x\r\n"] {
         let mut stream = TcpStream::connect(server.ports[0]).await.unwrap();
         stream.write_all(said).await.unwrap();
         let mut rest = Vec::new();
@@ -348,10 +264,7 @@ async fn a_peer_that_says_nothing_loses_its_connection() {
 async fn a_head_without_end_is_refused() {
     let server = Server::start().await;
     let mut stream = TcpStream::connect(server.ports[0]).await.unwrap();
-    let head = format!(
-        "POST /v1/traces HTTP/1.1\r\nhost: x\r\nx: {}",
-        "x".repeat(1 << 20)
-    );
+    let head = format!("POST /v1/traces HTTP/1.1\r\nhost: x\r\nx: {}", "x".repeat(1 << 20));
     // The server hangs up before all of it was written.
     let _ = stream.write_all(head.as_bytes()).await;
     let mut reply = Vec::new();
@@ -362,25 +275,13 @@ async fn a_head_without_end_is_refused() {
 #[tokio::test]
 async fn what_is_not_http_is_refused() {
     let server = Server::start().await;
-    for said in [
-        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
-        b"hello\r\n\r\n",
-        &[0xff; 100],
-    ] {
+    for said in [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], b"hello\r\n\r\n", &[0xff; 100]] {
         let mut stream = TcpStream::connect(server.ports[0]).await.unwrap();
         stream.write_all(said).await.unwrap();
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest).await;
-        assert!(
-            rest.is_empty() || rest.starts_with(b"HTTP/1.1 400"),
-            "{rest:?}"
-        );
+        assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 400"), "{rest:?}");
     }
-    let reply = send(
-        server.ports[0],
-        Version::Http1,
-        post("/v1/traces", &[JSON], "{}"),
-    )
-    .await;
+    let reply = send(server.ports[0], Version::Http1, post("/v1/traces", &[JSON], "{}")).await;
     assert_eq!(reply.status, 200);
 }

@@ -99,7 +99,8 @@ async fn what_was_acknowledged_survives_and_counts_once() {
     let run = follower.run;
 
     // Every acknowledged record is in the journal, and nothing that nobody sent.
-    let (sent, acknowledged) = (stage.sent.lock().expect("not poisoned"), stage.acknowledged.lock().expect("not poisoned"));
+    let (sent, acknowledged) =
+        (stage.sent.lock().expect("not poisoned"), stage.acknowledged.lock().expect("not poisoned"));
     assert_eq!(acknowledged.difference(&run.records).count(), 0, "acknowledged and not in the journal");
     assert_eq!(run.records.difference(&sent).count(), 0, "in the journal and never sent");
     println!(
@@ -128,7 +129,8 @@ async fn what_was_acknowledged_survives_and_counts_once() {
     assert!(server.terminate().await.success(), "it ends in order");
     let opened = Store::open(&home.join("data/store")).expect("the store can be opened");
     assert_eq!(opened.store.applied(), run.frames, "the last checkpoint has every frame");
-    let stored = opened.ledger.iter().map(|(key, cell)| (format!("{key:?}"), [cell.good, cell.bad, cell.unknown])).collect();
+    let stored =
+        opened.ledger.iter().map(|(key, cell)| (format!("{key:?}"), [cell.good, cell.bad, cell.unknown])).collect();
     same(&run.ledger(), &stored, "the stored ledger");
 
     // The chain holds.

@@ -68,29 +68,13 @@ impl Setup {
         let connections = Arc::new(Connections::default());
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let listeners = vec![bind(any).await.unwrap(), bind(any).await.unwrap()];
-        let ports = [
-            listeners[0].local_addr().unwrap(),
-            listeners[1].local_addr().unwrap(),
-        ];
+        let ports = [listeners[0].local_addr().unwrap(), listeners[1].local_addr().unwrap()];
         let receiver = Receiver::new(sink, self.tokens, self.limits, counters.clone());
         let router = router(receiver.redacting(self.redaction));
         let (stop, stopped) = oneshot::channel();
         let stopped = async { stopped.await.unwrap_or_default() };
-        let serving = tokio::spawn(serve(
-            listeners,
-            router,
-            self.serve,
-            connections.clone(),
-            stopped,
-        ));
-        Server {
-            ports,
-            counters,
-            connections,
-            accepted,
-            stop: Some(stop),
-            serving,
-        }
+        let serving = tokio::spawn(serve(listeners, router, self.serve, connections.clone(), stopped));
+        Server { ports, counters, connections, accepted, stop: Some(stop), serving }
     }
 }
 
@@ -122,10 +106,7 @@ impl Server {
 }
 
 /// A sink whose answers the test decides: each offer waits until the test takes it off the channel and answers.
-pub fn held_sink() -> (
-    Sink,
-    tokio::sync::mpsc::UnboundedReceiver<oneshot::Sender<Result<(), Refusal>>>,
-) {
+pub fn held_sink() -> (Sink, tokio::sync::mpsc::UnboundedReceiver<oneshot::Sender<Result<(), Refusal>>>) {
     let (offers, taken) = tokio::sync::mpsc::unbounded_channel();
     let sink = Sink::new(move |_| {
         let (answer, answered) = oneshot::channel();
@@ -156,38 +137,22 @@ impl Reply {
     /// The `google.rpc.Status` of a refusal, from wherever the form of the reply puts it: code, message, and whether
     /// it says when to try again.
     pub fn rpc_status(&self) -> (Code, String, bool) {
-        match self
-            .header("content-type")
-            .expect("every reply has a content type")
-        {
+        match self.header("content-type").expect("every reply has a content type") {
             "application/grpc" => {
                 assert_eq!(self.status, StatusCode::OK);
                 let status = tonic::Status::from_header_map(&self.headers).expect("a gRPC status");
                 let details = pb::Status::decode(status.details()).unwrap();
-                (
-                    status.code(),
-                    status.message().to_owned(),
-                    has_retry_info(&details),
-                )
+                (status.code(), status.message().to_owned(), has_retry_info(&details))
             }
             "application/x-protobuf" => {
                 let status = pb::Status::decode(self.body.clone()).unwrap();
-                (
-                    Code::from_i32(status.code),
-                    status.message.clone(),
-                    has_retry_info(&status),
-                )
+                (Code::from_i32(status.code), status.message.clone(), has_retry_info(&status))
             }
             "application/json" => {
                 let status: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
-                let retry =
-                    status["details"][0]["@type"] == "type.googleapis.com/google.rpc.RetryInfo";
+                let retry = status["details"][0]["@type"] == "type.googleapis.com/google.rpc.RetryInfo";
                 let code = status["code"].as_i64().expect("a number") as i32;
-                (
-                    Code::from_i32(code),
-                    status["message"].as_str().expect("a text").to_owned(),
-                    retry,
-                )
+                (Code::from_i32(code), status["message"].as_str().expect("a text").to_owned(), retry)
             }
             other => panic!("a reply of type {other}: {self:?}"),
         }
@@ -195,10 +160,7 @@ impl Reply {
 }
 
 fn has_retry_info(status: &pb::Status) -> bool {
-    status
-        .details
-        .iter()
-        .any(|any| any.type_url == "type.googleapis.com/google.rpc.RetryInfo")
+    status.details.iter().any(|any| any.type_url == "type.googleapis.com/google.rpc.RetryInfo")
 }
 
 /// The protocol of a connection.
@@ -222,9 +184,7 @@ where
         }
         Version::Http2 => {
             let executor = TokioExecutor::new();
-            let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io)
-                .await
-                .unwrap();
+            let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
             tokio::spawn(connection);
             sender.send_request(request).await
         }
@@ -233,32 +193,18 @@ where
     let whole = body.collect().await.unwrap();
     let mut headers = head.headers;
     headers.extend(whole.trailers().cloned().unwrap_or_default());
-    Reply {
-        status: head.status,
-        headers,
-        body: whole.to_bytes(),
-    }
+    Reply { status: head.status, headers, body: whole.to_bytes() }
 }
 
 /// A POST with these headers.
-pub fn post(
-    path: &str,
-    headers: &[(&'static str, &str)],
-    body: impl Into<Bytes>,
-) -> Request<Full<Bytes>> {
-    let mut request = Request::post(format!("http://wherefore{path}"))
-        .body(Full::new(body.into()))
-        .unwrap();
+pub fn post(path: &str, headers: &[(&'static str, &str)], body: impl Into<Bytes>) -> Request<Full<Bytes>> {
+    let mut request = Request::post(format!("http://wherefore{path}")).body(Full::new(body.into())).unwrap();
     for (name, value) in headers {
         let value = HeaderValue::from_str(value).unwrap();
-        request
-            .headers_mut()
-            .append(HeaderName::from_static(name), value);
+        request.headers_mut().append(HeaderName::from_static(name), value);
     }
     if !request.headers().contains_key("host") {
-        request
-            .headers_mut()
-            .insert("host", HeaderValue::from_static("wherefore"));
+        request.headers_mut().insert("host", HeaderValue::from_static("wherefore"));
     }
     request
 }
@@ -279,10 +225,7 @@ impl Body for Stalled {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.0.take() {
             Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
             None => Poll::Pending,
@@ -310,55 +253,28 @@ pub fn spans(names: &[&str]) -> ExportTraceServiceRequest {
         end_time_unix_nano: 2,
         ..Span::default()
     };
-    let scope = ScopeSpans {
-        spans: names.iter().map(span).collect(),
-        ..ScopeSpans::default()
-    };
+    let scope = ScopeSpans { spans: names.iter().map(span).collect(), ..ScopeSpans::default() };
     ExportTraceServiceRequest {
-        resource_spans: vec![ResourceSpans {
-            scope_spans: vec![scope],
-            ..ResourceSpans::default()
-        }],
+        resource_spans: vec![ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() }],
     }
 }
 
 /// A request with one log record.
 pub fn one_log() -> ExportLogsServiceRequest {
-    let record = LogRecord {
-        time_unix_nano: 1,
-        ..LogRecord::default()
-    };
-    let scope = ScopeLogs {
-        log_records: vec![record],
-        ..ScopeLogs::default()
-    };
+    let record = LogRecord { time_unix_nano: 1, ..LogRecord::default() };
+    let scope = ScopeLogs { log_records: vec![record], ..ScopeLogs::default() };
     ExportLogsServiceRequest {
-        resource_logs: vec![ResourceLogs {
-            scope_logs: vec![scope],
-            ..ResourceLogs::default()
-        }],
+        resource_logs: vec![ResourceLogs { scope_logs: vec![scope], ..ResourceLogs::default() }],
     }
 }
 
 /// A request with two data points.
 pub fn two_points() -> ExportMetricsServiceRequest {
-    let gauge = Gauge {
-        data_points: vec![NumberDataPoint::default(); 2],
-    };
-    let metric = Metric {
-        name: "m".into(),
-        data: Some(metric::Data::Gauge(gauge)),
-        ..Metric::default()
-    };
-    let scope = ScopeMetrics {
-        metrics: vec![metric],
-        ..ScopeMetrics::default()
-    };
+    let gauge = Gauge { data_points: vec![NumberDataPoint::default(); 2] };
+    let metric = Metric { name: "m".into(), data: Some(metric::Data::Gauge(gauge)), ..Metric::default() };
+    let scope = ScopeMetrics { metrics: vec![metric], ..ScopeMetrics::default() };
     ExportMetricsServiceRequest {
-        resource_metrics: vec![ResourceMetrics {
-            scope_metrics: vec![scope],
-            ..ResourceMetrics::default()
-        }],
+        resource_metrics: vec![ResourceMetrics { scope_metrics: vec![scope], ..ResourceMetrics::default() }],
     }
 }
 

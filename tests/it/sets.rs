@@ -7,9 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wherefore::engine::{
-    Account, Changes, Configuration, Due, Engine, Input, Output, TurnAccount, TurnRow, Want,
-};
+use wherefore::engine::{Account, Changes, Configuration, Due, Engine, Input, Output, TurnAccount, TurnRow, Want};
 use wherefore::lineage::{ActionState, Handle, TurnState, assemble};
 use wherefore::model::{Action, ActionId, Evidence, Nanos, Role, Span, Tenant, Turn, TurnId};
 use wherefore::pipeline::evidence_of;
@@ -361,7 +359,8 @@ fn the_pieces_say_what_the_whole_set_says_after_every_step() {
                 let (pieces, whole) = (book.judged(reading), assemble(&evidence[..count]));
                 let said = |judged: &wherefore::lineage::Judged| {
                     let actions = judged.actions.iter().map(|action| (action.keys[0].to_string(), said(action)));
-                    let turns = judged.turns.iter().map(|turn| (turn.id, serde_json::to_string(turn).expect("a record")));
+                    let turns =
+                        judged.turns.iter().map(|turn| (turn.id, serde_json::to_string(turn).expect("a record")));
                     Result { by_alias: actions.collect(), turns: turns.collect(), ledger: BTreeMap::new() }
                 };
                 compare(&format!("{} at {count}", recording.name()), seed(), &said(&whole), &said(&pieces));

@@ -24,15 +24,8 @@ fn root() -> PathBuf {
 /// The files whose name ends in `.<signal>.<ending>`, with their signal.
 fn files(ending: &str) -> Vec<(Signal, PathBuf)> {
     let mut files = Vec::new();
-    for stack in fs::read_dir(root())
-        .expect("captures")
-        .map(|entry| entry.expect("captures").path())
-    {
-        for file in fs::read_dir(stack)
-            .into_iter()
-            .flatten()
-            .map(|entry| entry.expect("captures").path())
-        {
+    for stack in fs::read_dir(root()).expect("captures").map(|entry| entry.expect("captures").path()) {
+        for file in fs::read_dir(stack).into_iter().flatten().map(|entry| entry.expect("captures").path()) {
             let signal = Signal::ALL.into_iter().find(|signal| {
                 let ending = format!(".{}.{ending}", signal.as_str());
                 file.to_str().is_some_and(|name| name.ends_with(&ending))
@@ -93,12 +86,7 @@ fn what_exporters_send_as_json_reads_as_its_canonical_form() {
     let mut compared = 0;
     for (signal, file) in files("wire.jsonl") {
         let canonical = beside(&file, "wire.jsonl", "jsonl");
-        assert_eq!(
-            from_json(signal, &file),
-            from_json(signal, &canonical),
-            "{}",
-            file.display()
-        );
+        assert_eq!(from_json(signal, &file), from_json(signal, &canonical), "{}", file.display());
         compared += 1;
     }
     assert!(compared >= 2, "only {compared} captures were compared");

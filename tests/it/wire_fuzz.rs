@@ -86,9 +86,7 @@ fn nested(levels: usize) -> Vec<u8> {
         let array = wrap(0x0a, len);
         wrap(0x2a, array)
     });
-    [0x2a, 0x12, 0x12, 0x0a]
-        .into_iter()
-        .fold(value, |len, key| wrap(key, len));
+    [0x2a, 0x12, 0x12, 0x0a].into_iter().fold(value, |len, key| wrap(key, len));
     reversed.reverse();
     reversed
 }

@@ -33,10 +33,7 @@ fn receive(signal: Signal, json: &str) -> Validated {
 fn span<T>(fields: &str, look: impl FnOnce(SpanView<'_>) -> T) -> T {
     let validated = receive(Signal::Traces, &one_span(fields));
     assert_eq!(validated.rejected.to_string(), "", "{fields}");
-    match records(Signal::Traces, &validated.body)
-        .next()
-        .map(|received| received.record)
-    {
+    match records(Signal::Traces, &validated.body).next().map(|received| received.record) {
         Some(Record::Span(span)) => look(span),
         other => panic!("{other:?}: {fields}"),
     }
@@ -45,10 +42,7 @@ fn span<T>(fields: &str, look: impl FnOnce(SpanView<'_>) -> T) -> T {
 fn log<T>(fields: &str, look: impl FnOnce(LogView<'_>) -> T) -> T {
     let validated = receive(Signal::Logs, &one_log(fields));
     assert_eq!(validated.rejected.to_string(), "", "{fields}");
-    match records(Signal::Logs, &validated.body)
-        .next()
-        .map(|received| received.record)
-    {
+    match records(Signal::Logs, &validated.body).next().map(|received| received.record) {
         Some(Record::Log(log)) => look(log),
         other => panic!("{other:?}: {fields}"),
     }
@@ -74,11 +68,7 @@ fn ids_are_hex_of_either_case() {
 
 #[test]
 fn a_log_record_without_context_has_empty_ids() {
-    for ids in [
-        r#""traceId":"","spanId":"""#,
-        r#""traceId":null,"spanId":null"#,
-        r#""flags":0"#,
-    ] {
+    for ids in [r#""traceId":"","spanId":"""#, r#""traceId":null,"spanId":null"#, r#""flags":0"#] {
         assert_eq!(log(ids, |log| (log.trace_id, log.span_id)), (None, None), "{ids}");
     }
 }
@@ -92,26 +82,13 @@ fn whole_numbers_are_numbers_or_texts() {
         "1.795149303599e18",
         r#""1.795149303599e18""#,
     ] {
-        assert_eq!(
-            span(&format!(r#""startTimeUnixNano":{time}"#), |span| span.start.0),
-            1_795_149_303_599_000_000
-        );
+        assert_eq!(span(&format!(r#""startTimeUnixNano":{time}"#), |span| span.start.0), 1_795_149_303_599_000_000);
     }
     for count in ["3", r#""3""#, "3.0", "0.3e1"] {
-        assert_eq!(
-            span(&format!(r#""droppedAttributesCount":{count}"#), |span| span
-                .dropped_attributes),
-            3
-        );
+        assert_eq!(span(&format!(r#""droppedAttributesCount":{count}"#), |span| span.dropped_attributes), 3);
     }
     assert_eq!(span(r#""flags":"257""#, |span| span.flags), 257);
-    for (int, want) in [
-        ("42", "42"),
-        (r#""42""#, "42"),
-        ("42.0", "42"),
-        ("1e3", "1000"),
-        (r#""-7""#, "-7"),
-    ] {
+    for (int, want) in [("42", "42"), (r#""42""#, "42"), ("42.0", "42"), ("1e3", "1000"), (r#""-7""#, "-7")] {
         assert_eq!(body(&format!(r#"{{"intValue":{int}}}"#)), want);
     }
     let largest = r#"{"intValue":"9223372036854775807"}"#;
@@ -148,26 +125,13 @@ fn null_is_unset_everywhere() {
         "startTimeUnixNano",
         "droppedAttributesCount",
     ] {
-        assert_eq!(
-            span(&format!(r#""{field}":null"#), |span| span.bytes().to_vec()),
-            want,
-            "{field}"
-        );
+        assert_eq!(span(&format!(r#""{field}":null"#), |span| span.bytes().to_vec()), want, "{field}");
     }
-    for value in [
-        "null",
-        "{}",
-        r#"{"stringValue":null}"#,
-        r#"{"arrayValue":null}"#,
-        r#"{"intValue":null}"#,
-    ] {
+    for value in ["null", "{}", r#"{"stringValue":null}"#, r#"{"arrayValue":null}"#, r#"{"intValue":null}"#] {
         assert_eq!(body(value), "null", "{value}");
     }
     assert_eq!(body(r#"{"stringValue":null,"intValue":3,"boolValue":null}"#), "3");
-    assert_eq!(
-        body(r#"{"arrayValue":{"values":[null,{"intValue":1},{}]}}"#),
-        "[null,1,null]"
-    );
+    assert_eq!(body(r#"{"arrayValue":{"values":[null,{"intValue":1},{}]}}"#), "[null,1,null]");
     let request = r#"{"resourceSpans":[{"resource":null,"scopeSpans":null,"schemaUrl":null}]}"#;
     assert_eq!(receive(Signal::Traces, request).accepted, 0);
 }
@@ -182,12 +146,7 @@ fn what_is_left_out_has_its_default() {
     );
     assert_eq!(body(r#"{"stringValue":""}"#), r#""""#);
     assert_eq!(body(r#"{"boolValue":false}"#), "false");
-    for empty in [
-        "{}",
-        r#"{"resourceSpans":[]}"#,
-        r#"{"resourceSpans":[{}]}"#,
-        r#"{"resourceSpans":null}"#,
-    ] {
+    for empty in ["{}", r#"{"resourceSpans":[]}"#, r#"{"resourceSpans":[{}]}"#, r#"{"resourceSpans":null}"#] {
         assert_eq!(receive(Signal::Traces, empty).accepted, 0, "{empty}");
     }
 }
@@ -195,11 +154,9 @@ fn what_is_left_out_has_its_default() {
 #[test]
 fn bytes_are_base64_in_four_alphabets() {
     for text in ["+/+/+w==", "+/+/+w", "-_-_-w==", "-_-_-w"] {
-        let bytes = log(&format!(r#""body":{{"bytesValue":"{text}"}}"#), |log| {
-            match log.body() {
-                AnyValue::Bytes(bytes) => bytes.to_vec(),
-                other => panic!("{other:?}"),
-            }
+        let bytes = log(&format!(r#""body":{{"bytesValue":"{text}"}}"#), |log| match log.body() {
+            AnyValue::Bytes(bytes) => bytes.to_vec(),
+            other => panic!("{other:?}"),
         });
         assert_eq!(bytes, [0xfb, 0xff, 0xbf, 0xfb], "{text}");
     }
@@ -213,9 +170,7 @@ fn unknown_keys_are_ignored_and_snake_case_is_unknown() {
         r#""Name":"no""#,
         r#""attributes":[{"key":"k","value":{"intValue":1,"later":[]},"later":1}]"#,
     ] {
-        let (name, start) = span(&format!(r#""name":"n",{extra}"#), |span| {
-            (span.name.to_owned(), span.start.0)
-        });
+        let (name, start) = span(&format!(r#""name":"n",{extra}"#), |span| (span.name.to_owned(), span.start.0));
         assert_eq!((name.as_str(), start), ("n", 0), "{extra}");
     }
 }
@@ -229,16 +184,10 @@ fn unknown_enum_numbers_are_kept() {
 
 #[test]
 fn of_equal_keys_the_last_counts() {
-    assert_eq!(
-        span(r#""name":"first","name":"last""#, |span| span.name.to_owned()),
-        "last"
-    );
+    assert_eq!(span(r#""name":"first","name":"last""#, |span| span.name.to_owned()), "last");
     assert_eq!(span(r#""name":"first","name":null"#, |span| span.name.to_owned()), "");
     assert_eq!(span(r#""name":"first","name":"""#, |span| span.name.to_owned()), "");
-    assert_eq!(
-        span(r#""events":[{},{}],"events":[{}]"#, |span| span.events().count()),
-        1
-    );
+    assert_eq!(span(r#""events":[{},{}],"events":[{}]"#, |span| span.events().count()), 1);
     assert_eq!(body(r#"{"intValue":1,"stringValue":"last"}"#), r#""last""#);
     assert_eq!(body(r#"{"stringValue":"first","intValue":1}"#), "1");
     assert_eq!(span(r#""\u006eame":"escaped""#, |span| span.name.to_owned()), "escaped");
@@ -246,14 +195,8 @@ fn of_equal_keys_the_last_counts() {
 
 #[test]
 fn texts_keep_every_character_and_mend_half_of_one() {
-    assert_eq!(
-        span(r#""name":"\"é\u00e9\ud83d\ude00\n""#, |span| span.name.to_owned()),
-        "\"éé😀\n"
-    );
-    assert_eq!(
-        span(r#""name":"cut \ud83d""#, |span| span.name.to_owned()),
-        "cut \u{fffd}"
-    );
+    assert_eq!(span(r#""name":"\"é\u00e9\ud83d\ude00\n""#, |span| span.name.to_owned()), "\"éé😀\n");
+    assert_eq!(span(r#""name":"cut \ud83d""#, |span| span.name.to_owned()), "cut \u{fffd}");
 }
 
 #[test]
@@ -270,18 +213,9 @@ fn a_value_that_does_not_fit_costs_its_record_only() {
         (Reason::JsonValue, r#""startTimeUnixNano":1.5"#),
         (Reason::JsonValue, r#""startTimeUnixNano":"soon""#),
         (Reason::JsonValue, r#""droppedAttributesCount":4294967296"#),
-        (
-            Reason::JsonValue,
-            r#""attributes":[{"key":"k","value":{"boolValue":"true"}}]"#,
-        ),
-        (
-            Reason::JsonValue,
-            r#""attributes":[{"key":"k","value":{"bytesValue":"=!"}}]"#,
-        ),
-        (
-            Reason::JsonValue,
-            r#""attributes":[{"key":"k","value":{"doubleValue":1e999}}]"#,
-        ),
+        (Reason::JsonValue, r#""attributes":[{"key":"k","value":{"boolValue":"true"}}]"#),
+        (Reason::JsonValue, r#""attributes":[{"key":"k","value":{"bytesValue":"=!"}}]"#),
+        (Reason::JsonValue, r#""attributes":[{"key":"k","value":{"doubleValue":1e999}}]"#),
         (Reason::JsonValue, r#""attributes":[{"key":"k","value":"bare"}]"#),
         (Reason::TraceId, r#""traceId":"0x02030405060708090a0b0c0d0e0f10""#),
         (Reason::TraceId, r#""traceId":"0x0102030405060708090a0b0c0d0e0f10""#),
@@ -299,33 +233,17 @@ fn a_value_that_does_not_fit_costs_its_record_only() {
         let bad_span = format!(r#"{{"traceId":"{TRACE_ID}","spanId":"{SPAN_ID}",{bad}}}"#);
         let request =
             format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{good},{bad_span},null,{good}]}}]}}]}}"#);
-        let Validated {
-            body,
-            accepted,
-            rejected,
-        } = receive(Signal::Traces, &request);
+        let Validated { body, accepted, rejected } = receive(Signal::Traces, &request);
         assert_eq!((accepted, rejected.count), (2, 2), "{bad}");
-        assert!(
-            rejected
-                .reasons
-                .contains(&(reason, if reason == Reason::JsonValue { 2 } else { 1 })),
-            "{bad}"
-        );
-        assert!(
-            rejected.first.iter().any(|first| first.starts_with("span 1: ")),
-            "{bad}: {rejected}"
-        );
+        assert!(rejected.reasons.contains(&(reason, if reason == Reason::JsonValue { 2 } else { 1 })), "{bad}");
+        assert!(rejected.first.iter().any(|first| first.starts_with("span 1: ")), "{bad}: {rejected}");
         assert_eq!(records(Signal::Traces, &body).count(), 2, "{bad}");
     }
 }
 
 #[test]
 fn a_log_record_with_a_bad_id_costs_only_itself() {
-    for bad in [
-        r#""traceId":"01""#,
-        r#""spanId":"0x02030405060708""#,
-        r#""traceId":"0x""#,
-    ] {
+    for bad in [r#""traceId":"01""#, r#""spanId":"0x02030405060708""#, r#""traceId":"0x""#] {
         let request =
             format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{"eventName":"good"}},{{{bad}}}]}}]}}]}}"#);
         let validated = receive(Signal::Logs, &request);
@@ -339,10 +257,7 @@ fn a_text_that_is_not_utf8_costs_its_record_only() {
     let at = json.iter().position(|byte| *byte == b'?').expect("placed above");
     json[at] = 0xff;
     let validated = otlp_json::receive(Signal::Logs, &json).expect("JSON otherwise");
-    assert_eq!(
-        (validated.accepted, validated.rejected.reasons.as_slice()),
-        (1, &[(Reason::Utf8, 1)][..])
-    );
+    assert_eq!((validated.accepted, validated.rejected.reasons.as_slice()), (1, &[(Reason::Utf8, 1)][..]));
 }
 
 #[test]
@@ -354,10 +269,7 @@ fn nesting_without_end_costs_its_record_only() {
     };
     assert_eq!(receive(Signal::Logs, &nested(49)).accepted, 2);
     let validated = receive(Signal::Logs, &nested(100_000));
-    assert_eq!(
-        (validated.accepted, validated.rejected.reasons.as_slice()),
-        (1, &[(Reason::TooDeep, 1)][..])
-    );
+    assert_eq!((validated.accepted, validated.rejected.reasons.as_slice()), (1, &[(Reason::TooDeep, 1)][..]));
 }
 
 #[test]
@@ -369,16 +281,9 @@ fn sentences_name_records_by_their_place_in_the_request() {
         r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{bad_value},{good},{bad_value},{good},{bad_id}]}}]}}]}}"#
     );
     let rejected = receive(Signal::Traces, &request).rejected;
-    let places: Vec<&str> = rejected
-        .first
-        .iter()
-        .filter_map(|first| first.split(':').next())
-        .collect();
+    let places: Vec<&str> = rejected.first.iter().filter_map(|first| first.split(':').next()).collect();
     assert_eq!(places, ["span 0", "span 2", "span 4"], "{rejected}");
-    assert!(
-        rejected.first[0].contains("`name`: expected a text at line 1, column"),
-        "{rejected}"
-    );
+    assert!(rejected.first[0].contains("`name`: expected a text at line 1, column"), "{rejected}");
 }
 
 #[test]
@@ -392,11 +297,7 @@ fn what_is_not_a_request_is_refused_with_the_place() {
         (r#"{"resourceSpans":{}}"#, 18, "`resourceSpans`: expected a list"),
         (r#"{"resourceSpans":[{]}"#, 20, "a text"),
         (r#"{"resourceSpans":[{}"#, 21, "`,` or the closing bracket"),
-        (
-            r#"{"resourceSpans":[{"resource":{"attributes":[{"key":1}]}}]}"#,
-            53,
-            "`key`: expected a text",
-        ),
+        (r#"{"resourceSpans":[{"resource":{"attributes":[{"key":1}]}}]}"#, 53, "`key`: expected a text"),
         (r#"{"unknown":tru}"#, 12, "`true`, `false` or `null`"),
     ] {
         let error = otlp_json::to_protobuf(Signal::Traces, json.as_bytes()).expect_err(json);
@@ -421,23 +322,14 @@ fn metrics_are_read_and_counted() {
     let request = request.to_string();
     let validated = receive(Signal::Metrics, &request);
     assert_eq!((validated.accepted, validated.rejected.count), (6, 1));
-    assert!(
-        validated.rejected.to_string().starts_with("data point 2: `asInt`"),
-        "{}",
-        validated.rejected
-    );
+    assert!(validated.rejected.to_string().starts_with("data point 2: `asInt`"), "{}", validated.rejected);
 
     let transcoded = otlp_json::to_protobuf(Signal::Metrics, request.as_bytes()).expect("valid");
     let metrics =
         otlp::collector::metrics::v1::ExportMetricsServiceRequest::decode(&*transcoded.body).expect("protobuf");
     let metrics = &metrics.resource_metrics[0].scope_metrics[0].metrics;
     use otlp::metrics::v1::{metric::Data, number_data_point};
-    match metrics
-        .iter()
-        .map(|metric| metric.data.as_ref().expect("each has data"))
-        .collect::<Vec<_>>()
-        .as_slice()
-    {
+    match metrics.iter().map(|metric| metric.data.as_ref().expect("each has data")).collect::<Vec<_>>().as_slice() {
         [
             Data::Gauge(gauge),
             Data::Sum(sum),
@@ -449,16 +341,10 @@ fn metrics_are_read_and_counted() {
             assert_eq!((sum.aggregation_temporality, sum.is_monotonic), (2, true));
             let point = &histogram.data_points[0];
             assert_eq!((point.count, point.sum, point.min), (3, Some(0.0), None));
-            assert_eq!(
-                (point.bucket_counts.as_slice(), point.explicit_bounds.as_slice()),
-                (&[1, 2][..], &[0.5][..])
-            );
+            assert_eq!((point.bucket_counts.as_slice(), point.explicit_bounds.as_slice()), (&[1, 2][..], &[0.5][..]));
             let point = &exponential.data_points[0];
             let buckets = point.positive.as_ref().expect("given");
-            assert_eq!(
-                (point.scale, buckets.offset, buckets.bucket_counts.as_slice()),
-                (-1, -2, &[1, 2][..])
-            );
+            assert_eq!((point.scale, buckets.offset, buckets.bucket_counts.as_slice()), (-1, -2, &[1, 2][..]));
             assert_eq!(point.exemplars[0].span_id, [1, 2, 3, 4, 5, 6, 7, 8]);
             assert_eq!(summary.data_points[0].quantile_values[0].quantile, 0.5);
         }
@@ -540,11 +426,7 @@ fn any_value() -> impl Strategy<Value = common::AnyValue> {
 }
 
 fn key_value(value: impl Strategy<Value = Option<common::AnyValue>>) -> impl Strategy<Value = common::KeyValue> {
-    (any::<String>(), value).prop_map(|(key, value)| common::KeyValue {
-        key,
-        value,
-        key_strindex: 0,
-    })
+    (any::<String>(), value).prop_map(|(key, value)| common::KeyValue { key, value, key_strindex: 0 })
 }
 
 fn attributes() -> impl Strategy<Value = Vec<common::KeyValue>> {
@@ -623,12 +505,8 @@ fn natural_json(value: &common::AnyValue) -> Value {
         Some(Any::IntValue(number)) => (*number).into(),
         Some(Any::ArrayValue(array)) => array.values.iter().map(natural_json).collect(),
         Some(Any::KvlistValue(map)) => {
-            let entry = |entry: &common::KeyValue| {
-                (
-                    entry.key.clone(),
-                    entry.value.as_ref().map_or(Value::Null, natural_json),
-                )
-            };
+            let entry =
+                |entry: &common::KeyValue| (entry.key.clone(), entry.value.as_ref().map_or(Value::Null, natural_json));
             Value::Object(map.values.iter().map(entry).collect())
         }
         Some(Any::BytesValue(_) | Any::StringValueStrindex(_)) => panic!("not generated"),

@@ -120,28 +120,18 @@ fn plain_value(value: &mut common::AnyValue) {
 
 fn plain_resource(mut resource: Resource) -> Vec<u8> {
     plain_attributes(&mut resource.attributes);
-    Resource {
-        attributes: resource.attributes,
-        ..Resource::default()
-    }
-    .encode_to_vec()
+    Resource { attributes: resource.attributes, ..Resource::default() }.encode_to_vec()
 }
 
 fn plain_scope(mut scope: common::InstrumentationScope) -> Vec<u8> {
     plain_attributes(&mut scope.attributes);
-    common::InstrumentationScope {
-        dropped_attributes_count: 0,
-        ..scope
-    }
-    .encode_to_vec()
+    common::InstrumentationScope { dropped_attributes_count: 0, ..scope }.encode_to_vec()
 }
 
 fn plain_span(mut span: Span) -> Vec<u8> {
     plain_id(&mut span.parent_span_id, 8);
     plain_attributes(&mut span.attributes);
-    span.events
-        .iter_mut()
-        .for_each(|event| plain_attributes(&mut event.attributes));
+    span.events.iter_mut().for_each(|event| plain_attributes(&mut event.attributes));
     for link in &mut span.links {
         plain_id(&mut link.trace_id, 16);
         plain_id(&mut link.span_id, 8);
@@ -168,10 +158,7 @@ fn owned(received: Received<'_>) -> Owned {
         attributes: owned_attributes(received.scope.attributes()),
         dropped_attributes_count: 0,
     };
-    let resource = Resource {
-        attributes: owned_attributes(received.resource.attributes()),
-        ..Resource::default()
-    };
+    let resource = Resource { attributes: owned_attributes(received.resource.attributes()), ..Resource::default() };
     Owned {
         resource: resource.encode_to_vec(),
         scope: scope.encode_to_vec(),
@@ -201,12 +188,12 @@ fn owned_value(value: AnyValue<'_>) -> common::AnyValue {
         AnyValue::Int(number) => Some(Value::IntValue(number)),
         AnyValue::Double(number) => Some(Value::DoubleValue(number)),
         AnyValue::Bytes(bytes) => Some(Value::BytesValue(bytes.into())),
-        AnyValue::Array(array) => Some(Value::ArrayValue(common::ArrayValue {
-            values: array.iter().map(owned_value).collect(),
-        })),
-        AnyValue::Map(map) => Some(Value::KvlistValue(common::KeyValueList {
-            values: owned_attributes(map.entries()),
-        })),
+        AnyValue::Array(array) => {
+            Some(Value::ArrayValue(common::ArrayValue { values: array.iter().map(owned_value).collect() }))
+        }
+        AnyValue::Map(map) => {
+            Some(Value::KvlistValue(common::KeyValueList { values: owned_attributes(map.entries()) }))
+        }
     };
     common::AnyValue { value }
 }
@@ -242,10 +229,7 @@ fn owned_span(view: &SpanView<'_>) -> Vec<u8> {
         dropped_events_count: view.dropped_events,
         links: view.links().map(link).collect(),
         dropped_links_count: view.dropped_links,
-        status: Some(Status {
-            code: view.status.code,
-            message: view.status.message.into(),
-        }),
+        status: Some(Status { code: view.status.code, message: view.status.message.into() }),
     };
     span.encode_to_vec()
 }
@@ -282,17 +266,11 @@ fn agrees_with_prost(signal: Signal, body: Vec<u8>) -> Result<(), TestCaseError>
     let kept: Vec<Owned> = want.iter().flatten().cloned().collect();
     prop_assert_eq!(validated.accepted as usize, kept.len());
     prop_assert_eq!(validated.rejected.count as usize, want.len() - kept.len());
-    prop_assert_eq!(
-        validated.rejected.reasons.iter().map(|(_, count)| *count).sum::<u32>(),
-        validated.rejected.count
-    );
+    prop_assert_eq!(validated.rejected.reasons.iter().map(|(_, count)| *count).sum::<u32>(), validated.rejected.count);
     prop_assert_eq!(records(signal, &validated.body).map(owned).collect::<Vec<_>>(), kept);
 
     let again = wire::validate(signal, &validated.body).expect("what passed the door passes it again");
-    prop_assert_eq!(
-        (&again.body, again.accepted, again.rejected.count),
-        (&validated.body, validated.accepted, 0)
-    );
+    prop_assert_eq!((&again.body, again.accepted, again.rejected.count), (&validated.body, validated.accepted, 0));
     Ok(())
 }
 
@@ -370,19 +348,9 @@ struct OpaqueSum {
 }
 
 fn points(metric: &OpaqueMetric) -> usize {
-    let bare = metric
-        .gauge
-        .iter()
-        .chain(&metric.summary)
-        .map(|points| points.points.len());
-    let histograms = metric
-        .histogram
-        .iter()
-        .chain(&metric.exponential_histogram)
-        .map(|points| points.points.len());
-    bare.chain(histograms)
-        .chain(metric.sum.iter().map(|points| points.points.len()))
-        .sum()
+    let bare = metric.gauge.iter().chain(&metric.summary).map(|points| points.points.len());
+    let histograms = metric.histogram.iter().chain(&metric.exponential_histogram).map(|points| points.points.len());
+    bare.chain(histograms).chain(metric.sum.iter().map(|points| points.points.len())).sum()
 }
 
 fn counts_like_prost(body: &[u8]) -> Result<(), TestCaseError> {
@@ -429,14 +397,8 @@ static ENTITY_REF: Fields = Fields(&[(1, Text), (2, Text), (3, Text), (4, Text)]
 static RESOURCE: Fields = Fields(&[(1, Of(&KEY_VALUE)), (2, Varint), (3, Of(&ENTITY_REF))]);
 static SCOPE: Fields = Fields(&[(1, Text), (2, Text), (3, Of(&KEY_VALUE)), (4, Varint)]);
 static EVENT: Fields = Fields(&[(1, Fixed64), (2, Text), (3, Of(&KEY_VALUE)), (4, Varint)]);
-static LINK: Fields = Fields(&[
-    (1, Ty::Bytes(16)),
-    (2, Ty::Bytes(8)),
-    (3, Text),
-    (4, Of(&KEY_VALUE)),
-    (5, Varint),
-    (6, Fixed32),
-]);
+static LINK: Fields =
+    Fields(&[(1, Ty::Bytes(16)), (2, Ty::Bytes(8)), (3, Text), (4, Of(&KEY_VALUE)), (5, Varint), (6, Fixed32)]);
 static STATUS: Fields = Fields(&[(2, Text), (3, Varint)]);
 static SPAN: Fields = Fields(&[
     (1, Ty::Bytes(16)),
@@ -472,20 +434,10 @@ static LOG: Fields = Fields(&[
     (12, Text),
 ]);
 static SCOPE_SPANS: Fields = Fields(&[(1, Of(&SCOPE)), (2, Of(&SPAN)), (2, Of(&SPAN)), (3, Text)]);
-static RESOURCE_SPANS: Fields = Fields(&[
-    (1, Of(&RESOURCE)),
-    (2, Of(&SCOPE_SPANS)),
-    (2, Of(&SCOPE_SPANS)),
-    (3, Text),
-]);
+static RESOURCE_SPANS: Fields = Fields(&[(1, Of(&RESOURCE)), (2, Of(&SCOPE_SPANS)), (2, Of(&SCOPE_SPANS)), (3, Text)]);
 static TRACES: Fields = Fields(&[(1, Of(&RESOURCE_SPANS))]);
 static SCOPE_LOGS: Fields = Fields(&[(1, Of(&SCOPE)), (2, Of(&LOG)), (2, Of(&LOG)), (3, Text)]);
-static RESOURCE_LOGS: Fields = Fields(&[
-    (1, Of(&RESOURCE)),
-    (2, Of(&SCOPE_LOGS)),
-    (2, Of(&SCOPE_LOGS)),
-    (3, Text),
-]);
+static RESOURCE_LOGS: Fields = Fields(&[(1, Of(&RESOURCE)), (2, Of(&SCOPE_LOGS)), (2, Of(&SCOPE_LOGS)), (3, Text)]);
 static LOGS: Fields = Fields(&[(1, Of(&RESOURCE_LOGS))]);
 static POINT: Fields = Fields(&[(2, Fixed64), (3, Fixed64), (7, Of(&KEY_VALUE))]);
 static GAUGE: Fields = Fields(&[(1, Of(&POINT))]);
@@ -545,10 +497,7 @@ fn wild(Fields(fields): &Fields, script: &mut Script<'_>, depth: u32) -> Vec<u8>
     for _ in 0..script.below(7) {
         let (tag, ty) = fields[script.below(fields.len() as u32) as usize];
         if script.one_in(40) {
-            let (tag, ty) = (
-                1 + script.below(40),
-                [Varint, Fixed64, Text, Fixed32][script.below(4) as usize],
-            );
+            let (tag, ty) = (1 + script.below(40), [Varint, Fixed64, Text, Fixed32][script.below(4) as usize]);
             field(tag, ty, script, depth, &mut out);
         } else if script.one_in(60) {
             group(1 + script.below(40), script, &mut out);
@@ -568,44 +517,25 @@ fn field(tag: u32, ty: Ty, script: &mut Script<'_>, depth: u32, out: &mut Vec<u8
     };
     varint(u64::from(tag << 3 | wire_type), out);
     match ty {
-        Varint => varint(
-            [0, 1, 2, 300, u64::MAX, 1 << 32, 1 << 63][script.below(7) as usize],
-            out,
-        ),
+        Varint => varint([0, 1, 2, 300, u64::MAX, 1 << 32, 1 << 63][script.below(7) as usize], out),
         Fixed64 => out.extend([1u64, 2, 0, u64::MAX, f64::NAN.to_bits()][script.below(5) as usize].to_le_bytes()),
         Fixed32 => out.extend(script.below(u32::MAX).to_le_bytes()),
         Text => {
-            let texts: [&[u8]; 8] = [
-                b"",
-                b"a",
-                b"key",
-                "é€😀".as_bytes(),
-                &[b'x'; 130],
-                b"\"\\\n",
-                b"gen_ai.tool.name",
-                b"\xff",
-            ];
+            let texts: [&[u8]; 8] =
+                [b"", b"a", b"key", "é€😀".as_bytes(), &[b'x'; 130], b"\"\\\n", b"gen_ai.tool.name", b"\xff"];
             let bound = if script.one_in(30) { 8 } else { 7 };
             let text = texts[script.below(bound) as usize];
             varint(text.len() as u64, out);
             out.extend(text);
         }
         Ty::Bytes(len) => {
-            let len = if script.one_in(20) {
-                script.below(20) as usize
-            } else {
-                len
-            };
+            let len = if script.one_in(20) { script.below(20) as usize } else { len };
             let byte = if script.one_in(20) { 0 } else { 7 };
             varint(len as u64, out);
             out.extend(std::iter::repeat_n(byte, len));
         }
         Of(fields) => {
-            let message = if depth == 0 {
-                Vec::new()
-            } else {
-                wild(fields, script, depth - 1)
-            };
+            let message = if depth == 0 { Vec::new() } else { wild(fields, script, depth - 1) };
             varint(message.len() as u64, out);
             out.extend(message);
         }
@@ -699,10 +629,7 @@ pub(crate) fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
 
 /// Cases of each property.
 pub(crate) fn cases() -> u32 {
-    std::env::var("WHEREFORE_FUZZ_CASES")
-        .ok()
-        .and_then(|cases| cases.parse().ok())
-        .unwrap_or(512)
+    std::env::var("WHEREFORE_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(512)
 }
 
 proptest! {

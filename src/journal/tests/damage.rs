@@ -37,18 +37,10 @@ impl Written {
 fn write(batches: &[Vec<String>]) -> Written {
     let dir = temp_dir();
     let recovered = recovery::recover(dir.path(), &options(), &Disk::default()).unwrap();
-    let shared = Arc::new(Shared::new(
-        dir.path(),
-        options(),
-        Disk::default(),
-        recovered.catalogue,
-        0,
-    ));
+    let shared = Arc::new(Shared::new(dir.path(), options(), Disk::default(), recovered.catalogue, 0));
     let mut writer = Writer::new(shared, recovered.tail).unwrap();
     for batch in batches {
-        let waiting = batch
-            .iter()
-            .map(|body| queue::Waiting::new(entry(body), oneshot::channel().0).unwrap());
+        let waiting = batch.iter().map(|body| queue::Waiting::new(entry(body), oneshot::channel().0).unwrap());
         let answers = writer.settle(waiting.collect());
         assert!(answers.iter().all(|(_, answer)| answer.is_ok()));
     }
@@ -57,24 +49,13 @@ fn write(batches: &[Vec<String>]) -> Written {
     while let Some(raw) = segment.read(*ends.last().unwrap() as u64).unwrap() {
         ends.push(ends.last().unwrap() + raw.len as usize);
     }
-    let synced = batches
-        .split_last()
-        .map_or(0, |(_, before)| before.iter().map(Vec::len).sum());
-    Written {
-        bytes: fs::read(segment.path).unwrap(),
-        bodies: batches.concat(),
-        ends,
-        synced,
-    }
+    let synced = batches.split_last().map_or(0, |(_, before)| before.iter().map(Vec::len).sum());
+    Written { bytes: fs::read(segment.path).unwrap(), bodies: batches.concat(), ends, synced }
 }
 
 fn three_batches() -> Written {
     let batch = |bodies: &[&str]| bodies.iter().map(|body| (*body).to_owned()).collect();
-    write(&[
-        batch(&["one"]),
-        batch(&["two", "three"]),
-        batch(&["four", "", "six"]),
-    ])
+    write(&[batch(&["one"]), batch(&["two", "three"]), batch(&["four", "", "six"])])
 }
 
 /// A directory with one segment of these bytes.
@@ -88,21 +69,12 @@ fn journal_of(bytes: &[u8]) -> TempDir {
 fn recovers(bytes: &[u8], written: &Written, frames: usize) {
     let dir = journal_of(bytes);
     let (journal, recovery) = Journal::open(dir.path(), options()).unwrap();
-    assert_eq!(
-        (recovery.last_sequence, recovery.frames),
-        (frames as u64, frames as u64)
-    );
-    assert_eq!(
-        recovery.bytes_cut,
-        (bytes.len() - written.ends[frames]) as u64
-    );
+    assert_eq!((recovery.last_sequence, recovery.frames), (frames as u64, frames as u64));
+    assert_eq!(recovery.bytes_cut, (bytes.len() - written.ends[frames]) as u64);
     assert_eq!(bodies(dir.path()), written.bodies[..frames]);
     journal.try_append(entry("after")).unwrap().wait().unwrap();
     let verified = journal.verify().unwrap();
-    assert_eq!(
-        (verified.frames, verified.bytes_unfinished),
-        (frames as u64 + 1, 0)
-    );
+    assert_eq!((verified.frames, verified.bytes_unfinished), (frames as u64 + 1, 0));
 }
 
 /// Opening and verifying name this record, and opening leaves the file as it is.
@@ -110,9 +82,7 @@ fn refuses(bytes: &[u8], sequence: u64, fault: Fault) {
     let dir = journal_of(bytes);
     let opened = Journal::open(dir.path(), options()).map(drop);
     for error in [opened.unwrap_err(), verify(dir.path()).unwrap_err()] {
-        let JournalError::Broken(broken) = error else {
-            panic!("{error}")
-        };
+        let JournalError::Broken(broken) = error else { panic!("{error}") };
         assert_eq!((broken.sequence, broken.fault), (sequence, fault));
     }
     assert_eq!(fs::read(segment::path(dir.path(), 1)).unwrap(), bytes);
@@ -171,14 +141,8 @@ fn a_flipped_bit_is_found_wherever_it_is() {
         let mut bytes = written.bytes.clone();
         bytes[at] ^= 1 << (at % 8);
         let dir = journal_of(&bytes);
-        let JournalError::Broken(broken) = verify(dir.path()).unwrap_err() else {
-            panic!("at {at}")
-        };
-        assert_eq!(
-            broken.sequence,
-            written.whole(at) as u64 + 1,
-            "at {at}: {broken}"
-        );
+        let JournalError::Broken(broken) = verify(dir.path()).unwrap_err() else { panic!("at {at}") };
+        assert_eq!(broken.sequence, written.whole(at) as u64 + 1, "at {at}: {broken}");
         assert_eq!(broken.segment, segment::path(dir.path(), 1));
     }
 }
@@ -191,9 +155,7 @@ fn damage_to_what_was_synced_is_named_and_not_cut() {
         bytes[at] ^= 0x10;
         let dir = journal_of(&bytes);
         let error = Journal::open(dir.path(), options()).unwrap_err();
-        let JournalError::Broken(broken) = error else {
-            panic!("at {at}: {error}")
-        };
+        let JournalError::Broken(broken) = error else { panic!("at {at}: {error}") };
         assert_eq!(broken.sequence, written.whole(at) as u64 + 1, "at {at}");
         assert_eq!(fs::read(segment::path(dir.path(), 1)).unwrap(), bytes);
     }
@@ -215,10 +177,7 @@ fn forge(written: &Written, sequence: usize, change: impl Fn(&mut Raw, &Marker))
 }
 
 fn push(bytes: &mut Vec<u8>, encoded: &Encoded) {
-    encoded
-        .slices()
-        .iter()
-        .for_each(|slice| bytes.extend_from_slice(slice));
+    encoded.slices().iter().for_each(|slice| bytes.extend_from_slice(slice));
 }
 
 #[test]
@@ -226,27 +185,12 @@ fn a_forged_frame_is_named_although_its_checksum_is_right() {
     type Change = fn(&mut Raw);
     let written = three_batches();
     let changes: [(Change, Fault); 9] = [
-        (
-            |raw| raw.stored = Bytes::from_static(b"twx"),
-            Fault::Commitment,
-        ),
-        (
-            |raw| raw.stored = Bytes::from_static(b"longer"),
-            Fault::Body,
-        ),
-        (
-            |raw| raw.header.salt = Bytes::from_static(&[7; 16]),
-            Fault::Commitment,
-        ),
+        (|raw| raw.stored = Bytes::from_static(b"twx"), Fault::Commitment),
+        (|raw| raw.stored = Bytes::from_static(b"longer"), Fault::Body),
+        (|raw| raw.header.salt = Bytes::from_static(&[7; 16]), Fault::Commitment),
         (|raw| raw.header.salt = Bytes::new(), Fault::Commitment),
-        (
-            |raw| raw.header.commitment = Bytes::from_static(&[7; 32]),
-            Fault::Head,
-        ),
-        (
-            |raw| raw.header.commitment = Bytes::from_static(&[7; 31]),
-            Fault::Header,
-        ),
+        (|raw| raw.header.commitment = Bytes::from_static(&[7; 32]), Fault::Head),
+        (|raw| raw.header.commitment = Bytes::from_static(&[7; 31]), Fault::Header),
         (|raw| raw.header.head = Bytes::new(), Fault::Head),
         (|raw| raw.header.compression = 1, Fault::Body),
         (|raw| raw.header.compression = 99, Fault::Header),
@@ -271,44 +215,23 @@ fn a_last_frame_that_only_a_later_version_can_read_is_not_cut() {
 #[test]
 fn a_forgotten_frame_keeps_its_commitment_and_nothing_to_guess_the_body_by() {
     let dir = sealed();
-    let read = || {
-        Segment::open(dir.path(), 2)
-            .unwrap()
-            .read(HEADER_LEN as u64)
-            .unwrap()
-            .unwrap()
-    };
+    let read = || Segment::open(dir.path(), 2).unwrap().read(HEADER_LEN as u64).unwrap().unwrap();
     let before = read();
     let journal = Journal::open(dir.path(), options()).unwrap().0;
     journal.forget(&[2].into()).unwrap();
     let after = read();
-    assert_eq!(
-        (&after.facts, &after.header.commitment),
-        (&before.facts, &before.header.commitment)
-    );
+    assert_eq!((&after.facts, &after.header.commitment), (&before.facts, &before.header.commitment));
     assert!(after.stored.is_empty() && after.header.salt.is_empty());
-    assert_ne!(
-        before.header.commitment[..],
-        chain::commitment(&[], &chain::body_hash(b"2")).0
-    );
+    assert_ne!(before.header.commitment[..], chain::commitment(&[], &chain::body_hash(b"2")).0);
 }
 
 #[test]
 fn a_missing_or_repeated_frame_is_named() {
     let written = three_batches();
-    let frame =
-        |sequence: usize| &written.bytes[written.ends[sequence - 1]..written.ends[sequence]];
+    let frame = |sequence: usize| &written.bytes[written.ends[sequence - 1]..written.ends[sequence]];
     let header = &written.bytes[..HEADER_LEN];
-    refuses(
-        &[header, frame(1), frame(3), frame(4)].concat(),
-        2,
-        Fault::Sequence(3),
-    );
-    refuses(
-        &[header, frame(1), frame(1), frame(2)].concat(),
-        2,
-        Fault::Sequence(1),
-    );
+    refuses(&[header, frame(1), frame(3), frame(4)].concat(), 2, Fault::Sequence(3));
+    refuses(&[header, frame(1), frame(1), frame(2)].concat(), 2, Fault::Sequence(1));
 }
 
 #[test]
@@ -318,10 +241,7 @@ fn a_body_that_quotes_a_frame_of_another_journal_is_not_taken_for_one() {
     let quoted = other.bytes[other.ends[5]..].to_vec();
     let dir = temp_dir();
     let journal = Journal::open(dir.path(), options()).unwrap().0;
-    let quote = Entry {
-        body: quoted.into(),
-        ..entry("")
-    };
+    let quote = Entry { body: quoted.into(), ..entry("") };
     journal.try_append(entry("before")).unwrap().wait().unwrap();
     journal.try_append(quote).unwrap().wait().unwrap();
     drop(journal);
@@ -343,21 +263,9 @@ fn the_remains_of_another_file_behind_the_end_are_not_frames() {
 /// A journal of five sealed segments with a frame each, and one that is being written.
 fn sealed() -> TempDir {
     let dir = temp_dir();
-    let journal = Journal::open(
-        dir.path(),
-        Options {
-            segment_bytes: 1,
-            ..options()
-        },
-    )
-    .unwrap()
-    .0;
+    let journal = Journal::open(dir.path(), Options { segment_bytes: 1, ..options() }).unwrap().0;
     for n in 1..=6 {
-        journal
-            .try_append(entry(&n.to_string()))
-            .unwrap()
-            .wait()
-            .unwrap();
+        journal.try_append(entry(&n.to_string())).unwrap().wait().unwrap();
     }
     dir
 }
@@ -366,9 +274,7 @@ fn sealed() -> TempDir {
 fn sealed_is_broken(dir: &Path, sequence: u64) {
     let read = Reader::open(dir, 0).unwrap().find_map(Result::err);
     for error in [verify(dir).unwrap_err(), read.expect("the reader notices")] {
-        let JournalError::Broken(broken) = error else {
-            panic!("{error}")
-        };
+        let JournalError::Broken(broken) = error else { panic!("{error}") };
         assert_eq!(broken.sequence, sequence, "{broken}");
     }
 }
@@ -380,11 +286,7 @@ fn a_damaged_sealed_segment_is_named_and_not_skipped() {
         |path| fs::write(path, &fs::read(path).unwrap()[..HEADER_LEN]).unwrap(),
         |path| fs::write(path, &fs::read(path).unwrap()[..HEADER_LEN + 50]).unwrap(),
         |path| fs::write(path, fs::read(path).unwrap().repeat(2)).unwrap(),
-        |path| {
-            fs::copy(segment::path(path.parent().unwrap(), 4), path)
-                .map(drop)
-                .unwrap()
-        },
+        |path| fs::copy(segment::path(path.parent().unwrap(), 4), path).map(drop).unwrap(),
     ];
     for (index, damage) in damages.into_iter().enumerate() {
         let dir = sealed();
@@ -397,9 +299,7 @@ fn a_damaged_sealed_segment_is_named_and_not_skipped() {
 fn a_segment_exchanged_for_that_of_another_journal_is_named() {
     let (dir, other) = (sealed(), sealed());
     fs::copy(segment::path(other.path(), 3), segment::path(dir.path(), 3)).unwrap();
-    let JournalError::Broken(broken) = verify(dir.path()).unwrap_err() else {
-        panic!()
-    };
+    let JournalError::Broken(broken) = verify(dir.path()).unwrap_err() else { panic!() };
     assert_eq!((broken.sequence, broken.fault), (3, Fault::SegmentHeader));
 }
 
@@ -421,20 +321,9 @@ fn a_crash_right_after_a_segment_was_begun_loses_nothing() {
     let last = Segment::open(dir.path(), 6).unwrap();
     fs::write(&last.path, &fs::read(&last.path).unwrap()[..HEADER_LEN]).unwrap();
     let (journal, recovery) = Journal::open(dir.path(), options()).unwrap();
-    assert_eq!(
-        (recovery.last_sequence, recovery.frames, recovery.head),
-        (5, 0, last.header.before.head)
-    );
+    assert_eq!((recovery.last_sequence, recovery.frames, recovery.head), (5, 0, last.header.before.head));
     assert_ne!(recovery.head, before.head);
-    assert_eq!(
-        journal
-            .try_append(entry("again"))
-            .unwrap()
-            .wait()
-            .unwrap()
-            .sequence,
-        6
-    );
+    assert_eq!(journal.try_append(entry("again")).unwrap().wait().unwrap().sequence, 6);
     journal.verify().unwrap();
 }
 
@@ -444,10 +333,7 @@ fn a_frame_that_is_being_written_does_not_break_verifying_or_reading() {
     for len in written.ends[5] + 1..written.bytes.len() {
         let dir = journal_of(&written.bytes[..len]);
         let verified = verify(dir.path()).unwrap();
-        assert_eq!(
-            (verified.frames, verified.bytes_unfinished),
-            (5, (len - written.ends[5]) as u64)
-        );
+        assert_eq!((verified.frames, verified.bytes_unfinished), (5, (len - written.ends[5]) as u64));
         assert_eq!(bodies(dir.path()).len(), 5);
     }
 }

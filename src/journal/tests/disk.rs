@@ -24,15 +24,8 @@ fn a_full_disk_refuses_and_the_journal_goes_on_when_there_is_room_again() {
     let (journal, disk) = faulty(dir.path(), options());
     append(&journal, "before").unwrap();
     for room in [0, 1, 19, 20, 100, 140] {
-        disk.faults.plan(Planned {
-            room: Some(room),
-            ..Planned::default()
-        });
-        assert_eq!(
-            append(&journal, "refused"),
-            Err(AppendError::NoSpace),
-            "room for {room}"
-        );
+        disk.faults.plan(Planned { room: Some(room), ..Planned::default() });
+        assert_eq!(append(&journal, "refused"), Err(AppendError::NoSpace), "room for {room}");
     }
     disk.faults.plan(Planned::default());
     assert_eq!(append(&journal, "after").unwrap().sequence, 2);
@@ -45,85 +38,41 @@ fn a_full_disk_refuses_and_the_journal_goes_on_when_there_is_room_again() {
 #[test]
 fn a_failed_write_or_sync_stops_the_journal_until_it_is_opened_again() {
     let plans = [
-        Planned {
-            sync: true,
-            ..Planned::default()
-        },
-        Planned {
-            write: true,
-            ..Planned::default()
-        },
-        Planned {
-            room: Some(30),
-            cut: true,
-            ..Planned::default()
-        },
+        Planned { sync: true, ..Planned::default() },
+        Planned { write: true, ..Planned::default() },
+        Planned { room: Some(30), cut: true, ..Planned::default() },
     ];
     for plan in plans {
         let dir = temp_dir();
         let (journal, disk) = faulty(dir.path(), options());
         append(&journal, "before").unwrap();
         disk.faults.plan(plan);
-        assert_eq!(
-            append(&journal, "refused"),
-            Err(AppendError::Poisoned),
-            "{plan:?}"
-        );
+        assert_eq!(append(&journal, "refused"), Err(AppendError::Poisoned), "{plan:?}");
         disk.faults.plan(Planned::default());
-        assert_eq!(
-            append(&journal, "refused too"),
-            Err(AppendError::Poisoned),
-            "{plan:?}"
-        );
+        assert_eq!(append(&journal, "refused too"), Err(AppendError::Poisoned), "{plan:?}");
         assert!(journal.stats().poisoned);
         assert_eq!(journal.synced(), 1);
-        assert_eq!(
-            journal.reader(0).unwrap().count(),
-            1,
-            "not even when its bytes are in the file"
-        );
+        assert_eq!(journal.reader(0).unwrap().count(), 1, "not even when its bytes are in the file");
         drop(journal);
         let (journal, _) = Journal::open(dir.path(), options()).unwrap();
         append(&journal, "after").unwrap();
         journal.verify().unwrap();
         let bodies = bodies(dir.path());
-        assert_eq!(
-            (
-                bodies.first().unwrap().as_str(),
-                bodies.last().unwrap().as_str()
-            ),
-            ("before", "after")
-        );
+        assert_eq!((bodies.first().unwrap().as_str(), bodies.last().unwrap().as_str()), ("before", "after"));
     }
 }
 
 #[test]
 fn the_reserve_is_for_the_journals_own_frames() {
     let dir = temp_dir();
-    let (journal, disk) = faulty(
-        dir.path(),
-        Options {
-            reserve_bytes: 1_000,
-            ..options()
-        },
-    );
-    disk.faults.plan(Planned {
-        free: Some(1_003),
-        ..Planned::default()
-    });
+    let (journal, disk) = faulty(dir.path(), Options { reserve_bytes: 1_000, ..options() });
+    disk.faults.plan(Planned { free: Some(1_003), ..Planned::default() });
     assert_eq!(append(&journal, "four"), Err(AppendError::NoSpace));
     append(&journal, "two").unwrap();
-    disk.faults.plan(Planned {
-        free: Some(10),
-        ..Planned::default()
-    });
+    disk.faults.plan(Planned { free: Some(10), ..Planned::default() });
     assert_eq!(append(&journal, "x"), Err(AppendError::NoSpace));
     journal.try_append(Entry::tick()).unwrap().wait().unwrap();
-    journal
-        .try_append(Entry::config(Bytes::from_static(b"slo: 1")))
-        .unwrap()
-        .wait()
-        .unwrap();
+    journal.try_append(Entry::config(Bytes::from_static(b"slo: 1"))).unwrap().wait().unwrap();
     assert_eq!(journal.stats().seconds_to_full, Some(0.0));
 }
 
@@ -133,10 +82,7 @@ fn a_follower_sees_the_end_of_a_stopped_journal() {
     let (journal, disk) = faulty(dir.path(), options());
     let mut follower = journal.subscribe(0, 0);
     append(&journal, "synced").unwrap();
-    disk.faults.plan(Planned {
-        sync: true,
-        ..Planned::default()
-    });
+    disk.faults.plan(Planned { sync: true, ..Planned::default() });
     append(&journal, "not synced").unwrap_err();
     assert_eq!(follower.next(SOON).unwrap().unwrap().body, "synced");
     assert!(follower.next(SOON).unwrap().is_none());
@@ -153,8 +99,6 @@ fn a_follower_that_keeps_up_needs_no_files() {
     std::fs::remove_file(segment::path(dir.path(), 1)).unwrap();
     assert_eq!(quick.next(SOON).unwrap().unwrap().body, "one");
     assert_eq!(quick.next(SOON).unwrap().unwrap().body, "two");
-    let JournalError::Broken(broken) = late.next(SOON).unwrap_err() else {
-        panic!()
-    };
+    let JournalError::Broken(broken) = late.next(SOON).unwrap_err() else { panic!() };
     assert_eq!((broken.sequence, broken.fault), (1, Fault::Missing));
 }

@@ -41,11 +41,7 @@ pub struct Transcoded {
 ///
 /// [`JsonError`] when nothing of the request can be kept.
 pub fn receive(signal: Signal, json: &[u8]) -> Result<Validated, JsonError> {
-    let Transcoded {
-        body,
-        mut rejected,
-        dropped,
-    } = to_protobuf(signal, json)?;
+    let Transcoded { body, mut rejected, dropped } = to_protobuf(signal, json)?;
     let mut validated = validate_after(signal, &body.into(), &dropped).map_err(|malformed| JsonError {
         offset: 0,
         line: 1,
@@ -93,11 +89,7 @@ enum FaultKind {
     /// It is not JSON. Nothing after it can be read.
     Syntax { expected: &'static str },
     /// It is JSON, but does not fit the field.
-    Value {
-        reason: Reason,
-        field: &'static str,
-        expected: &'static str,
-    },
+    Value { reason: Reason, field: &'static str, expected: &'static str },
 }
 
 impl Fault {

@@ -161,9 +161,7 @@ impl<'j> Reader<'j> {
     /// The unit of the `\uXXXX` at the cursor, which does not move.
     fn unit(&self) -> Option<u32> {
         let digits = self.json.get(self.at..self.at + 6)?.strip_prefix(b"\\u")?;
-        digits
-            .iter()
-            .try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
+        digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
     }
 
     /// A number, as written.
@@ -233,11 +231,7 @@ impl<'j> Reader<'j> {
     /// Nothing but space is left.
     pub fn end(&mut self) -> Read<()> {
         self.space();
-        if self.at == self.json.len() {
-            Ok(())
-        } else {
-            self.expected("the end")
-        }
+        if self.at == self.json.len() { Ok(()) } else { self.expected("the end") }
     }
 
     fn space(&mut self) {
@@ -255,10 +249,7 @@ impl<'j> Reader<'j> {
     }
 
     fn expected<T>(&self, expected: &'static str) -> Read<T> {
-        Err(Fault {
-            offset: self.at,
-            kind: FaultKind::Syntax { expected },
-        })
+        Err(Fault { offset: self.at, kind: FaultKind::Syntax { expected } })
     }
 }
 
@@ -310,11 +301,7 @@ mod tests {
             (r#""\ude00\ud83dx""#, "\u{fffd}\u{fffd}x"),
             (r#""\ud83d\ud83d\ude00""#, "\u{fffd}😀"),
         ] {
-            assert_eq!(
-                Reader::new(json.as_bytes()).text().as_deref(),
-                Ok(want.as_bytes()),
-                "{json}"
-            );
+            assert_eq!(Reader::new(json.as_bytes()).text().as_deref(), Ok(want.as_bytes()), "{json}");
         }
     }
 

@@ -13,10 +13,7 @@ use super::{Fault, FaultKind};
 /// length. Says whether it is the type's default.
 pub fn write(reader: &mut Reader<'_>, field: &'static str, kind: Kind, out: &mut Vec<u8>) -> Result<bool, Fault> {
     let token = reader.peek()?;
-    let at = Place {
-        offset: reader.offset(),
-        field,
-    };
+    let at = Place { offset: reader.offset(), field };
     match kind {
         Kind::Text => {
             let text = at.text(token, reader, "a text")?;
@@ -76,14 +73,7 @@ struct Place {
 
 impl Place {
     fn fault(self, reason: Reason, expected: &'static str) -> Fault {
-        Fault {
-            offset: self.offset,
-            kind: FaultKind::Value {
-                reason,
-                field: self.field,
-                expected,
-            },
-        }
+        Fault { offset: self.offset, kind: FaultKind::Value { reason, field: self.field, expected } }
     }
 
     fn text<'j>(
@@ -92,11 +82,7 @@ impl Place {
         reader: &mut Reader<'j>,
         expected: &'static str,
     ) -> Result<std::borrow::Cow<'j, [u8]>, Fault> {
-        if token == Token::Text {
-            reader.text()
-        } else {
-            Err(self.fault(Reason::JsonValue, expected))
-        }
+        if token == Token::Text { reader.text() } else { Err(self.fault(Reason::JsonValue, expected)) }
     }
 
     /// A number, or a text that may hold one.
@@ -145,15 +131,9 @@ fn whole(text: &str, number: Number) -> Option<i128> {
     let value = if significant.is_empty() || significant == "-" {
         0
     } else {
-        let zeros = exponent
-            .parse::<i64>()
-            .ok()?
-            .checked_add((digits.len() - significant.len()) as i64)?;
+        let zeros = exponent.parse::<i64>().ok()?.checked_add((digits.len() - significant.len()) as i64)?;
         let zeros = u32::try_from(zeros.checked_sub(behind_point.len() as i64)?).ok()?;
-        significant
-            .parse::<i128>()
-            .ok()?
-            .checked_mul(10_i128.checked_pow(zeros)?)?
+        significant.parse::<i128>().ok()?.checked_mul(10_i128.checked_pow(zeros)?)?
     };
     number.range().contains(&value).then_some(value)
 }
@@ -180,11 +160,7 @@ mod tests {
             ("42.0", Number::Int64, Some(42)),
             ("1e3", Number::Int64, Some(1000)),
             ("1.5e18", Number::Fixed64, Some(1_500_000_000_000_000_000)),
-            (
-                "1795149303599000001.0",
-                Number::Fixed64,
-                Some(1_795_149_303_599_000_001),
-            ),
+            ("1795149303599000001.0", Number::Fixed64, Some(1_795_149_303_599_000_001)),
             ("100E-2", Number::Int64, Some(1)),
             ("-1.20e+1", Number::Int64, Some(-12)),
             ("0e99999999999999999999", Number::Int64, Some(0)),
@@ -232,12 +208,7 @@ mod tests {
 
     #[test]
     fn signed_numbers_are_zigzagged() {
-        for (value, want) in [
-            (0, &[0][..]),
-            (-1, &[1]),
-            (1, &[2]),
-            (-2_147_483_648, &[0xff, 0xff, 0xff, 0xff, 0x0f]),
-        ] {
+        for (value, want) in [(0, &[0][..]), (-1, &[1]), (1, &[2]), (-2_147_483_648, &[0xff, 0xff, 0xff, 0xff, 0x0f])] {
             let mut out = Vec::new();
             write_whole(value, Number::Sint32, &mut out);
             assert_eq!(out, want, "{value}");

@@ -101,81 +101,42 @@ pub fn request(signal: Signal) -> &'static Message {
 }
 
 const fn plain(name: &'static str, tag: u32, kind: Kind) -> Field {
-    Field {
-        name,
-        tag,
-        kind,
-        presence: Presence::Plain,
-    }
+    Field { name, tag, kind, presence: Presence::Plain }
 }
 
 const fn given(name: &'static str, tag: u32, kind: Kind) -> Field {
-    Field {
-        name,
-        tag,
-        kind,
-        presence: Presence::Given,
-    }
+    Field { name, tag, kind, presence: Presence::Given }
 }
 
 const fn either(name: &'static str, tag: u32, kind: Kind) -> Field {
-    Field {
-        name,
-        tag,
-        kind,
-        presence: Presence::Alternative,
-    }
+    Field { name, tag, kind, presence: Presence::Alternative }
 }
 
 const fn repeated(name: &'static str, tag: u32, kind: Kind) -> Field {
-    Field {
-        name,
-        tag,
-        kind,
-        presence: Presence::Repeated,
-    }
+    Field { name, tag, kind, presence: Presence::Repeated }
 }
 
 const fn message(name: &'static str, fields: &'static [Field]) -> Message {
-    Message {
-        name,
-        record: false,
-        fields,
-    }
+    Message { name, record: false, fields }
 }
 
 const fn record(name: &'static str, fields: &'static [Field]) -> Message {
-    Message {
-        name,
-        record: true,
-        fields,
-    }
+    Message { name, record: true, fields }
 }
 
 use Kind::{Base64, Bool, Double, Id, Message as Of, Text, Whole};
 use Number::{Fixed32, Fixed64, Int32, Int64, Sfixed64, Sint32, Uint32, Uint64};
 
-static TRACES: Message = message(
-    "ExportTraceServiceRequest",
-    &[repeated("resourceSpans", 1, Of(&RESOURCE_SPANS))],
-);
+static TRACES: Message = message("ExportTraceServiceRequest", &[repeated("resourceSpans", 1, Of(&RESOURCE_SPANS))]);
 
 static RESOURCE_SPANS: Message = message(
     "ResourceSpans",
-    &[
-        given("resource", 1, Of(&RESOURCE)),
-        repeated("scopeSpans", 2, Of(&SCOPE_SPANS)),
-        plain("schemaUrl", 3, Text),
-    ],
+    &[given("resource", 1, Of(&RESOURCE)), repeated("scopeSpans", 2, Of(&SCOPE_SPANS)), plain("schemaUrl", 3, Text)],
 );
 
 static SCOPE_SPANS: Message = message(
     "ScopeSpans",
-    &[
-        given("scope", 1, Of(&SCOPE)),
-        repeated("spans", 2, Of(&SPAN)),
-        plain("schemaUrl", 3, Text),
-    ],
+    &[given("scope", 1, Of(&SCOPE)), repeated("spans", 2, Of(&SPAN)), plain("schemaUrl", 3, Text)],
 );
 
 static SPAN: Message = record(
@@ -224,27 +185,16 @@ static LINK: Message = message(
 
 static STATUS: Message = message("Status", &[plain("message", 2, Text), plain("code", 3, Whole(Int32))]);
 
-static LOGS: Message = message(
-    "ExportLogsServiceRequest",
-    &[repeated("resourceLogs", 1, Of(&RESOURCE_LOGS))],
-);
+static LOGS: Message = message("ExportLogsServiceRequest", &[repeated("resourceLogs", 1, Of(&RESOURCE_LOGS))]);
 
 static RESOURCE_LOGS: Message = message(
     "ResourceLogs",
-    &[
-        given("resource", 1, Of(&RESOURCE)),
-        repeated("scopeLogs", 2, Of(&SCOPE_LOGS)),
-        plain("schemaUrl", 3, Text),
-    ],
+    &[given("resource", 1, Of(&RESOURCE)), repeated("scopeLogs", 2, Of(&SCOPE_LOGS)), plain("schemaUrl", 3, Text)],
 );
 
 static SCOPE_LOGS: Message = message(
     "ScopeLogs",
-    &[
-        given("scope", 1, Of(&SCOPE)),
-        repeated("logRecords", 2, Of(&LOG_RECORD)),
-        plain("schemaUrl", 3, Text),
-    ],
+    &[given("scope", 1, Of(&SCOPE)), repeated("logRecords", 2, Of(&LOG_RECORD)), plain("schemaUrl", 3, Text)],
 );
 
 static LOG_RECORD: Message = record(
@@ -295,11 +245,7 @@ static SCOPE: Message = message(
 
 static KEY_VALUE: Message = message(
     "KeyValue",
-    &[
-        plain("key", 1, Text),
-        given("value", 2, Of(&ANY_VALUE)),
-        plain("keyStrindex", 3, Whole(Int32)),
-    ],
+    &[plain("key", 1, Text), given("value", 2, Of(&ANY_VALUE)), plain("keyStrindex", 3, Whole(Int32))],
 );
 
 static ANY_VALUE: Message = message(
@@ -320,10 +266,8 @@ static ARRAY_VALUE: Message = message("ArrayValue", &[repeated("values", 1, Of(&
 
 static KEY_VALUE_LIST: Message = message("KeyValueList", &[repeated("values", 1, Of(&KEY_VALUE))]);
 
-static METRICS: Message = message(
-    "ExportMetricsServiceRequest",
-    &[repeated("resourceMetrics", 1, Of(&RESOURCE_METRICS))],
-);
+static METRICS: Message =
+    message("ExportMetricsServiceRequest", &[repeated("resourceMetrics", 1, Of(&RESOURCE_METRICS))]);
 
 static RESOURCE_METRICS: Message = message(
     "ResourceMetrics",
@@ -336,11 +280,7 @@ static RESOURCE_METRICS: Message = message(
 
 static SCOPE_METRICS: Message = message(
     "ScopeMetrics",
-    &[
-        given("scope", 1, Of(&SCOPE)),
-        repeated("metrics", 2, Of(&METRIC)),
-        plain("schemaUrl", 3, Text),
-    ],
+    &[given("scope", 1, Of(&SCOPE)), repeated("metrics", 2, Of(&METRIC)), plain("schemaUrl", 3, Text)],
 );
 
 static METRIC: Message = message(
@@ -371,10 +311,7 @@ static SUM: Message = message(
 
 static HISTOGRAM: Message = message(
     "Histogram",
-    &[
-        repeated("dataPoints", 1, Of(&HISTOGRAM_DATA_POINT)),
-        plain("aggregationTemporality", 2, Whole(Int32)),
-    ],
+    &[repeated("dataPoints", 1, Of(&HISTOGRAM_DATA_POINT)), plain("aggregationTemporality", 2, Whole(Int32))],
 );
 
 static EXPONENTIAL_HISTOGRAM: Message = message(
@@ -437,13 +374,8 @@ static EXPONENTIAL_HISTOGRAM_DATA_POINT: Message = record(
     ],
 );
 
-static BUCKETS: Message = message(
-    "Buckets",
-    &[
-        plain("offset", 1, Whole(Sint32)),
-        repeated("bucketCounts", 2, Whole(Uint64)),
-    ],
-);
+static BUCKETS: Message =
+    message("Buckets", &[plain("offset", 1, Whole(Sint32)), repeated("bucketCounts", 2, Whole(Uint64))]);
 
 static SUMMARY_DATA_POINT: Message = record(
     "SummaryDataPoint",
@@ -458,10 +390,8 @@ static SUMMARY_DATA_POINT: Message = record(
     ],
 );
 
-static VALUE_AT_QUANTILE: Message = message(
-    "ValueAtQuantile",
-    &[plain("quantile", 1, Double), plain("value", 2, Double)],
-);
+static VALUE_AT_QUANTILE: Message =
+    message("ValueAtQuantile", &[plain("quantile", 1, Double), plain("value", 2, Double)]);
 
 static EXEMPLAR: Message = message(
     "Exemplar",
@@ -528,10 +458,7 @@ mod tests {
     /// The same from the text of the protocol: one declaration per line, as those files are written.
     fn of_protos(text: &str, all: &mut BTreeMap<String, Fields>) {
         let mut blocks: Vec<(&str, &str)> = Vec::new();
-        for line in text
-            .lines()
-            .map(|line| line.split("//").next().unwrap_or_default().trim())
-        {
+        for line in text.lines().map(|line| line.split("//").next().unwrap_or_default().trim()) {
             let words: Vec<&str> = line.split_whitespace().collect();
             match words.as_slice() {
                 [block @ ("message" | "enum" | "oneof" | "service"), name, ..] => {
@@ -543,17 +470,10 @@ mod tests {
                 [field @ .., name, "=", tag] if tag.ends_with(';') => {
                     let tag = tag.trim_end_matches(';').parse();
                     if let (Some(message), Ok(tag)) = (message_of(&blocks), tag) {
-                        let label = if blocks.last().is_some_and(|(block, _)| *block == "oneof") {
-                            "oneof "
-                        } else {
-                            ""
-                        };
+                        let label =
+                            if blocks.last().is_some_and(|(block, _)| *block == "oneof") { "oneof " } else { "" };
                         let fields = all.get_mut(message).expect("entered with its block");
-                        fields.insert((
-                            tag,
-                            camel_case(name),
-                            format!("{label}{}", proto_type(&field.join(" "))),
-                        ));
+                        fields.insert((tag, camel_case(name), format!("{label}{}", proto_type(&field.join(" ")))));
                     }
                 }
                 _ => {}
@@ -570,12 +490,10 @@ mod tests {
     }
 
     fn proto_type(declared: &str) -> String {
-        let words = declared
-            .split_whitespace()
-            .map(|word| match word.rsplit('.').next().unwrap_or(word) {
-                "SpanKind" | "StatusCode" | "SeverityNumber" | "AggregationTemporality" => "int32",
-                word => word,
-            });
+        let words = declared.split_whitespace().map(|word| match word.rsplit('.').next().unwrap_or(word) {
+            "SpanKind" | "StatusCode" | "SeverityNumber" | "AggregationTemporality" => "int32",
+            word => word,
+        });
         words.collect::<Vec<_>>().join(" ")
     }
 

@@ -25,11 +25,7 @@ pub fn request(signal: Signal, json: &[u8]) -> Result<Transcoded, Fault> {
     };
     pass.message("request", schema::request(signal), MAX_DEPTH)?;
     pass.reader.end()?;
-    Ok(Transcoded {
-        body: pass.out,
-        rejected: pass.rejected,
-        dropped: pass.dropped,
-    })
+    Ok(Transcoded { body: pass.out, rejected: pass.rejected, dropped: pass.dropped })
 }
 
 struct Pass<'j> {
@@ -143,9 +139,7 @@ impl Pass<'_> {
         self.reader.rewind(json_start);
         self.reader.skip()?;
         self.rejected.add(reason, || {
-            let JsonError {
-                line, column, message, ..
-            } = fault.in_text(self.json);
+            let JsonError { line, column, message, .. } = fault.in_text(self.json);
             format!("{} {index}: {message} at line {line}, column {column}", self.noun)
         });
         self.dropped.push(index);
@@ -159,14 +153,7 @@ impl Pass<'_> {
     }
 
     fn fault(&self, field: &'static str, reason: Reason, expected: &'static str) -> Fault {
-        Fault {
-            offset: self.reader.offset(),
-            kind: FaultKind::Value {
-                reason,
-                field,
-                expected,
-            },
-        }
+        Fault { offset: self.reader.offset(), kind: FaultKind::Value { reason, field, expected } }
     }
 }
 
@@ -190,10 +177,7 @@ struct Slots {
 
 impl Slots {
     fn new(start: usize) -> Self {
-        Self {
-            start,
-            filled: std::array::from_fn(|_| start..start),
-        }
+        Self { start, filled: std::array::from_fn(|_| start..start) }
     }
 
     /// `bytes` are the field; none of them when it is unset or has its default. `given`: it was not `null`.

@@ -157,10 +157,9 @@ impl Story {
 
     /// A model call that proposes these calls of a tool, all with the same parameters.
     pub fn proposal(&self, tool: &str, calls: &[&str]) -> Value {
-        let input = json!([{ "role": "user", "parts": [{ "type": "text", "content": format!("task {}", self.number) }] }]);
-        let part = |id: &&str| {
-            json!({ "type": "tool_call", "id": self.call(id), "name": tool, "arguments": { "row": self.number } })
-        };
+        let input =
+            json!([{ "role": "user", "parts": [{ "type": "text", "content": format!("task {}", self.number) }] }]);
+        let part = |id: &&str| json!({ "type": "tool_call", "id": self.call(id), "name": tool, "arguments": { "row": self.number } });
         let output = json!([{ "role": "assistant", "parts": calls.iter().map(part).collect::<Vec<_>>() }]);
         let fields = json!({
             "gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.response.id": self.response(),

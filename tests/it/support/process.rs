@@ -93,9 +93,8 @@ impl Process {
     /// Starts it in `home`, its query listener on a port or, with 0, on any.
     pub fn begin(home: &Path, query: u16, settings: &str) -> Self {
         let config = home.join("wherefore.yaml");
-        let listen = format!(
-            r#"listen: {{ otlp_grpc: "127.0.0.1:0", otlp_http: "127.0.0.1:0", query: "127.0.0.1:{query}" }}"#
-        );
+        let listen =
+            format!(r#"listen: {{ otlp_grpc: "127.0.0.1:0", otlp_http: "127.0.0.1:0", query: "127.0.0.1:{query}" }}"#);
         let text = format!("{listen}\ndata: data\nlogs: {{ format: json }}\n{settings}\n");
         fs::write(&config, text).expect("the configuration is written");
         let log = home.join("wherefore.log");
