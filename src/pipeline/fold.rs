@@ -261,7 +261,7 @@ impl Fold {
         self.put(false, question).await
     }
 
-    /// The same about open actions: brings back those that are not in memory, [`OPEN_LOOKED_AT`] at most.
+    /// The same about open actions: brings back those that are not in memory, two thousand at most.
     pub async fn ask_open<T: Send + 'static>(
         &self,
         question: impl FnOnce(&View<'_>) -> T + Send + 'static,

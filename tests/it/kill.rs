@@ -100,7 +100,7 @@ async fn what_was_acknowledged_survives_and_counts_once() {
 
     // Every acknowledged record is in the journal, and nothing that nobody sent.
     let (sent, acknowledged) =
-        (stage.sent.lock().expect("not poisoned"), stage.acknowledged.lock().expect("not poisoned"));
+        (stage.sent.lock().expect("not poisoned").clone(), stage.acknowledged.lock().expect("not poisoned").clone());
     assert_eq!(acknowledged.difference(&run.records).count(), 0, "acknowledged and not in the journal");
     assert_eq!(run.records.difference(&sent).count(), 0, "in the journal and never sent");
     println!(

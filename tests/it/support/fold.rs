@@ -81,7 +81,7 @@ impl Follower {
 
     /// Folds what has been written since.
     pub fn follow(&mut self) {
-        while let Some(frame) = self.reader.next() {
+        for frame in self.reader.by_ref() {
             let frame = frame.expect("a whole frame");
             self.run.frame(frame.now, &frame);
         }
