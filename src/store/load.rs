@@ -1,8 +1,8 @@
 //! Rows for the engine: what [`Engine::wants`](crate::engine::Engine::wants) names comes back as it was committed.
 //!
 //! A turn comes with all components it keeps, and with the turns that those cannot be read without: the keepers of
-//! its other members, the turns its components also stand in or are spoken of in, and turns with a call of the same id, which may be the
-//! other half of an approval; and so on, until nothing is missing or [`ALONG`] came along.
+//! its other members, the turns its components also stand in or are spoken of in, and turns with a call of the same
+//! id, which may be the other half of an approval; and so on, until nothing is missing or [`ALONG`] came along.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

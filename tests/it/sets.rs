@@ -187,8 +187,8 @@ impl Run {
         self.step(self.now + Span::seconds(5), Input::Restart);
     }
 
-    /// The process is killed: it starts at the last checkpoint and folds the end of the journal again. What it publishes
-    /// again must be what it published before.
+    /// The process is killed: it starts at the last checkpoint and folds the end of the journal again. What it
+    /// publishes again must be what it published before.
     fn crash(&mut self) {
         if self.rows.changes.small.now == Nanos(0) {
             return;

@@ -1,4 +1,5 @@
-//! The fold without a process: one engine in memory over a journal's frames, with the clock that they were stamped with.
+//! The fold without a process: one engine in memory over a journal's frames, with the clock that they were stamped
+//! with.
 //! Nothing is ever written, loaded or restarted, so it is what a disturbed process has to come to.
 
 use std::collections::{BTreeMap, BTreeSet};
