@@ -307,8 +307,8 @@ const TOOLS: [&str; 4] = ["find_order", "read_customer", "update_order", "send_m
 const INSTRUCTIONS: &str = "You help customers of a shop with their orders. Look before you change anything, change \
     only what the customer asked for, and say what you did. Never show data of another customer. When an order was \
     already sent, offer a return instead of a change. Ask a person when the amount is above five hundred euros, when \
-    the customer is angry, or when you are not sure. Answer in the language of the customer, in short sentences, without \
-    headings. Use the tools for everything you say about an order; never guess.";
+    the customer is angry, or when you are not sure. Answer in the language of the customer, in short sentences, \
+    without headings. Use the tools for everything you say about an order; never guess.";
 
 const WORDS: [&str; 32] = [
     "order",
