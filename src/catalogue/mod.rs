@@ -117,7 +117,7 @@ catalogue! {
     ClockSkew = Gauge "wherefore_source_clock_skew_seconds" ["seconds"] ("tenant", "service")
         "Largest lead of a source's clock over the journal's in the last hour";
     AckSeconds = Histogram "wherefore_ack_seconds" ["seconds"] ()
-        "Time from a request's last byte to its acknowledgement, synced";
+        "Time from a request's first byte to its acknowledgement, synced";
 
     // The journal, the fold, the store.
     JournalFrames = Counter "wherefore_journal_frames" [""] ()

@@ -502,7 +502,7 @@ fn keeping() -> Vec<Panel> {
         lines(
             "Time to acknowledge",
             "s",
-            "From a request's last byte to its answer, the sync included.",
+            "From a request's first byte to its answer, the sync included.",
             vec![quantile(0.5, Metric::AckSeconds), quantile(0.99, Metric::AckSeconds)],
         )
         .width(8),
