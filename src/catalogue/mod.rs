@@ -176,7 +176,8 @@ impl Metric {
     pub fn begins_with_process(self) -> bool {
         use Metric::*;
         let received = matches!(self, ReceivedRequests | ReceivedRecords | ReceivedBytes | RejectedRecords);
-        received || matches!(self, RefusedRequests | AckSeconds | JournalSyncSeconds)
+        received
+            || matches!(self, RefusedRequests | AckSeconds | ConnectionsAccepted | JournalSyncSeconds | PartitionsRetired)
     }
 }
 

@@ -70,6 +70,8 @@ pub enum Want {
     Handle(u64),
     /// Turns with a call of this id.
     Call(crate::model::Tenant, Arc<str>),
+    /// Turns with a call that this model response proposed.
+    Response(crate::model::Tenant, Arc<str>),
     /// The turn with this MCP request.
     Mcp(crate::model::Tenant, Arc<str>, Arc<str>),
 }

@@ -305,6 +305,11 @@ impl Engine {
         for handle in &touched.actions {
             self.relatives_change(*handle, clock + REVISE_AFTER);
         }
+        for handle in &touched.told {
+            if self.accounts.get(handle).is_some_and(|account| account.settled) {
+                self.dues.sooner(Due::Revise(*handle), clock + REVISE_AFTER);
+            }
+        }
         if touched.root {
             self.root_ended(touched.turn, clock + constants.grace);
         }
@@ -317,6 +322,7 @@ impl Engine {
         }
         for turn in &touched.turns {
             self.changed.turns.insert(*turn);
+            self.spoken_of(*turn, clock);
             self.shared_changed(*turn, clock + SHARED_AFTER);
         }
         if may_prove_execution(evidence) {
@@ -404,6 +410,15 @@ impl Engine {
             {
                 self.dues.sooner(Due::Settle(handle), at);
             }
+        }
+    }
+
+    /// A turn that others speak of has books too, although it may never have evidence of its own.
+    fn spoken_of(&mut self, turn: TurnId, clock: Nanos) {
+        let account = self.turns.entry(turn).or_default();
+        account.last_seen = clock;
+        if !account.closed && self.dues.get(Due::Close(turn)).is_none() {
+            self.dues.set(Due::Close(turn), clock + self.constants().idle);
         }
     }
 

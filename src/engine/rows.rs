@@ -152,6 +152,7 @@ impl Engine {
                 }
                 What::Check(it) => {
                     if let Some(response) = &it.response_id {
+                        wants.insert(Want::Response(tenant.clone(), response.clone()));
                         self.want_turn(lineage::turn_of_response(tenant, response), wants);
                     }
                     if let Some((trace, _)) = it.about {
@@ -260,20 +261,30 @@ impl Engine {
         &self.configurations
     }
 
-    /// Lets turns go until about `budget` bytes are left, least recently touched first. Only what a checkpoint has
-    /// written may go: call it right after one.
+    /// Lets turns go until about `budget` bytes are left, least recently touched first, those together that are read
+    /// together. Only what a checkpoint has written may go: call it right after one.
     pub fn evict(&mut self, budget: usize) -> usize {
         let mut held: usize = self.book.weight();
         if held <= budget {
             return 0;
         }
         let mut gone = 0;
-        for (_, turn) in self.oldest_first() {
+        let seen = |turn: &TurnId| self.turns.get(turn).map_or(Nanos(0), |account| account.last_seen);
+        let last = |unit: &Vec<TurnId>| unit.iter().map(seen).max().unwrap_or_default();
+        let mut units: Vec<(Nanos, Vec<TurnId>)> =
+            self.book.units().into_iter().map(|unit| (last(&unit), unit)).collect();
+        units.sort_unstable();
+        for (_, unit) in units {
             if held <= budget {
                 break;
             }
-            held = held.saturating_sub(self.book.weight_of(turn));
-            gone += usize::from(self.let_go(turn));
+            if unit.iter().any(|turn| self.changed.turns.contains(turn)) {
+                continue;
+            }
+            for turn in unit {
+                held = held.saturating_sub(self.book.weight_of(turn));
+                gone += usize::from(self.let_go(turn));
+            }
         }
         gone
     }
@@ -360,5 +371,6 @@ fn names(state: &ActionState) -> impl Iterator<Item = Want> + '_ {
         )),
         _ => None,
     });
-    keys.chain([Want::Handle(state.handle)])
+    let responses = state.responses().map(|response| Want::Response(state.tenant.clone(), response.clone()));
+    keys.chain(responses).chain([Want::Handle(state.handle)])
 }

@@ -116,9 +116,37 @@ impl Book {
                     self.by_pair.entry(pair).or_default().insert(action.handle);
                 }
             }
+            for response in action.responses() {
+                let response = (action.tenant.clone(), response.clone());
+                self.by_response.entry(response).or_default().insert(action.handle);
+            }
             self.actions.insert(action.handle, action);
         }
         self.turns.insert(turn.id, turn);
+    }
+
+    /// All turns, those together that components are read with: they leave memory together or not at all.
+    pub fn units(&self) -> Vec<Vec<TurnId>> {
+        let mut unit_of: BTreeMap<TurnId, usize> = BTreeMap::new();
+        let mut units: Vec<Vec<TurnId>> = Vec::new();
+        for turn in self.turns.keys() {
+            unit_of.insert(*turn, units.len());
+            units.push(vec![*turn]);
+        }
+        for action in self.actions.values() {
+            let read_with = action.read_with();
+            let mut together: BTreeSet<usize> = read_with.iter().filter_map(|turn| unit_of.get(turn).copied()).collect();
+            // The largest stays: a turn of a thousand responses is moved never, not a thousand times.
+            let Some(kept) = together.iter().copied().max_by_key(|unit| units[*unit].len()) else { continue };
+            together.remove(&kept);
+            for other in together {
+                let moved = std::mem::take(&mut units[other]);
+                unit_of.extend(moved.iter().map(|turn| (*turn, kept)));
+                units[kept].extend(moved);
+            }
+        }
+        units.retain(|unit| !unit.is_empty());
+        units
     }
 
     /// Lets a turn and the components it keeps go.
@@ -136,6 +164,15 @@ impl Book {
             let Some(action) = self.actions.remove(handle) else {
                 continue;
             };
+            for response in action.responses() {
+                let response = (action.tenant.clone(), response.clone());
+                if let Some(group) = self.by_response.get_mut(&response) {
+                    group.remove(handle);
+                    if group.is_empty() {
+                        self.by_response.remove(&response);
+                    }
+                }
+            }
             for key in &action.keys {
                 self.by_key.remove(&(action.tenant.clone(), key.clone()));
                 if let Key::Call(_, id) = key {

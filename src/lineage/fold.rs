@@ -12,6 +12,7 @@ use crate::model::{
 use crate::model::{CallSays, Pseudo};
 
 use super::messages::{self, Cursor};
+use super::pair::REPEATED;
 use super::state::{About, ActionState, Attached, Book, Handle, Ranked, TurnState};
 
 /// How far up a span tree is walked for an ancestor.
@@ -32,6 +33,8 @@ pub struct Touched {
     pub actions: BTreeSet<Handle>,
     /// Turns whose shared facts changed: their settled actions are read again.
     pub turns: BTreeSet<TurnId>,
+    /// Components of which something was said elsewhere: settled ones are read again.
+    pub told: BTreeSet<Handle>,
     /// Components that turned out to be one: (kept, gone).
     pub merged: Vec<(Handle, Handle)>,
     /// The turn's root has ended.
@@ -612,9 +615,17 @@ impl Fold<'_> {
                 About::Response(response.clone()),
                 boxed.clone(),
             );
+            self.tell(response);
         }
         let about = self.evidence.span.map_or(About::Turn, About::Span);
         self.attach(self.turn, about, boxed);
+    }
+
+    /// What a response proposed is told that something was said about it.
+    fn tell(&mut self, response: &Arc<str>) {
+        let proposed = self.book.by_response.get(&(self.evidence.tenant.clone(), response.clone()));
+        let proposed = proposed.filter(|proposed| proposed.len() <= REPEATED);
+        self.touched.told.extend(proposed.into_iter().flatten());
     }
 
     fn attach(&mut self, turn: TurnId, about: About, what: Attached) {
@@ -659,9 +670,17 @@ impl Fold<'_> {
             .actions
             .get_mut(&handle)
             .expect("`component` put it there");
+        let proposed_by: Vec<Arc<str>> = match &piece.says {
+            Says::Call(call) if call.moment == Moment::Proposed => call.response_id.iter().cloned().collect(),
+            _ => Vec::new(),
+        };
         let kept = action.keep(piece);
         if kept {
             self.touched.actions.insert(handle);
+            for response in proposed_by {
+                let response = (evidence.tenant.clone(), response);
+                self.book.by_response.entry(response).or_default().insert(handle);
+            }
         }
         kept
     }
@@ -735,6 +754,11 @@ impl Fold<'_> {
                 turn.members.insert(kept);
                 turn.idless.remove(&gone);
             }
+        }
+        for response in lost.responses() {
+            let group = self.book.by_response.entry((lost.tenant.clone(), response.clone())).or_default();
+            group.remove(&gone);
+            group.insert(kept);
         }
         for key in &lost.keys {
             self.book.by_key.insert((lost.tenant.clone(), key.clone()), kept);

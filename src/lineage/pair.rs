@@ -18,8 +18,8 @@ use super::state::{ActionState, Book, Handle, TurnState};
 /// Beyond so many calls without an id, or so many calls at all, the pairs of a turn are unknown (DESIGN §5).
 const PAIRED: usize = 256;
 const MEMBERS: usize = 10_000;
-/// A call id that stands in more components than this is not an identity.
-const REPEATED: usize = 64;
+/// An id that stands in more components than this is not an identity.
+pub(super) const REPEATED: usize = 64;
 
 /// One action: its first component, and those that are paired with it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 //!   actions    Handle → ActionState    one connected component of keys, with its own pieces
 //!   by_key     (tenant, Key) → Handle  union-find's answer: where a key belongs now; joins never cross tenants
 //!   by_pair    (tenant, call id) → Handles   who may be two halves of one action
+//!   by_response  (tenant, response id) → Handles   what a response proposed: who is told what is said about it
 //! ```
 //!
 //! Every field is a function of the set of records folded so far: sets, and winners by a total order.
@@ -14,9 +15,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::model::{
-    Check, Containment, Decision, EvidenceId, Key, Known, ModelUse, Nanos, Piece, PlanText,
-    Provenance, Service, SpanId, SpanNode, Tenant, Text, TraceId, TurnId, Witness,
+    Check, Containment, Decision, EvidenceId, Key, Known, ModelUse, Moment, Nanos, Piece, PlanText,
+    Provenance, Says, Service, SpanId, SpanNode, Tenant, Text, TraceId, TurnId, Witness,
 };
+
+use super::fold::{turn_of_response, turn_of_trace};
 
 /// Names an action inside one engine, before it has a public id. Given in journal order.
 pub type Handle = u64;
@@ -176,6 +179,31 @@ impl ActionState {
             .chain([self.home])
             .collect()
     }
+
+    /// The turns that it is read with: those it stands in, and those that keep what is said about its spans and about
+    /// the responses that proposed it. It is in memory with all of them.
+    pub fn read_with(&self) -> BTreeSet<TurnId> {
+        let spans = self.keys.iter().filter_map(|key| match key {
+            Key::Span(trace, _) => Some(*trace),
+            _ => None,
+        });
+        let proposed = self.pieces.values().filter_map(|piece| Some(piece.span?.0).filter(|_| is_proposal(piece)));
+        let traces = spans.chain(proposed).map(|trace| turn_of_trace(&self.tenant, trace));
+        let responses = self.responses().map(|response| turn_of_response(&self.tenant, response));
+        self.turns().into_iter().chain(traces).chain(responses).collect()
+    }
+
+    /// The model responses that proposed it.
+    pub fn responses(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.pieces.values().filter_map(|piece| match &piece.says {
+            Says::Call(call) if call.moment == Moment::Proposed => call.response_id.as_ref(),
+            _ => None,
+        })
+    }
+}
+
+fn is_proposal(piece: &Piece) -> bool {
+    matches!(&piece.says, Says::Call(call) if call.moment == Moment::Proposed)
 }
 
 /// All lineage state in memory.
@@ -185,6 +213,7 @@ pub struct Book {
     pub(super) actions: HashMap<Handle, ActionState, foldhash::fast::RandomState>,
     pub(super) by_key: HashMap<(Tenant, Key), Handle, foldhash::fast::RandomState>,
     pub(super) by_pair: HashMap<(Tenant, Arc<str>), BTreeSet<Handle>, foldhash::fast::RandomState>,
+    pub(super) by_response: HashMap<(Tenant, Arc<str>), BTreeSet<Handle>, foldhash::fast::RandomState>,
     pub(super) next: Handle,
 }
 

@@ -45,6 +45,7 @@ pub(super) fn of_want(want: &Want) -> Option<i64> {
         Want::Mcp(tenant, session, request) => {
             hash_of("mcp", &[tenant.as_str().as_bytes(), session.as_bytes(), request.as_bytes()])
         }
+        Want::Response(tenant, id) => hash_of("response", &[tenant.as_str().as_bytes(), id.as_bytes()]),
         Want::Handle(_) => return None,
     })
 }

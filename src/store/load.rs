@@ -1,7 +1,7 @@
 //! Rows for the engine: what [`Engine::wants`](crate::engine::Engine::wants) names comes back as it was committed.
 //!
 //! A turn comes with all components it keeps, and with the turns that those cannot be read without: the keepers of
-//! its other members, the turns its components also stand in, and turns with a call of the same id, which may be the
+//! its other members, the turns its components also stand in or are spoken of in, and turns with a call of the same id, which may be the
 //! other half of an approval; and so on, until nothing is missing or [`ALONG`] came along.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -108,7 +108,7 @@ fn related(state: &Connection, row: &TurnRow) -> Result<BTreeSet<TurnId>, StoreE
         along.extend(turns(state, &Want::Handle(*member))?);
     }
     for (action, _) in &row.actions {
-        along.extend(action.turns());
+        along.extend(action.read_with());
         for key in &action.keys {
             if let Key::Call(_, id) = key {
                 along.extend(turns(state, &Want::Call(action.tenant.clone(), id.clone()))?);

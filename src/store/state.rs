@@ -94,7 +94,7 @@ pub(super) fn write(transaction: &Transaction<'_>, applied: u64, changes: &Chang
     }
     let mut want = each("INSERT OR IGNORE INTO wants VALUES (?1, ?2)")?;
     for (name, turn) in &changes.wants {
-        if let (Want::Call(..) | Want::Mcp(..), Some(hash)) = (name, aliases::of_want(name)) {
+        if let (Want::Call(..) | Want::Response(..) | Want::Mcp(..), Some(hash)) = (name, aliases::of_want(name)) {
             want.execute(params![hash, turn.0])?;
         }
     }

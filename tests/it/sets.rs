@@ -16,6 +16,7 @@ use wherefore::pipeline::evidence_of;
 use wherefore::sli::{Cell, LedgerKey};
 
 use crate::support::fold::said;
+use crate::support::load::Story;
 use crate::support::random::{Random, seed};
 use crate::support::recordings::{Recording, recordings};
 
@@ -78,7 +79,7 @@ impl Rows {
                 let members = state.members.iter().filter_map(|handle| self.actions.get(handle));
                 for (action, _) in members {
                     turns.insert(action.home);
-                    turns.extend(action.turns());
+                    turns.extend(action.read_with());
                     for key in &action.keys {
                         if let wherefore::model::Key::Call(_, id) = key {
                             let want = Want::Call(action.tenant.clone(), id.clone());
@@ -267,6 +268,20 @@ fn two_recordings_interleaved_come_to_the_same_in_any_order() {
         let want = undisturbed(&both);
         let seed = seed + index as u64;
         compare(&name, seed, &want, &disturbed(&both, &mut Random(seed)));
+    }
+}
+
+/// What recordings have little of: refusals, approvals in a later turn, opinions about a response, late roots.
+#[test]
+fn what_stories_come_to_does_not_depend_on_arrival() {
+    let seed = seed();
+    println!("seed {seed}");
+    let at = Nanos(1_795_000_000_000_000_000);
+    let requests = (0..27).flat_map(|number| Story::begins(number, at + Span::seconds(number)).requests());
+    let evidence: Vec<Evidence> = requests.flat_map(|request| request.evidence()).collect();
+    let want = undisturbed(&evidence);
+    for seed in seed..seed + 40 {
+        compare("stories", seed, &want, &disturbed(&evidence, &mut Random(seed)));
     }
 }
 

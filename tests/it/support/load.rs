@@ -20,7 +20,7 @@ use prost::Message;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tonic::Code;
-use wherefore::model::{EvidenceId, Nanos, Role, Signal, Tenant};
+use wherefore::model::{Evidence, EvidenceId, Nanos, Role, Signal, Tenant};
 use wherefore::pipeline::evidence_of;
 use wherefore::proto::opentelemetry::proto::collector::logs::v1::ExportLogsServiceRequest;
 use wherefore::proto::opentelemetry::proto::collector::logs::v1::logs_service_client::LogsServiceClient;
@@ -278,11 +278,15 @@ fn extend(object: &mut Value, more: Value) {
 }
 
 impl Request {
-    /// The records that have to be kept: those that are whole.
-    pub fn records(&self) -> Vec<EvidenceId> {
+    /// What its records say: those that are whole.
+    pub fn evidence(&self) -> Vec<Evidence> {
         let whole = validate(self.signal, &self.protobuf).expect("a request").body;
-        let evidence = evidence_of(&Tenant::default(), Role::default(), self.signal, &whole);
-        evidence.iter().map(|record| record.id).collect()
+        evidence_of(&Tenant::default(), Role::default(), self.signal, &whole)
+    }
+
+    /// The records that have to be kept.
+    pub fn records(&self) -> Vec<EvidenceId> {
+        self.evidence().iter().map(|record| record.id).collect()
     }
 }
 
