@@ -6,7 +6,7 @@
 //! same ones, but what the disk had done by then differs from run to run.
 //! What this does not prove: that the disk keeps what it has synced. A killed process leaves its writes to the system.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +19,7 @@ use wherefore::export::{Format, exposition};
 use wherefore::model::Action;
 use wherefore::store::Store;
 
+use crate::support::differ::{differences, same};
 use crate::support::fold::{Follower, Undisturbed, sent_once};
 use crate::support::http::{get, get_as, get_json};
 use crate::support::load::{self, Form, Stage, Target};
@@ -228,30 +229,6 @@ fn totals(run: &Undisturbed) -> BTreeMap<String, String> {
     let samples = run.engine.samples().into_iter().filter(|sample| COUNTED.contains(&sample.metric));
     let samples: Vec<Sample> = samples.map(without_exemplar).collect();
     series(&exposition(&samples, Format::Text004)).collect()
-}
-
-fn same<V: PartialEq + std::fmt::Debug>(want: &BTreeMap<String, V>, found: &BTreeMap<String, V>, what: &str) {
-    assert!(!want.is_empty(), "{what}: nothing to compare");
-    let differ = differences(want, found);
-    if let Some((name, want, found)) = differ.first() {
-        panic!("{what}: {} differ of {}, first `{name}`\nwant {want}\nfound {found}", differ.len(), want.len());
-    }
-}
-
-/// Names whose values differ, with the first lines that differ.
-fn differences<V: PartialEq + std::fmt::Debug>(
-    want: &BTreeMap<String, V>,
-    found: &BTreeMap<String, V>,
-) -> Vec<(String, String, String)> {
-    let names: BTreeSet<&String> = want.keys().chain(found.keys()).collect();
-    let differ = names.into_iter().filter(|name| want.get(*name) != found.get(*name));
-    let first = |name: &String| {
-        let (want, found) = (format!("{:?}", want.get(name)), format!("{:?}", found.get(name)));
-        let at = want.bytes().zip(found.bytes()).take_while(|(a, b)| a == b).count();
-        let around = |text: &str| text.get(at.saturating_sub(200)..).unwrap_or(text).chars().take(600).collect();
-        (name.clone(), around(&want), around(&found))
-    };
-    differ.map(first).collect()
 }
 
 // ── /metrics ─────────────────────────────────────────────────────────────────────────────────────────────────────

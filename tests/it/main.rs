@@ -23,6 +23,7 @@ mod rules;
 mod rules_dashboard;
 mod rules_deploy;
 mod sets;
+mod simulation;
 mod store;
 mod support;
 mod tidy;

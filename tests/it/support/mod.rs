@@ -1,6 +1,7 @@
 //! What several integration tests share.
 
 pub mod checkers;
+pub mod differ;
 pub mod fold;
 pub mod http;
 pub mod load;
