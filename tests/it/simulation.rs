@@ -86,9 +86,8 @@ struct Outcome {
 }
 
 fn outcome(engine: &Engine, actions: &BTreeMap<ActionId, Action>) -> Outcome {
-    let rows = actions.values().map(|action| {
-        (action.id.to_string(), serde_json::to_string_pretty(action).expect("a record"))
-    });
+    let rows =
+        actions.values().map(|action| (action.id.to_string(), serde_json::to_string_pretty(action).expect("a record")));
     let mut samples = engine.samples();
     samples.retain(|sample| sample.metric != Metric::ClockSkew);
     let text = exposition(&samples, Format::OpenMetrics);
@@ -133,14 +132,7 @@ impl<'a> Life<'a> {
     fn begin(dir: &'a Path) -> Self {
         let store = Store::open(dir).expect("a new store").store;
         let engine = Engine::new(configuration());
-        Self {
-            dir,
-            store: Some(store),
-            engine,
-            published: Vec::new(),
-            actions: BTreeMap::new(),
-            journal: Vec::new(),
-        }
+        Self { dir, store: Some(store), engine, published: Vec::new(), actions: BTreeMap::new(), journal: Vec::new() }
     }
 
     fn store(&mut self) -> &mut Store {
