@@ -18,6 +18,8 @@ pub enum Due {
     Check(Handle),
     /// A settled action got something new.
     Revise(Handle),
+    /// A component got something new: others that may be halves of the same action are read again.
+    Kin(Handle),
 }
 
 /// All deadlines.
@@ -60,7 +62,7 @@ impl Dues {
         let slot = match due {
             Due::Close(_) => &mut self.open.0,
             Due::Settle(_) => &mut self.open.1,
-            Due::Check(_) | Due::Revise(_) => return,
+            Due::Check(_) | Due::Revise(_) | Due::Kin(_) => return,
         };
         *slot = if up { *slot + 1 } else { slot.saturating_sub(1) };
     }

@@ -52,6 +52,9 @@ pub mod parts {
 const SLOW_CLOCK: Span = Span::minutes(5);
 /// How long changes of a settled action are gathered before it is read again.
 const REVISE_AFTER: Span = Span::seconds(1);
+/// In a later step, before which [`Engine::wants`] can ask for what it needs. Nothing that reads other turns may be done
+/// at once: what is in memory would decide what comes out. Long enough to gather what comes together.
+const SOON: Span = Span::millis(100);
 /// How long changes of what a turn shares are gathered before its settled actions are read again.
 const SHARED_AFTER: Span = Span::seconds(30);
 /// How many sources' clocks are watched at once.
@@ -245,6 +248,7 @@ impl Engine {
                 Due::Close(turn) => self.close(turn, output),
                 Due::Settle(handle) => self.settle(handle, output),
                 Due::Check(handle) | Due::Revise(handle) => self.revise(handle, output),
+                Due::Kin(handle) => self.relatives_change(handle, self.clock() + REVISE_AFTER),
             }
         }
     }
@@ -298,7 +302,7 @@ impl Engine {
             }
         }
         for handle in &touched.actions {
-            self.relatives_change(*handle, clock + REVISE_AFTER);
+            self.dues.sooner(Due::Kin(*handle), clock + SOON);
         }
         for handle in &touched.told {
             if self.accounts.get(handle).is_some_and(|account| account.settled) {
@@ -410,13 +414,13 @@ impl Engine {
         };
         account.closed = true;
         self.publish_turn(turn, output);
-        let clock = self.clock();
+        let soon = self.clock() + SOON;
         for handle in self.book.members(turn) {
             let Some(account) = self.accounts.get(&handle) else {
                 continue;
             };
             let due = if account.settled { Due::Revise(handle) } else { Due::Settle(handle) };
-            self.dues.sooner(due, clock);
+            self.dues.sooner(due, soon);
         }
     }
 

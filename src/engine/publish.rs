@@ -65,7 +65,7 @@ impl Engine {
             self.changed.actions.insert(handle);
         }
         match self.accounts.get(&group.root).map(|account| account.settled) {
-            Some(true) => self.dues.sooner(Due::Revise(group.root), clock),
+            Some(true) => self.dues.sooner(Due::Revise(group.root), clock + super::SOON),
             Some(false) => self.dues.sooner(Due::Settle(group.root), clock + self.constants().grace),
             None => {}
         }
@@ -153,7 +153,7 @@ impl Engine {
             let clock = self.clock();
             for other in others {
                 if let Some(handle) = self.by_id.get(&other) {
-                    self.dues.sooner(Due::Revise(*handle), clock);
+                    self.dues.sooner(Due::Revise(*handle), clock + super::SOON);
                 }
             }
             self.changed.turns.insert(turn);
@@ -461,12 +461,13 @@ impl Engine {
         let Some(lost) = self.accounts.remove(&gone) else {
             return;
         };
-        for due in [Due::Settle(gone), Due::Check(gone), Due::Revise(gone)] {
+        for due in [Due::Settle(gone), Due::Check(gone), Due::Revise(gone), Due::Kin(gone)] {
             if let Some(at) = self.dues.get(due) {
                 self.dues.cancel(due);
                 let due = match due {
                     Due::Settle(_) => Due::Settle(kept),
                     Due::Check(_) => Due::Check(kept),
+                    Due::Kin(_) => Due::Kin(kept),
                     _ => Due::Revise(kept),
                 };
                 self.dues.sooner(due, at);

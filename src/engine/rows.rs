@@ -117,7 +117,7 @@ impl Engine {
                         None => drop(wants.insert(Want::Turn(turn))),
                     }
                 }
-                Due::Settle(handle) | Due::Check(handle) | Due::Revise(handle) => {
+                Due::Settle(handle) | Due::Check(handle) | Due::Revise(handle) | Due::Kin(handle) => {
                     let Some(state) = self.book.action_state(handle) else {
                         wants.insert(Want::Handle(handle));
                         continue;
@@ -340,7 +340,7 @@ impl Engine {
     pub fn open_elsewhere(&self, most: usize) -> BTreeSet<Want> {
         let settling = self.dues.until(Nanos(u64::MAX)).filter_map(|due| match due {
             Due::Settle(handle) => Some(handle),
-            Due::Close(_) | Due::Check(_) | Due::Revise(_) => None,
+            Due::Close(_) | Due::Check(_) | Due::Revise(_) | Due::Kin(_) => None,
         });
         settling.filter(|handle| self.book.action_state(*handle).is_none()).take(most).map(Want::Handle).collect()
     }

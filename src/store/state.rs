@@ -159,6 +159,7 @@ fn due_key(due: Due) -> Vec<u8> {
         Due::Settle(handle) => [b"s", &handle.to_be_bytes()[..]].concat(),
         Due::Check(handle) => [b"k", &handle.to_be_bytes()[..]].concat(),
         Due::Revise(handle) => [b"r", &handle.to_be_bytes()[..]].concat(),
+        Due::Kin(handle) => [b"n", &handle.to_be_bytes()[..]].concat(),
     }
 }
 
@@ -170,6 +171,7 @@ fn due_of(key: &[u8]) -> Option<Due> {
         b's' => handle().map(Due::Settle),
         b'k' => handle().map(Due::Check),
         b'r' => handle().map(Due::Revise),
+        b'n' => handle().map(Due::Kin),
         _ => None,
     }
 }
