@@ -52,8 +52,8 @@ pub mod parts {
 const SLOW_CLOCK: Span = Span::minutes(5);
 /// How long changes of a settled action are gathered before it is read again.
 const REVISE_AFTER: Span = Span::seconds(1);
-/// In a later step, before which [`Engine::wants`] can ask for what it needs. Nothing that reads other turns may be done
-/// at once: what is in memory would decide what comes out. Long enough to gather what comes together.
+/// In a later step, before which [`Engine::wants`] can ask for what it needs. Nothing that reads other turns may be
+/// done at once: what is in memory would decide what comes out. Long enough to gather what comes together.
 const SOON: Span = Span::millis(100);
 /// How long changes of what a turn shares are gathered before its settled actions are read again.
 const SHARED_AFTER: Span = Span::seconds(30);
