@@ -14,7 +14,7 @@ use wherefore::store::{Published, Store};
 use crate::cpu::{self, per};
 use crate::fold::frame;
 use crate::payload::{self, Content, SPANS};
-use crate::table::{Rows, number};
+use crate::table::{Rows, number, share};
 use crate::view::prost;
 
 const START: Nanos = Nanos(1_767_225_600_000_000_000);
@@ -47,14 +47,12 @@ pub fn run() {
         let (append, rate) = append(&requests);
         Column { append, rate, prost, ..keep(&requests) }
     });
-    let share = |of: fn(&Column) -> f64| {
-        columns.each_ref().map(|column| format!("{} ({})", number(of(column)), number(of(column) / column.prost)))
-    };
+    let of_prost = |of: fn(&Column) -> f64| columns.each_ref().map(|column| share(of(column), column.prost));
     let plain = |of: fn(&Column) -> f64| columns.each_ref().map(|column| number(of(column)));
     for (name, [rich, lean]) in [
-        ("journal: append and sync", share(|column| column.append)),
-        ("checkpoint: take", share(|column| column.checkpoint)),
-        ("checkpoint: commit", share(|column| column.commit)),
+        ("journal: append and sync", of_prost(|column| column.append)),
+        ("checkpoint: take", of_prost(|column| column.checkpoint)),
+        ("checkpoint: commit", of_prost(|column| column.commit)),
         ("… per action row, µs", plain(|column| column.commit * (REQUESTS * SPANS) as f64 / column.actions as f64)),
         ("journal MB/s, wall time", plain(|column| column.rate)),
         ("stored bytes per span", plain(|column| column.stored)),

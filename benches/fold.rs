@@ -13,7 +13,7 @@ use wherefore::pipeline::evidence_of;
 
 use crate::cpu::{self, Cost, measure_runs, per};
 use crate::payload::{self, Content, SPANS, Shape, Turn};
-use crate::table::{Rows, number};
+use crate::table::{Rows, number, share};
 use crate::view::prost;
 
 const START: Nanos = Nanos(1_767_225_600_000_000_000);
@@ -34,8 +34,7 @@ pub fn run() {
     let frames = sets.each_ref().map(|set| set.iter().map(frame).collect::<Vec<_>>());
     for (step, configuration) in [("no envelope", Configuration::default()), ("an envelope", guarded())] {
         let costs = frames.each_ref().map(|frames| whole(&configuration, frames));
-        let cell =
-            |at: usize| format!("{} ({})", number(costs[at].micros), number(costs[at].micros / prost[at].micros));
+        let cell = |at: usize| share(costs[at].micros, prost[at].micros);
         rows.row([step.to_owned(), cell(0), cell(1)]);
     }
     rows.print();

@@ -28,7 +28,7 @@ use wherefore::pipeline::Server;
 
 use crate::cpu::per;
 use crate::payload::{self, Content, SPANS};
-use crate::table::{Rows, number};
+use crate::table::{Rows, number, share};
 use crate::view::prost;
 
 /// The argument that makes this program a server.
@@ -48,24 +48,13 @@ pub fn run() {
     );
     let columns = Content::BOTH.map(column);
     let cells = |of: &dyn Fn(&Column) -> String| columns.each_ref().map(of);
-    let share = |name: &'static str| {
-        move |column: &Column| {
-            let spent = column.wherefore.of(name);
-            format!("{} ({})", number(spent), number(spent / column.empty.cpu()))
-        }
-    };
+    let thread = |name: &'static str| move |column: &Column| share(column.wherefore.of(name), column.empty.cpu());
     for (name, [rich, lean]) in [
         ("empty tonic server", cells(&|column| number(column.empty.cpu()))),
-        ("wherefore: receive, validate, reply", cells(&share("tokio-rt-worker"))),
-        ("wherefore: journal", cells(&share("journal"))),
-        ("wherefore: fold, judge, store", cells(&share("fold"))),
-        (
-            "wherefore: all",
-            cells(&|column| {
-                let spent = column.wherefore.cpu();
-                format!("{} ({})", number(spent), number(spent / column.empty.cpu()))
-            }),
-        ),
+        ("wherefore: receive, validate, reply", cells(&thread("tokio-rt-worker"))),
+        ("wherefore: journal", cells(&thread("journal"))),
+        ("wherefore: fold, judge, store", cells(&thread("fold"))),
+        ("wherefore: all", cells(&|column| share(column.wherefore.cpu(), column.empty.cpu()))),
         ("prost decode + drop, for comparison", cells(&|column| number(column.prost))),
         ("acknowledged spans/s, empty", cells(&|column| format!("{:.0}", column.empty.rate))),
         ("acknowledged spans/s, wherefore", cells(&|column| format!("{:.0}", column.wherefore.rate))),

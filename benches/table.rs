@@ -27,6 +27,11 @@ impl Rows {
     }
 }
 
+/// A cost, and in brackets what part or multiple of another it is.
+pub fn share(cost: f64, of: f64) -> String {
+    format!("{} ({})", number(cost), number(cost / of))
+}
+
 /// Microseconds, or a ratio: three digits that count.
 pub fn number(value: f64) -> String {
     match value {

@@ -12,7 +12,7 @@ use wherefore::wire::{self, Keys, Record};
 
 use crate::cpu::{Cost, measure};
 use crate::payload::{self, Content, SPANS};
-use crate::table::{Rows, number};
+use crate::table::{Rows, share};
 
 /// Requests that are gone through in turn: more than the caches hold.
 const REQUESTS: usize = 200;
@@ -48,8 +48,7 @@ pub fn run() {
         ("validate, walk, 12 keys", sets.each_ref().map(|set| over(set, walk))),
         ("dialect (evidence)", sets.each_ref().map(|set| over(set, dialect))),
     ] {
-        let cell =
-            |at: usize| format!("{} ({})", number(costs[at].micros), number(costs[at].micros / prost[at].micros));
+        let cell = |at: usize| share(costs[at].micros, prost[at].micros);
         rows.row([step.to_owned(), cell(0), cell(1)]);
     }
     rows.print();
