@@ -25,11 +25,11 @@ pub(super) struct Changed {
 #[derive(Debug, Clone, PartialEq)]
 pub struct TurnRow {
     /// What its actions share.
-    pub state: TurnState,
+    pub state: Arc<TurnState>,
     /// Its books.
     pub account: TurnAccount,
     /// Its components and theirs.
-    pub actions: Vec<(ActionState, Account)>,
+    pub actions: Vec<(Arc<ActionState>, Account)>,
 }
 
 /// Rows as of the last step, in answer to [`Engine::wants`].
@@ -39,9 +39,9 @@ pub type Rows = Vec<TurnRow>;
 #[derive(Debug, Default)]
 pub struct Changes {
     /// Turns, without their components.
-    pub turns: Vec<(TurnState, TurnAccount)>,
+    pub turns: Vec<(Arc<TurnState>, TurnAccount)>,
     /// Components; `home` says which turn keeps them.
-    pub actions: Vec<(ActionState, Account)>,
+    pub actions: Vec<(Arc<ActionState>, Account)>,
     /// Components that were merged into others.
     pub gone: Vec<Handle>,
     /// Under which names the store finds a turn.

@@ -1,6 +1,7 @@
 //! The book as a container: what is in it, what leaves it, what comes back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::{Action, ActionId, Key, SpanId, Tenant, TraceId, TurnId};
 
@@ -23,12 +24,12 @@ impl Book {
     }
 
     /// The state of a turn.
-    pub fn turn_state(&self, turn: TurnId) -> Option<&TurnState> {
+    pub fn turn_state(&self, turn: TurnId) -> Option<&Arc<TurnState>> {
         self.turns.get(&turn)
     }
 
     /// The state of a component.
-    pub fn action_state(&self, handle: Handle) -> Option<&ActionState> {
+    pub fn action_state(&self, handle: Handle) -> Option<&Arc<ActionState>> {
         self.actions.get(&handle)
     }
 
@@ -92,8 +93,9 @@ impl Book {
     }
 
     /// Puts a turn and its components back. What follows from their keys and spans is computed again.
-    pub fn put_back(&mut self, mut turn: TurnState, actions: Vec<ActionState>) {
-        turn.waiting = waiting(&turn);
+    pub fn put_back(&mut self, mut kept: Arc<TurnState>, actions: Vec<Arc<ActionState>>) {
+        let turn = Arc::make_mut(&mut kept);
+        turn.waiting = waiting(turn);
         turn.idless.clear();
         for action in &actions {
             if !action.keys.iter().any(|key| matches!(key, Key::Call(..))) && turn.members.contains(&action.handle) {
@@ -114,7 +116,7 @@ impl Book {
             }
             self.actions.insert(action.handle, action);
         }
-        self.turns.insert(turn.id, turn);
+        self.turns.insert(kept.id, kept);
     }
 
     /// All turns, those together that components are read with: they leave memory together or not at all.

@@ -89,7 +89,8 @@ impl Book {
     pub fn fold(&mut self, evidence: &Evidence) -> Touched {
         let id = turn_of(evidence);
         self.arrived = self.arrived.map(|arrived| arrived + 1);
-        let turn = self.turns.entry(id).or_insert_with(|| TurnState::new(id, evidence.tenant.clone(), evidence.trace));
+        let new = || Arc::new(TurnState::new(id, evidence.tenant.clone(), evidence.trace));
+        let turn = Arc::make_mut(self.turns.entry(id).or_insert_with(new));
         turn.trace = turn.trace.or(evidence.trace);
         let mut touched = Touched { turn: id, ..Touched::default() };
         if !turn.evidence.insert(evidence.id) {
@@ -117,7 +118,7 @@ struct Fold<'a> {
 
 impl Fold<'_> {
     fn turn(&mut self) -> &mut TurnState {
-        self.book.turns.get_mut(&self.turn).expect("`fold` put the turn there")
+        Arc::make_mut(self.book.turns.get_mut(&self.turn).expect("`fold` put the turn there"))
     }
 
     fn ranked<T>(&self, provenance: Provenance, read_at: u64, value: T) -> Ranked<T> {
@@ -231,7 +232,7 @@ impl Fold<'_> {
     /// A tool span with an agent below it hands over; it is an edge, not an action.
     fn delegates(&mut self, trace: TraceId, tool: SpanId) {
         let handle = self.component(&[Key::Span(trace, tool)]);
-        let action = self.book.actions.get_mut(&handle).expect("`component` put it there");
+        let action = Arc::make_mut(self.book.actions.get_mut(&handle).expect("`component` put it there"));
         if !action.delegates {
             action.delegates = true;
             self.touched.actions.insert(handle);
@@ -537,8 +538,8 @@ impl Fold<'_> {
 
     fn attach(&mut self, turn: TurnId, about: About, what: Attached) {
         let tenant = &self.evidence.tenant;
-        let state = self.book.turns.entry(turn).or_insert_with(|| TurnState::new(turn, tenant.clone(), None));
-        let slot = state.attached.entry(about).or_default();
+        let new = || Arc::new(TurnState::new(turn, tenant.clone(), None));
+        let slot = Arc::make_mut(self.book.turns.entry(turn).or_insert_with(new)).attached.entry(about).or_default();
         if slot.insert(what) {
             bound(slot);
             self.touched.turns.insert(turn);
@@ -568,7 +569,7 @@ impl Fold<'_> {
             says,
         };
         let handle = self.component(keys);
-        let action = self.book.actions.get_mut(&handle).expect("`component` put it there");
+        let action = Arc::make_mut(self.book.actions.get_mut(&handle).expect("`component` put it there"));
         let proposed_by: Vec<Arc<str>> = match &piece.says {
             Says::Call(call) if call.moment == Moment::Proposed => call.response_id.iter().cloned().collect(),
             _ => Vec::new(),
@@ -606,7 +607,7 @@ impl Fold<'_> {
         let handle = self.book.next;
         self.book.actions.insert(
             handle,
-            ActionState {
+            Arc::new(ActionState {
                 handle,
                 tenant: self.evidence.tenant.clone(),
                 home: self.turn,
@@ -614,7 +615,7 @@ impl Fold<'_> {
                 pieces: std::collections::BTreeMap::new(),
                 delegates: false,
                 crowded: false,
-            },
+            }),
         );
         handle
     }
@@ -625,7 +626,7 @@ impl Fold<'_> {
             self.book.by_pair.entry(pair).or_default().insert(handle);
         }
         self.book.by_key.insert((self.evidence.tenant.clone(), key.clone()), handle);
-        let action = self.book.actions.get_mut(&handle).expect("an owner exists");
+        let action = Arc::make_mut(self.book.actions.get_mut(&handle).expect("an owner exists"));
         if action.keys.insert(key) {
             self.touched.actions.insert(handle);
         }
@@ -642,9 +643,9 @@ impl Fold<'_> {
     /// Makes two components one. The smaller handle stays; no record depends on which.
     fn unify(&mut self, one: Handle, other: Handle) -> Handle {
         let (kept, gone) = (one.min(other), one.max(other));
-        let lost = self.book.actions.remove(&gone).expect("both components exist");
+        let lost = Arc::unwrap_or_clone(self.book.actions.remove(&gone).expect("both components exist"));
         for turn in lost.turns() {
-            if let Some(turn) = self.book.turns.get_mut(&turn) {
+            if let Some(turn) = self.book.turns.get_mut(&turn).map(Arc::make_mut) {
                 turn.members.remove(&gone);
                 turn.members.insert(kept);
                 turn.idless.remove(&gone);
@@ -664,11 +665,11 @@ impl Fold<'_> {
                 group.insert(kept);
             }
         }
-        let action = self.book.actions.get_mut(&kept).expect("both components exist");
+        let action = Arc::make_mut(self.book.actions.get_mut(&kept).expect("both components exist"));
         action.keys.extend(lost.keys);
         let idless = !action.keys.iter().any(|key| matches!(key, Key::Call(..)));
         for turn in action.turns() {
-            if let Some(turn) = self.book.turns.get_mut(&turn) {
+            if let Some(turn) = self.book.turns.get_mut(&turn).map(Arc::make_mut) {
                 turn.place(kept, idless);
             }
         }

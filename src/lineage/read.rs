@@ -378,7 +378,7 @@ impl Reader<'_> {
                 Says::Call(_) => {}
             }
         }
-        let mut attached = |turn: Option<&TurnState>, about: &About| {
+        let mut attached = |turn: Option<&Arc<TurnState>>, about: &About| {
             for said in turn.and_then(|turn| turn.attached.get(about)).into_iter().flatten() {
                 match said {
                     Attached::Decision(decision) => drop(decisions.insert((**decision).clone())),

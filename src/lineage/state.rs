@@ -201,11 +201,12 @@ fn is_proposal(piece: &Piece) -> bool {
     matches!(&piece.says, Says::Call(call) if call.moment == Moment::Proposed)
 }
 
-/// All lineage state in memory.
+/// All lineage state in memory. A checkpoint shares it instead of copying it; what changes while one is being written
+/// is copied then.
 #[derive(Debug, Default)]
 pub struct Book {
-    pub(super) turns: HashMap<TurnId, TurnState, foldhash::fast::RandomState>,
-    pub(super) actions: HashMap<Handle, ActionState, foldhash::fast::RandomState>,
+    pub(super) turns: HashMap<TurnId, Arc<TurnState>, foldhash::fast::RandomState>,
+    pub(super) actions: HashMap<Handle, Arc<ActionState>, foldhash::fast::RandomState>,
     pub(super) by_key: HashMap<(Tenant, Key), Handle, foldhash::fast::RandomState>,
     pub(super) by_pair: HashMap<(Tenant, Arc<str>), BTreeSet<Handle>, foldhash::fast::RandomState>,
     pub(super) by_response: HashMap<(Tenant, Arc<str>), BTreeSet<Handle>, foldhash::fast::RandomState>,

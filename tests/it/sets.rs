@@ -6,6 +6,7 @@
 //! What this does not prove: live counters, which follow processing order by design.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use wherefore::engine::{Account, Changes, Configuration, Due, Engine, Input, Output, TurnAccount, TurnRow, Want};
 use wherefore::lineage::{ActionState, Handle, TurnState, assemble};
@@ -34,8 +35,8 @@ struct Result {
 /// Rows in memory: what the store does, without a disk.
 #[derive(Default)]
 struct Rows {
-    turns: BTreeMap<TurnId, (TurnState, TurnAccount)>,
-    actions: BTreeMap<Handle, (ActionState, Account)>,
+    turns: BTreeMap<TurnId, (Arc<TurnState>, TurnAccount)>,
+    actions: BTreeMap<Handle, (Arc<ActionState>, Account)>,
     wants: BTreeMap<Want, BTreeSet<TurnId>>,
     dues: BTreeMap<Due, Nanos>,
     ledger: BTreeMap<LedgerKey, Cell>,

@@ -22,8 +22,8 @@ record! { Exemplar = Exemplar { trace, span, at } }
 tuple! { (Nanos, u64) = Latest { 0: end, 1: late } }
 tuple! { (Nanos, ActionId) = DeniedAttempt { 0: start, 1: action } }
 tuple! { (Tenant, Nanos) = LastEvidence { 0: tenant, 1: at } }
-tuple! { (TurnState, TurnAccount) = TurnRecord { 0: state, 1: account } }
-tuple! { (ActionState, Account) = ActionRecord { 0: state, 1: account } }
+tuple! { (Arc<TurnState>, TurnAccount) = TurnRecord { 0: state, 1: account } }
+tuple! { (Arc<ActionState>, Account) = ActionRecord { 0: state, 1: account } }
 entry! { Sli => Value = DueValue { sli, value } }
 
 impl Entry<Sli, (LedgerKey, Value)> for v1::Booked {

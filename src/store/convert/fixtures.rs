@@ -2,6 +2,7 @@
 //! and mean the same. `*.bin` never changes; `*.txt` is what it means, and grows with the model.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::engine::parts::{ActionState, Incident, TurnState};
 use crate::engine::{Account, Checkpoint, FindingEvent, TurnAccount};
@@ -48,8 +49,8 @@ fn rows_of_format_1_mean_what_they_meant() {
     check::<v1::Turn, Turn>("turn");
     check::<v1::FindingEvent, FindingEvent>("finding");
     check::<v1::Incident, Incident>("incident");
-    check::<v1::TurnRecord, (TurnState, TurnAccount)>("turn-state");
-    check::<v1::ActionRecord, (ActionState, Account)>("action-state");
+    check::<v1::TurnRecord, (Arc<TurnState>, TurnAccount)>("turn-state");
+    check::<v1::ActionRecord, (Arc<ActionState>, Account)>("action-state");
     check_as::<v1::Checkpoint, Checkpoint>("checkpoint", |value| {
         let lag: Vec<_> = value.settle_lag.iter().flat_map(|lag| lag.iter_recorded()).collect();
         let rest = Checkpoint { settle_lag: None, ..value.clone() };

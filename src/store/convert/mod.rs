@@ -15,6 +15,7 @@ mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use prost::Message;
 
@@ -74,6 +75,17 @@ pub(super) fn encode<P: Message>(value: &impl Wire<P>) -> Vec<u8> {
 pub(super) fn decode<P: Message + Default, T: Wire<P>>(bytes: &[u8]) -> Result<T, Malformed> {
     let stored = P::decode(bytes).map_err(|_| Malformed::new("is not a record").within("row"))?;
     T::take(stored)
+}
+
+/// What is shared is written as what it is.
+impl<P, T: Wire<P>> Wire<P> for Arc<T> {
+    fn put(&self) -> P {
+        (**self).put()
+    }
+
+    fn take(stored: P) -> Result<Self, Malformed> {
+        T::take(stored).map(Self::new)
+    }
 }
 
 /// One table per message: the field names, the same in the model and in the schema.

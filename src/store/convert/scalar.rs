@@ -82,7 +82,7 @@ impl Wire<u64> for Span {
 
 impl Wire<String> for Arc<str> {
     fn put(&self) -> String {
-        self.to_string()
+        str::to_owned(self)
     }
 
     fn take(stored: String) -> Result<Self, Malformed> {

@@ -41,6 +41,12 @@ pub(crate) trait Any: Sized {
     fn any(source: &mut Source) -> Self;
 }
 
+impl<T: Any> Any for Arc<T> {
+    fn any(source: &mut Source) -> Self {
+        Self::new(Any::any(source))
+    }
+}
+
 macro_rules! any {
     ($($kind:ty: $source:ident => $value:expr;)+) => {$(
         impl Any for $kind {
@@ -243,8 +249,8 @@ proptest! {
         there_and_back::<v1::Turn, Turn>(&bytes, damage);
         there_and_back::<v1::FindingEvent, FindingEvent>(&bytes, damage);
         there_and_back::<v1::Incident, Incident>(&bytes, damage);
-        there_and_back::<v1::TurnRecord, (TurnState, TurnAccount)>(&bytes, damage);
-        there_and_back::<v1::ActionRecord, (ActionState, Account)>(&bytes, damage);
+        there_and_back::<v1::TurnRecord, (Arc<TurnState>, TurnAccount)>(&bytes, damage);
+        there_and_back::<v1::ActionRecord, (Arc<ActionState>, Account)>(&bytes, damage);
     }
 
     #[test]

@@ -166,10 +166,10 @@ fn kept_turn(n: u8, members: &[u64], kept: &[(u64, &str)]) -> TurnRow {
             pieces: BTreeMap::new(),
             ..any(&format!("component {handle}"))
         };
-        (state, Account { settled: true, ..any(&format!("account {handle}")) })
+        (state.into(), Account { settled: true, ..any(&format!("account {handle}")) })
     };
     let account = TurnAccount { closed: true, last_seen: Nanos(u64::from(n)), ..any(&format!("books {n}")) };
-    TurnRow { state, account, actions: kept.iter().map(component).collect() }
+    TurnRow { state: state.into(), account, actions: kept.iter().map(component).collect() }
 }
 
 fn keep(rows: &[TurnRow]) -> Changes {

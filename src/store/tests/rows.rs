@@ -85,8 +85,8 @@ fn a_wanted_turn_comes_with_all_that_its_components_are_read_with() {
             assert_eq!(load(unknown), []);
         }
     }
-    let moved = ActionState { home: TurnId([4; 16]), ..kept[1].actions[0].0.clone() };
-    let changes = Changes { actions: vec![(moved, Account::default())], gone: vec![30], ..Changes::default() };
+    let moved = ActionState { home: TurnId([4; 16]), ..ActionState::clone(&kept[1].actions[0].0) };
+    let changes = Changes { actions: vec![(moved.into(), Account::default())], gone: vec![30], ..Changes::default() };
     store.commit(2, &changes, &[], &[]).expect("committed");
     let homes = |want| -> Vec<(TurnId, usize)> {
         let rows = store.load(&BTreeSet::from([want])).expect("loaded");
