@@ -146,7 +146,8 @@ impl Turn {
         self.messages += &format!(r#"{comma}{{"role":"{role}","parts":[{part}]}}"#);
     }
 
-    fn retrieval(&mut self) -> Span {
+    /// A search in the handbook.
+    pub fn retrieval(&mut self) -> Span {
         let ids = (0..4).map(|_| format!(r#"{{"id":"doc-{}","score":0.87}}"#, self.random.below(5_000)));
         let documents = format!("[{}]", ids.collect::<Vec<_>>().join(","));
         let mut attributes = vec![

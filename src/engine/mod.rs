@@ -140,6 +140,8 @@ pub struct Engine {
     skew: HashMap<(Tenant, Arc<str>), f64, foldhash::fast::RandomState>,
     introduced: BTreeSet<(Tenant, Arc<str>)>,
     changed: rows::Changed,
+    /// Records of this frame by who reads them: counted together, because there are many.
+    read: Vec<(Tenant, &'static str, u64)>,
 }
 
 impl Engine {
@@ -162,6 +164,7 @@ impl Engine {
             skew: HashMap::default(),
             introduced: BTreeSet::new(),
             changed: rows::Changed::default(),
+            read: Vec::new(),
         }
     }
 
@@ -184,6 +187,9 @@ impl Engine {
             Input::Evidence(evidence) => {
                 for evidence in evidence {
                     self.fold(evidence, &mut output);
+                }
+                for (tenant, dialect, count) in self.read.drain(..) {
+                    self.counters.add(Metric::ReadRecords, &[tenant.as_str(), dialect], count, now, None);
                 }
                 self.pass(&mut output);
             }
@@ -332,7 +338,13 @@ impl Engine {
         if evidence.dialect == "unread" {
             self.counters.add(Metric::UnreadRecords, &[tenant, &evidence.instrumentation], 1, now, None);
         } else {
-            self.counters.add(Metric::ReadRecords, &[tenant, evidence.dialect], 1, now, None);
+            let same = |(tenant, dialect, _): &&mut (Tenant, &str, u64)| {
+                *dialect == evidence.dialect && *tenant == evidence.tenant
+            };
+            match self.read.iter_mut().find(same) {
+                Some((.., count)) => *count += 1,
+                None => self.read.push((evidence.tenant.clone(), evidence.dialect, 1)),
+            }
         }
         if now.since(evidence.end) > self.live_limit() {
             self.counters.add(Metric::LateRecords, &[tenant], 1, now, None);
@@ -433,6 +445,10 @@ impl Engine {
         let Some(account) = self.accounts.get(&group.root) else { return };
         let rules = self.configuration_of(account.judged_by).1.rules.clone();
         if rules.is_empty() {
+            return;
+        }
+        // Only what ran breaks a rule for good, and most of what is read in messages did not run yet.
+        if !self.book.state(&group).is_some_and(|state| state.is_proven_execution()) {
             return;
         }
         let reading = lineage::Reading { closed: false, expired: false };

@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::model::{CallSays, Pseudo};
 
-use super::messages::{self, Cursor};
+use super::messages::{self, Cursor, Hashed};
 use super::pair::REPEATED;
 use super::state::{About, ActionState, Attached, Book, Handle, Ranked, TurnState};
 
@@ -268,8 +268,7 @@ impl Fold<'_> {
             }
             What::Policy(policy) => {
                 let turn = self.turn();
-                let changed = turn.policies.insert(policy.clone());
-                bound(&mut turn.policies);
+                let changed = keep_smallest(&mut turn.policies, policy.clone());
                 self.shared(changed);
             }
             What::Context { ids, withheld } => self.context(ids, *withheld),
@@ -327,8 +326,7 @@ impl Fold<'_> {
         };
         let entry = (self.evidence.end, self.evidence.id, known);
         let turn = self.turn();
-        let changed = turn.context.insert(entry);
-        bound(&mut turn.context);
+        let changed = keep_smallest(&mut turn.context, entry);
         self.shared(changed);
     }
 
@@ -368,14 +366,13 @@ impl Fold<'_> {
         let direction = messages.direction;
         let cursors = self.turn().cursors.iter().enumerate().filter(|(_, cursor)| cursor.direction == direction);
         let known = cursors.rev().find_map(|(index, cursor)| Some((index, cursor.suffix(&messages.json, start)?)));
-        let reading = match known {
-            Some((_, suffix)) => messages::read(suffix, direction, true),
-            None => messages::read(&messages.json, direction, false),
+        let (reading, known, hashed) = match known {
+            Some((index, (suffix, hashed))) => (messages::read(suffix, direction, true), Some(index), hashed),
+            None => (messages::read(&messages.json, direction, false), None, Hashed::default()),
         };
-        let known = known.map(|(index, _)| index);
         if !reading.idless
             && !reading.truncated
-            && let Some(cursor) = Cursor::of(&messages.json, direction, start)
+            && let Some(cursor) = Cursor::of(&messages.json, direction, start, hashed)
         {
             let cursors = &mut self.turn().cursors;
             if let Some(index) = known {
@@ -456,8 +453,7 @@ impl Fold<'_> {
         }));
         if let Some(Pseudo::Delegation { to: Some(to) }) = &call.pseudo {
             let turn = self.turn();
-            turn.delegations.insert(to.clone());
-            bound(&mut turn.delegations);
+            keep_smallest(&mut turn.delegations, to.clone());
         }
         let kept = self.piece(provenance, &keys, read_at, says);
         if kept {
@@ -540,8 +536,7 @@ impl Fold<'_> {
         let tenant = &self.evidence.tenant;
         let new = || Arc::new(TurnState::new(turn, tenant.clone(), None));
         let slot = Arc::make_mut(self.book.turns.entry(turn).or_insert_with(new)).attached.entry(about).or_default();
-        if slot.insert(what) {
-            bound(slot);
+        if keep_smallest(slot, what) {
             self.touched.turns.insert(turn);
         }
     }
@@ -784,9 +779,14 @@ fn known_first(provenance: Provenance, text: &Known<Text>) -> Provenance {
     if text.is_present() { provenance } else { Provenance::Inferred }
 }
 
-/// Keeps the smallest of too many.
-fn bound<T: Ord>(set: &mut BTreeSet<T>) {
+/// Adds to a set that keeps the smallest of too many. True when the set changed.
+fn keep_smallest<T: Ord>(set: &mut BTreeSet<T>, new: T) -> bool {
+    if set.len() >= SHARED && set.last().is_some_and(|last| *last < new) {
+        return false;
+    }
+    let changed = set.insert(new);
     while set.len() > SHARED {
         set.pop_last();
     }
+    changed
 }

@@ -56,21 +56,32 @@ pub(super) struct Cursor {
     pub hash: [u8; 32],
 }
 
+/// The hash of an array's first bytes, ready to go on: no byte is hashed twice.
+#[derive(Default)]
+pub(super) struct Hashed {
+    hasher: blake3::Hasher,
+    len: usize,
+}
+
 impl Cursor {
-    /// Of an array that ends properly and can be continued.
-    pub fn of(json: &[u8], direction: Direction, start: crate::model::Nanos) -> Option<Self> {
+    /// Of an array that ends properly and can be continued, and whose first bytes are hashed.
+    pub fn of(json: &[u8], direction: Direction, start: crate::model::Nanos, hashed: Hashed) -> Option<Self> {
         let open = trim_end(json).strip_suffix(b"]")?;
-        Some(Self { direction, start, len: open.len(), hash: *blake3::hash(open).as_bytes() })
+        let Hashed { mut hasher, len } = hashed;
+        hasher.update(open.get(len..)?);
+        Some(Self { direction, start, len: open.len(), hash: *hasher.finalize().as_bytes() })
     }
 
-    /// The part of `json` behind this array, if `json` continues it.
-    pub fn suffix<'a>(&self, json: &'a [u8], start: crate::model::Nanos) -> Option<&'a [u8]> {
+    /// The part of `json` behind this array, if `json` continues it, and the hash of what stands before.
+    pub fn suffix<'a>(&self, json: &'a [u8], start: crate::model::Nanos) -> Option<(&'a [u8], Hashed)> {
         if start < self.start || json.len() <= self.len {
             return None;
         }
         let (head, tail) = json.split_at(self.len);
         let tail = trim_start(tail).strip_prefix(b",")?;
-        (*blake3::hash(head).as_bytes() == self.hash).then_some(tail)
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(head);
+        (*hasher.finalize().as_bytes() == self.hash).then_some((tail, Hashed { hasher, len: self.len }))
     }
 }
 

@@ -170,18 +170,16 @@ impl Book {
     }
 
     fn kth_pairs_of(&self, action: &ActionState) -> Vec<(Handle, Handle)> {
-        let Some(tool) = tool_of(action) else {
+        let turns = action.turns();
+        let paired: Vec<_> = turns.iter().filter_map(|turn| self.turns.get(turn)).filter(|it| it.has_pairs()).collect();
+        let Some(tool) = tool_of(action).filter(|_| !paired.is_empty()) else {
             return Vec::new();
         };
-        let turns = action.turns();
-        turns.iter().filter_map(|turn| self.turns.get(turn)).flat_map(|turn| self.kth_pairs(turn, &tool)).collect()
+        paired.into_iter().flat_map(|turn| self.kth_pairs(turn, &tool)).collect()
     }
 
     /// The k-th pairs of one tool in one turn: (model's call, tool's span).
     fn kth_pairs(&self, turn: &TurnState, tool: &str) -> Vec<(Handle, Handle)> {
-        if turn.idless.is_empty() || turn.idless.len() > PAIRED || turn.members.len() > MEMBERS {
-            return Vec::new();
-        }
         let of_tool =
             |handle: &&Handle| self.actions.get(handle).is_some_and(|action| tool_of(action).as_deref() == Some(tool));
         let mut spans = Vec::new();
@@ -211,6 +209,13 @@ impl Book {
         // The same proposal in an array and in an event, and no span of it: the array's stands for both.
         match_in_order(&mut arrays, &mut events, exact, &mut pairs);
         pairs
+    }
+}
+
+impl TurnState {
+    /// Whether k-th pairs are looked for: some calls have no id, and there are not too many to compare.
+    fn has_pairs(&self) -> bool {
+        (1..=PAIRED).contains(&self.idless.len()) && self.members.len() <= MEMBERS
     }
 }
 
@@ -343,13 +348,19 @@ fn call_ids(action: &ActionState) -> impl Iterator<Item = &Arc<str>> {
 
 /// The tool that a component's records agree on, if any names one.
 fn tool_of(action: &ActionState) -> Option<Arc<str>> {
+    let tools = || {
+        action.pieces.values().filter_map(|piece| match &piece.says {
+            Says::Call(call) => call.tool.as_ref(),
+            _ => None,
+        })
+    };
+    let first = tools().next()?;
+    if tools().all(|tool| tool == first) {
+        return Some(first.clone());
+    }
     let mut named: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
-    for piece in action.pieces.values() {
-        if let Says::Call(call) = &piece.says
-            && let Some(tool) = &call.tool
-        {
-            *named.entry(tool).or_default() += 1;
-        }
+    for tool in tools() {
+        *named.entry(tool).or_default() += 1;
     }
     named.into_iter().max_by_key(|(tool, count)| (*count, std::cmp::Reverse(*tool))).map(|(tool, _)| tool.clone())
 }
