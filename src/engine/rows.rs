@@ -109,28 +109,36 @@ impl Engine {
         }
         for due in self.dues.until(now.max(self.now) - self.held) {
             match due {
-                Due::Close(turn) => {
-                    match self.book.turn_state(turn) {
-                        Some(state) => wants.extend(state.members.iter().filter_map(|handle| {
-                            (!self.accounts.contains_key(handle)).then_some(Want::Handle(*handle))
-                        })),
-                        None => drop(wants.insert(Want::Turn(turn))),
+                Due::Close(turn) => match self.book.turn_state(turn) {
+                    Some(state) => {
+                        let elsewhere = state.members.iter().filter(|handle| !self.accounts.contains_key(handle));
+                        wants.extend(elsewhere.map(|handle| Want::Handle(*handle)));
                     }
-                }
+                    None => drop(wants.insert(Want::Turn(turn))),
+                },
                 Due::Settle(handle) | Due::Check(handle) | Due::Revise(handle) | Due::Kin(handle) => {
-                    let Some(state) = self.book.action_state(handle) else {
-                        wants.insert(Want::Handle(handle));
-                        continue;
-                    };
-                    // Its other half, its other turn, or what was said about its response may have left memory.
-                    wants.extend(names(state).filter(|want| matches!(want, Want::Call(..))));
-                    for turn in state.read_with() {
-                        self.want_turn(turn, &mut wants);
-                    }
+                    self.want_halves(handle, &mut wants);
                 }
             }
         }
         wants
+    }
+
+    /// Its other half, its other turn, or what was said about its response may have left memory.
+    fn want_halves(&self, handle: Handle, wants: &mut BTreeSet<Want>) {
+        let Some(state) = self.book.action_state(handle) else {
+            wants.insert(Want::Handle(handle));
+            return;
+        };
+        wants.extend(names(state).filter(|want| matches!(want, Want::Call(..))));
+        for turn in state.read_with() {
+            self.want_turn(turn, wants);
+        }
+    }
+
+    /// Whether a turn is in memory.
+    pub fn holds(&self, turn: TurnId) -> bool {
+        self.book.turn_state(turn).is_some()
     }
 
     fn want_turn(&self, turn: TurnId, wants: &mut BTreeSet<Want>) {

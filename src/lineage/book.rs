@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::model::{Action, ActionId, Key, SpanId, Tenant, TraceId, TurnId};
 
 use super::fold::turn_of_trace;
-use super::pair::Group;
+use super::pair::{Group, REPEATED};
 use super::read::{Reading, action_id};
 use super::state::{ActionState, Book, Handle, TurnState};
 
@@ -127,8 +127,10 @@ impl Book {
             unit_of.insert(*turn, units.len());
             units.push(vec![*turn]);
         }
-        for action in self.actions.values() {
-            let read_with = action.read_with();
+        let alone = self.actions.values().map(|action| action.read_with());
+        let home = |handle: &Handle| self.actions.get(handle).map(|action| action.home);
+        let pairs = self.by_pair.values().filter(|pair| (2..=REPEATED).contains(&pair.len()));
+        for read_with in alone.chain(pairs.map(|pair| pair.iter().filter_map(home).collect())) {
             let mut together: BTreeSet<usize> =
                 read_with.iter().filter_map(|turn| unit_of.get(turn).copied()).collect();
             // The largest stays: a turn of a thousand responses is moved never, not a thousand times.

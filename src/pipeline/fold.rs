@@ -345,7 +345,7 @@ impl Owner {
     fn answer(&mut self, question: Question) {
         if question.open {
             let wants = self.engine.open_elsewhere(OPEN_LOOKED_AT);
-            match self.store.load(&wants) {
+            match self.store.load_without(&wants, |turn| self.engine.holds(turn)) {
                 Ok(rows) => self.engine.load(rows),
                 Err(error) => tracing::warn!(%error, "cannot load open actions; an answer goes without them"),
             }
@@ -410,7 +410,7 @@ impl Owner {
             if wants.is_empty() {
                 return Ok(());
             }
-            let rows = self.store.load(&wants)?;
+            let rows = self.store.load_without(&wants, |turn| self.engine.holds(turn))?;
             asked.extend(wants);
             if rows.is_empty() {
                 return Ok(());

@@ -27,6 +27,11 @@ impl Reader {
     /// The rows of the turns that are wanted, as of the last commit, by turn. A name that is unknown gives nothing,
     /// and costs no look at the disk when a writer in this process keeps a filter over names.
     pub fn load(&self, wants: &BTreeSet<Want>) -> Result<Rows, StoreError> {
+        self.load_without(wants, |_| false)
+    }
+
+    /// The same without turns that are there already, and without what would come along with those alone.
+    pub fn load_without(&self, wants: &BTreeSet<Want>, there: impl Fn(TurnId) -> bool) -> Result<Rows, StoreError> {
         let known: Vec<&Want> = wants.iter().filter(|want| self.may_know(want)).collect();
         if known.is_empty() {
             return Ok(Vec::new());
@@ -36,7 +41,7 @@ impl Reader {
         let mut rows = BTreeMap::new();
         let mut named = BTreeSet::new();
         for want in known {
-            named.extend(turns(&moment, want)?);
+            named.extend(turns(&moment, want)?.into_iter().filter(|turn| !there(*turn)));
         }
         let mut waiting: VecDeque<TurnId> = named.iter().copied().collect();
         let most = named.len() + ALONG;
@@ -45,7 +50,7 @@ impl Reader {
                 continue;
             };
             for other in related(&moment, &row)? {
-                if named.len() < most && named.insert(other) {
+                if named.len() < most && !there(other) && named.insert(other) {
                     waiting.push_back(other);
                 }
             }

@@ -39,7 +39,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::engine::parts::{Cell, Incident, LedgerKey};
 use crate::engine::{Changes, Checkpoint, Due, Output, Rows, Want};
-use crate::model::{Digest, Nanos, Span};
+use crate::model::{Digest, Nanos, Span, TurnId};
 
 use error::{Doing, On};
 use filter::Filter;
@@ -210,6 +210,11 @@ impl Store {
     /// The rows of the turns that are wanted, as of the last commit ([`Reader::load`]).
     pub fn load(&self, wants: &BTreeSet<Want>) -> Result<Rows, StoreError> {
         self.reader.load(wants)
+    }
+
+    /// The same without turns that are there already ([`Reader::load_without`]).
+    pub fn load_without(&self, wants: &BTreeSet<Want>, there: impl Fn(TurnId) -> bool) -> Result<Rows, StoreError> {
+        self.reader.load_without(wants, there)
     }
 
     /// Position of the last commit.
