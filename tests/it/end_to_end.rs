@@ -43,12 +43,12 @@ async fn incident(server: &Wherefore) -> Incident {
     let stage = Stage::default();
     stage.target.send_replace(Some(Target { grpc: server.grpc, http: server.http }));
     let mut sender = Sender::new(Form::Grpc);
-    for number in [0, 1, 2, 3, 6, 7, 8] {
+    for number in [0, 1, 2, 3, 6, 7, 8, 9] {
         for request in Story::new(number).requests() {
             sender.deliver(&stage, &request).await;
         }
     }
-    let story = Story::new(9);
+    let story = Story::new(10);
     let refused = logs(&[story.decision("a", FORBIDDEN, "deny", "policy")]);
     let done = traces(&[story.tool("b", FORBIDDEN, json!({})), story.root()]);
     for request in [traces(&[story.proposal(FORBIDDEN, &["a"])]), refused, done] {

@@ -339,7 +339,7 @@ fn what_stories_come_to_does_not_depend_on_arrival() {
     let seed = seed();
     println!("seed {seed}");
     let at = Nanos(1_795_000_000_000_000_000);
-    let requests = (0..27).flat_map(|number| Story::begins(number, at + Span::seconds(number)).requests());
+    let requests = (0..30).flat_map(|number| Story::begins(number, at + Span::seconds(number)).requests());
     let evidence: Vec<Evidence> = requests.flat_map(|request| request.evidence()).collect();
     let want = undisturbed(&evidence);
     for seed in seed..seed + 40 {

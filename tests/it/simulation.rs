@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use wherefore::catalogue::Metric;
-use wherefore::engine::{Configuration, Engine, Input, Output};
+use wherefore::engine::{Configuration, Engine, Input, Output, Want};
 use wherefore::envelope;
 use wherefore::export::{Format, exposition};
 use wherefore::model::{Action, ActionId, Constants, Evidence, Nanos, Span};
@@ -31,8 +31,8 @@ const CONSTANTS: Constants = Constants {
     check_within: Span::seconds(1),
 };
 
-const STORIES: u64 = 45;
-const LIVES: u64 = 60;
+const STORIES: u64 = 50;
+const LIVES: u64 = 20;
 const BEGIN: Nanos = Nanos(1_795_000_000_000_000_000);
 
 fn configuration() -> Configuration {
@@ -40,8 +40,36 @@ fn configuration() -> Configuration {
     Configuration { rules: rules.into(), constants: CONSTANTS }
 }
 
-/// A frame: when, and what was received or that only time passed.
-type Frame = (Nanos, Vec<Evidence>);
+/// A frame of the journal: when, and what.
+#[derive(Clone)]
+struct Frame {
+    now: Nanos,
+    what: What,
+}
+
+#[derive(Clone)]
+enum What {
+    Received(Vec<Evidence>),
+    Tick,
+    Restart,
+}
+
+impl Frame {
+    fn evidence(&self) -> &[Evidence] {
+        match &self.what {
+            What::Received(evidence) => evidence,
+            What::Tick | What::Restart => &[],
+        }
+    }
+
+    fn input(&self) -> Input<'_> {
+        match &self.what {
+            What::Received(evidence) => Input::Evidence(evidence),
+            What::Tick => Input::Tick,
+            What::Restart => Input::Restart,
+        }
+    }
+}
 
 /// Stories of several agents, interleaved, some of them out of order, some records twice.
 fn frames(random: &mut Random) -> Vec<Frame> {
@@ -61,17 +89,20 @@ fn frames(random: &mut Random) -> Vec<Frame> {
         now = now + Span::millis(random.below(600));
         // The stories that began first are told first, about.
         let index = random.below(6.min(waiting.len() as u64)) as usize;
+        let mut frame = |what| frames.push(Frame { now, what });
         match waiting[index].pop() {
             Some(evidence) => {
                 if random.below(8) == 0 {
-                    frames.push((now, evidence.clone()));
+                    frame(What::Received(evidence.clone()));
                 }
-                frames.push((now, evidence));
+                frame(What::Received(evidence));
             }
             None => drop(waiting.remove(index)),
         }
-        if random.below(4) == 0 {
-            frames.push((now, Vec::new()));
+        match random.below(12) {
+            0..3 => frame(What::Tick),
+            3 => frame(What::Restart),
+            _ => {}
         }
     }
     frames
@@ -104,15 +135,15 @@ fn outcome(engine: &Engine, actions: &BTreeMap<ActionId, Action>) -> Outcome {
 fn undisturbed(frames: &[Frame]) -> Outcome {
     let mut engine = Engine::new(configuration());
     let mut actions = BTreeMap::new();
-    let mut step = |engine: &mut Engine, now: Nanos, evidence: &[Evidence]| {
-        let output = engine.step(now, Input::Evidence(evidence));
+    let mut step = |engine: &mut Engine, now: Nanos, input: Input<'_>| {
+        let output = engine.step(now, input);
         actions.extend(output.actions.into_iter().map(|action| (action.id, action)));
     };
-    for (now, evidence) in frames {
-        step(&mut engine, *now, evidence);
+    for frame in frames {
+        step(&mut engine, frame.now, frame.input());
     }
     while let Some(due) = engine.next_due() {
-        step(&mut engine, due, &[]);
+        step(&mut engine, due, Input::Tick);
     }
     outcome(&engine, &actions)
 }
@@ -144,25 +175,43 @@ impl<'a> Life<'a> {
         self.fold(self.journal.len() as u64, &frame);
     }
 
-    fn fold(&mut self, position: u64, (now, evidence): &Frame) {
+    fn fold(&mut self, position: u64, frame: &Frame) {
         let mut asked = BTreeSet::new();
         for _ in 0..3 {
-            let wants: BTreeSet<_> = self.engine.wants(*now, evidence).difference(&asked).cloned().collect();
-            let rows = self.store().load(&wants).expect("the store can be read");
-            self.engine.load(rows);
+            let wants: BTreeSet<_> =
+                self.engine.wants(frame.now, frame.evidence()).difference(&asked).cloned().collect();
+            self.bring(&wants);
             asked.extend(wants);
         }
-        let output = self.engine.step(*now, Input::Evidence(evidence));
+        let output = self.engine.step(frame.now, frame.input());
         self.actions.extend(output.actions.iter().map(|action| (action.id, action.clone())));
         if output != Output::default() {
             self.published.push(Published { position, output });
         }
     }
 
+    fn bring(&mut self, wants: &BTreeSet<Want>) {
+        let store = self.store.as_ref().expect("a store");
+        let rows = store.load_without(wants, |turn| self.engine.holds(turn));
+        self.engine.load(rows.expect("the store can be read"));
+    }
+
     fn checkpoint(&mut self) {
         let changes = self.engine.checkpoint();
         let (applied, published) = (self.journal.len() as u64, std::mem::take(&mut self.published));
         self.store().commit(applied, &changes, &published, &[]).expect("a commit");
+    }
+
+    /// The disk refuses a checkpoint: what changed is kept for the next.
+    fn refused(&mut self) {
+        let changes = self.engine.checkpoint();
+        self.engine.changed_again(&changes);
+    }
+
+    /// Somebody asks about open actions.
+    fn asked(&mut self) {
+        let wants = self.engine.open_elsewhere(100);
+        self.bring(&wants);
     }
 
     fn evict(&mut self, budget: usize) {
@@ -191,11 +240,13 @@ impl<'a> Life<'a> {
     }
 
     fn disturb(&mut self, random: &mut Random) {
-        match random.below(10) {
+        match random.below(14) {
             0 | 1 => self.checkpoint(),
             2 | 3 => self.evict(0),
-            4 => self.evict(20_000),
+            4 => self.evict(random.below(40_000) as usize),
             5 => self.crash(),
+            6 => self.refused(),
+            7 => self.asked(),
             _ => {}
         }
     }
@@ -208,7 +259,7 @@ fn disturbed(frames: &[Frame], random: &mut Random, dir: &Path) -> Outcome {
         life.disturb(random);
     }
     while let Some(due) = life.engine.next_due() {
-        life.receive((due, Vec::new()));
+        life.receive(Frame { now: due, what: What::Tick });
         life.disturb(random);
     }
     outcome(&life.engine, &life.actions)
@@ -218,7 +269,8 @@ fn disturbed(frames: &[Frame], random: &mut Random, dir: &Path) -> Outcome {
 fn what_a_life_comes_to_does_not_depend_on_checkpoints_evictions_and_crashes() {
     let seed = seed();
     println!("seed {seed}");
-    for seed in seed..seed + LIVES {
+    let lives = std::env::var("WHEREFORE_LIVES").ok().and_then(|lives| lives.parse().ok()).unwrap_or(LIVES);
+    for seed in seed..seed + lives {
         let frames = frames(&mut Random(seed));
         let want = undisturbed(&frames);
         let dir = tempfile::tempdir().expect("a temporary directory");

@@ -7,8 +7,9 @@ use std::fmt::Debug;
 pub fn same<V: PartialEq + Debug>(want: &BTreeMap<String, V>, found: &BTreeMap<String, V>, what: &str) {
     assert!(!want.is_empty(), "{what}: nothing to compare");
     let differ = differences(want, found);
+    let (count, of) = (differ.len(), want.len());
     if let Some((name, want, found)) = differ.first() {
-        panic!("{what}: {} differ of {}, first `{name}`\nwant {want}\nfound {found}", differ.len(), want.len());
+        panic!("{what}: {count} differ of {of}, first `{name}`\nwant {want}\nfound {found}");
     }
 }
 

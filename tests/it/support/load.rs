@@ -103,10 +103,10 @@ impl Story {
         &self.trace
     }
 
-    /// The requests that tell it. Every ninth story is of the same kind.
+    /// The requests that tell it. Every tenth story is of the same kind.
     pub fn requests(&self) -> Vec<Request> {
         let look = |id| self.tool(id, "look_up", json!({}));
-        match self.number % 9 {
+        match self.number % 10 {
             // Told in one request.
             0 => vec![traces(&[self.chat(&["a", "b"]), look("a"), look("b"), self.root()])],
             // A call whose root is never heard of.
@@ -140,6 +140,11 @@ impl Story {
             }
             // Somebody who knows the model's answer alone has an opinion about it.
             7 => vec![traces(&[self.chat(&["a"]), look("a"), self.root()]), logs(&[self.opinion()])],
+            // A call that only the messages of the next turn say was answered.
+            8 => {
+                let next = self.next_turn();
+                vec![traces(&[self.chat(&["a"]), self.root()]), traces(&[next.carrying("a")]), traces(&[next.root()])]
+            }
             // A neighbour that is no span.
             _ => vec![traces(&[look("a"), json!({ "traceId": self.trace, "spanId": "00" })]), traces(&[self.root()])],
         }
@@ -164,6 +169,24 @@ impl Story {
         let fields = json!({
             "gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.response.id": self.response(),
             "gen_ai.input.messages": input.to_string(), "gen_ai.output.messages": output.to_string(),
+        });
+        self.span("c", Some("0"), fields)
+    }
+
+    /// A model call that reads what an earlier call came to.
+    fn carrying(&self, id: &str) -> Value {
+        let call = json!({
+            "type": "tool_call", "id": self.call(id), "name": "look_up", "arguments": { "row": self.number },
+        });
+        let answer = json!({ "type": "tool_call_response", "id": self.call(id), "response": "a row" });
+        let input = json!([
+            { "role": "user", "parts": [{ "type": "text", "content": format!("task {}", self.number) }] },
+            { "role": "assistant", "parts": [call] },
+            { "role": "tool", "parts": [answer] },
+        ]);
+        let fields = json!({
+            "gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.response.id": self.response(),
+            "gen_ai.input.messages": input.to_string(),
         });
         self.span("c", Some("0"), fields)
     }
