@@ -21,7 +21,7 @@ const START: Nanos = Nanos(1_800_000_000_000_000_000);
 const TENANT: &str = Tenant::DEFAULT;
 
 /// Agent, SLI, then good, bad and unknown: the table of the story.
-const TOTALS: &[(&str, Sli, [u64; 3])] = &[
+pub const TOTALS: &[(&str, Sli, [u64; 3])] = &[
     ("ops-agent", Sli::IntentAlignment, [3, 1, 1]),
     ("ops-agent", Sli::OutcomeValidation, [2, 1, 2]),
     ("ops-agent", Sli::DeniedActions, [5, 2, 0]),
@@ -48,7 +48,7 @@ const CALLS: &[(&str, [usize; 4])] = &[
     ("docs-agent", [16, 0, 0, 0]),
 ];
 
-const RULE: &str = "envelope.production.no-deletes-in-freeze";
+pub const RULE: &str = "envelope.production.no-deletes-in-freeze";
 
 fn configuration() -> Configuration {
     let files = envelopes();

@@ -1,84 +1,67 @@
-//! From an agent's telemetry to a person and back: the real program receives a forbidden call over OTLP, a real
+//! From an agent's telemetry to a person and back: the real program receives the demo's recording over OTLP, a real
 //! Prometheus scrapes it and evaluates the rules that the program itself writes, a real Alertmanager sends the page,
-//! and what the page says leads to the lineage of that very call.
+//! and what the page says leads to the lineage of the destructive call.
 //!
 //! ```text
-//! agent ─OTLP─► wherefore ◄─scrape─ Prometheus ─alert─► Alertmanager ─webhook─► person
-//!                   ▲                                                             │
-//!                   └───────────────── the page's link, `wherefore why` ──────────┘
+//! agents ─OTLP─► wherefore ◄─scrape─ Prometheus ─alert─► Alertmanager ─webhook─► person
+//!                    ▲                                                             │
+//!                    └───────────────── the page's link, `wherefore why` ──────────┘
 //! ```
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use wherefore::catalogue::{Kind, Metric};
-use wherefore::model::Action;
+use wherefore::cli::demo;
+use wherefore::model::{Action, Nanos};
+use wherefore::pipeline::wall;
 
+use crate::demo::{RULE, TOTALS};
 use crate::support::checkers::{accepts, have};
 use crate::support::http::{get, get_json};
-use crate::support::load::{self, FORBIDDEN, Form, Sender, Stage, Story, Target, logs, traces};
-use crate::support::monitoring::{Monitoring, Notified};
+use crate::support::monitoring::{Monitoring, Notified, eventually};
 use crate::support::process::{Wherefore, command};
 
-/// Quick enough to wait for.
-const SETTINGS: &str = "\
-times: { grace: 500ms, idle: 2s, ask: 5s, check_within: 2s }
-envelopes: [production.yaml]
-";
 /// An hour is three minutes. Less, and a pause of a busy machine looks like a collector that is gone.
 const SCALE: &str = "20";
+const AGENT: &str = "ops-agent";
+const TOOL: &str = "delete_records";
 
-/// What somebody did that they must not do.
-struct Incident {
-    /// The rule they broke, as metrics and findings name it.
-    rule: String,
-    agent: String,
-    tool: String,
-    /// The trace of the call.
-    trace: String,
-}
-
-/// Feeds a server: ordinary work, then a forbidden call.
-async fn incident(server: &Wherefore) -> Incident {
-    let stage = Stage::default();
-    stage.target.send_replace(Some(Target { grpc: server.grpc, http: server.http }));
-    let mut sender = Sender::new(Form::Grpc);
-    for number in [0, 1, 2, 3, 6, 7, 8, 9] {
-        for request in Story::new(number).requests() {
-            sender.deliver(&stage, &request).await;
-        }
-    }
-    let story = Story::new(10);
-    let refused = logs(&[story.decision("a", FORBIDDEN, "deny", "policy")]);
-    let done = traces(&[story.tool("b", FORBIDDEN, json!({})), story.root()]);
-    for request in [traces(&[story.proposal(FORBIDDEN, &["a"])]), refused, done] {
-        sender.deliver(&stage, &request).await;
-    }
-    Incident {
-        rule: "envelope.production.no-purge".to_owned(),
-        agent: story.agent(),
-        tool: FORBIDDEN.to_owned(),
-        trace: story.trace().to_owned(),
-    }
+/// The demo's envelopes and tokens as files, and the settings that name them and its short waits.
+fn settings(home: &Path) -> String {
+    let write = |name: &str, text: &str| std::fs::write(home.join(name), text).expect("a file of the demo is written");
+    let envelopes = demo::envelopes();
+    envelopes.iter().for_each(|(name, text)| write(name, text));
+    write("tokens.yaml", demo::tokens());
+    let names: Vec<&str> = envelopes.iter().map(|(name, _)| &**name).collect();
+    let waits = demo::constants();
+    let [grace, idle, ask, check] =
+        [waits.grace, waits.idle, waits.ask, waits.check_within].map(|wait| format!("{}ms", wait.0 / 1_000_000));
+    format!(
+        "times: {{ grace: {grace}, idle: {idle}, ask: {ask}, check_within: {check} }}\n\
+         envelopes: [{}]\ntokens: tokens.yaml\n",
+        names.join(", ")
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_forbidden_call_reaches_a_person_who_finds_out_why() {
+async fn the_incident_of_the_demo_reaches_a_person_who_finds_out_why() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let home = home.path();
-    std::fs::write(home.join("production.yaml"), load::ENVELOPE).expect("the envelope is written");
-    let server = Wherefore::start(home, SETTINGS).await;
+    let settings = settings(home);
+    let server = Wherefore::start(home, &settings).await;
     let rules = generated_rules(home, &server);
     let Some(monitoring) = Monitoring::start(server.query, &rules).await else { return };
     monitoring.sink.firing("watchdog", &[("alertname", "WhereforeWatchdog")]).await;
 
-    let incident = incident(&server).await;
+    let begin: Nanos = wall();
+    demo::play(server.http, begin, begin.0).await.expect("every request is accepted");
     let page = monitoring.sink.firing("pager", &[("alertname", "WhereforeForbiddenCall")]).await;
-    assert_eq!((page.label("rule"), page.label("agent")), (&*incident.rule, &*incident.agent));
-    follow_the_link(&server, &page, &incident).await;
-    follow_an_exemplar(&server, &monitoring, &incident).await;
-    promtool_accepts_a_scrape(&server).await;
-    nothing_goes_back_over_a_restart(home, server, &monitoring).await;
+    assert_eq!((page.label("rule"), page.label("agent")), (RULE, AGENT));
+    let trace = follow_the_link(&server, &page).await;
+    follow_an_exemplar(&server, &monitoring, &trace).await;
+    scrape_holds_the_totals(&server).await;
+    nothing_goes_back_over_a_restart(home, &settings, server, &monitoring).await;
 }
 
 /// The rules that this server's operator would install.
@@ -96,45 +79,70 @@ fn said(args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("commands speak UTF-8")
 }
 
-/// The page's link answers with the call, and `why` explains it.
-async fn follow_the_link(server: &Wherefore, page: &Notified, incident: &Incident) {
+/// The page's link answers with the call, and `why` explains it. Returns its trace.
+async fn follow_the_link(server: &Wherefore, page: &Notified) -> String {
     let mut answer = get_json(page.annotation("link")).await;
     let actions: Vec<Action> = serde_json::from_value(answer["actions"].take()).expect("actions");
     let [action] = <[Action; 1]>::try_from(actions).expect("the one forbidden call");
-    assert_eq!(action.tool_label(), incident.tool);
-    assert_eq!(action.trace().map(|(trace, _)| trace.to_string()).as_ref(), Some(&incident.trace));
-    explained(server, &action.id.to_string(), incident);
+    assert_eq!(action.tool_label(), TOOL);
+    explained(server, &action.id.to_string());
+    action.trace().expect("a call that ran has a span").0.to_string()
 }
 
-fn explained(server: &Wherefore, alias: &str, incident: &Incident) {
+/// `why` says what was asked, what was refused, what ran, what is missing, and what was wrong.
+fn explained(server: &Wherefore, alias: &str) {
     let why = said(&["why", alias, "--server", &server.url("")]);
-    for word in [&incident.tool, &incident.rule, &incident.trace] {
-        assert!(why.contains(word), "`why {alias}` does not say `{word}`:\n{why}");
+    for words in
+        ["CODE FREEZE", "refused by policy", "{\"deleted\":1206}", "withheld", "row_count_unchanged", TOOL, RULE]
+    {
+        assert!(why.contains(words), "`why {alias}` does not say `{words}`:\n{why}");
     }
 }
 
-/// Prometheus kept an exemplar of the violation, and its trace is an alias of the call.
-async fn follow_an_exemplar(server: &Wherefore, monitoring: &Monitoring, incident: &Incident) {
+/// Prometheus kept an exemplar of the violation, and its trace and span are an alias of the call.
+async fn follow_an_exemplar(server: &Wherefore, monitoring: &Monitoring, trace: &str) {
     let exemplar = monitoring.exemplar(&Metric::InvariantViolations.series()).await;
-    let trace = exemplar["labels"]["trace_id"].as_str().expect("a trace id");
-    assert_eq!(trace, incident.trace);
-    explained(server, trace, incident);
+    assert_eq!(exemplar["labels"]["trace_id"], trace);
     let span = exemplar["labels"]["span_id"].as_str().expect("a span id");
-    explained(server, &format!("{trace}/{span}"), incident);
+    explained(server, &format!("{trace}/{span}"));
 }
 
-/// Prometheus took the OpenMetrics form; this is what everything else reads.
-async fn promtool_accepts_a_scrape(server: &Wherefore) {
-    let (status, body) = get(&server.url("/metrics")).await.expect("the server answers");
-    let text = String::from_utf8(body.to_vec()).expect("an exposition is UTF-8");
-    assert_eq!(status, 200, "{text}");
+/// What is scraped comes to the totals of the story, is accepted by promtool, and stays as it is.
+async fn scrape_holds_the_totals(server: &Wherefore) {
+    let judged: u64 = TOTALS.iter().flat_map(|(_, _, counts)| counts).sum();
+    let text = eventually("every verdict is counted", async || {
+        let text = scraped(server).await;
+        (values(&text, "").iter().sum::<u64>() >= judged).then_some(text)
+    })
+    .await;
+    for (agent, sli, [good, bad, unknown]) in TOTALS {
+        for (value, want) in [("good", good), ("bad", bad), ("unknown", unknown)] {
+            let labels = format!(r#"sli="{sli}",agent="{agent}",verdict="{value}"}}"#);
+            assert_eq!(values(&text, &labels), [*want], "{labels}\n{text}");
+        }
+    }
     if have("promtool") {
         accepts("promtool", &["check", "metrics"], &text);
     }
 }
 
+/// The exposition that is not OpenMetrics; Prometheus took that one.
+async fn scraped(server: &Wherefore) -> String {
+    let (status, body) = get(&server.url("/metrics")).await.expect("the server answers");
+    let text = String::from_utf8(body.to_vec()).expect("an exposition is UTF-8");
+    assert_eq!(status, 200, "{text}");
+    text
+}
+
+/// The values of the verdict counters whose line has these labels.
+fn values(text: &str, labels: &str) -> Vec<u64> {
+    let name = format!("{}{{", Metric::SliEvents.series());
+    let lines = text.lines().filter(|line| line.starts_with(&name) && line.contains(labels));
+    lines.map(|line| line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a count")).collect()
+}
+
 /// The process is killed and starts again. In Prometheus no counter of the engine was reset.
-async fn nothing_goes_back_over_a_restart(home: &Path, server: Wherefore, monitoring: &Monitoring) {
+async fn nothing_goes_back_over_a_restart(home: &Path, settings: &str, server: Wherefore, monitoring: &Monitoring) {
     let resets = async |metric: &Metric| -> f64 {
         let found = monitoring.query(&format!("sum(resets({}[1h]))", metric.series())).await;
         let value = |found: &Value| found["value"][1].as_str().and_then(|value| value.parse::<f64>().ok());
@@ -144,12 +152,12 @@ async fn nothing_goes_back_over_a_restart(home: &Path, server: Wherefore, monito
     monitoring.until(&format!("{} > 0", Metric::ReceivedRecords.series())).await;
     let query = server.query;
     server.kill();
-    let server = Wherefore::start_again(home, query, SETTINGS).await;
+    let server = Wherefore::start_again(home, query, settings).await;
     monitoring.until(&format!("changes({}[1h]) > 0", Metric::StartTime.series())).await;
     let counters = Metric::ALL.iter().filter(|metric| metric.def().kind == Kind::Counter);
     for metric in counters.filter(|metric| !metric.begins_with_process()) {
         assert_eq!(resets(metric).await, 0.0, "{metric:?}");
     }
     assert!(resets(&Metric::ReceivedRecords).await > 0.0, "a reset would have been seen");
-    drop(server);
+    scrape_holds_the_totals(&server).await;
 }

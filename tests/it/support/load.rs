@@ -98,11 +98,6 @@ impl Story {
         self.at
     }
 
-    /// Its id in telemetry.
-    pub fn trace(&self) -> &str {
-        &self.trace
-    }
-
     /// The requests that tell it. Every tenth story is of the same kind.
     pub fn requests(&self) -> Vec<Request> {
         let look = |id| self.tool(id, "look_up", json!({}));
