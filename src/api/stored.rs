@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use crate::model::{Action, Lineage, Neighbour, Text, Turn, TurnId};
+use crate::model::{Action, Lineage, Neighbour, Tenant, Text, Turn, TurnId};
 use crate::store::{Reader, StoreError};
 
 use super::filter::{Filter, From, Page, in_store};
@@ -16,21 +16,21 @@ const LINEAGES: usize = 200;
 /// How many pages of the store are read to fill one answer.
 const ROUNDS: usize = 20;
 
-/// The lineages of an alias, settled actions only.
+/// The lineages of an alias, settled actions only; of one tenant or of all.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn lineages(reader: &Reader, alias: &str) -> Result<Vec<Lineage>, StoreError> {
+pub fn lineages(reader: &Reader, tenant: Option<&Tenant>, alias: &str) -> Result<Vec<Lineage>, StoreError> {
     let mut turns: BTreeMap<TurnId, (Turn, Vec<Action>)> = BTreeMap::new();
     let mut found = Vec::new();
-    for action in reader.lookup(alias)?.into_iter().filter(|action| !action.marks.merged).take(LINEAGES) {
+    for action in reader.lookup_of(tenant, alias)?.into_iter().filter(|action| !action.marks.merged).take(LINEAGES) {
         let id = action.turn;
         let (turn, others) = match turns.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
                 // A turn has a row once it is closed; until then its actions stand alone.
                 let turn = reader.turn(id)?.unwrap_or_else(|| Turn::unseen(id, action.tenant.clone()));
-                new.insert((turn, reader.lookup(&id.to_string())?))
+                new.insert((turn, reader.lookup_of(tenant, &id.to_string())?))
             }
         };
         let others = others.iter().filter(|other| other.id != action.id && !other.marks.merged);

@@ -61,7 +61,8 @@ impl Why {
             }
             Answer::NoServer => {
                 let store = offline(&self.place)?;
-                api::lineages(&store, &self.id).map_err(|error| Failed::from_error("cannot read the store", &error))
+                api::lineages(&store, None, &self.id)
+                    .map_err(|error| Failed::from_error("cannot read the store", &error))
             }
         }
     }

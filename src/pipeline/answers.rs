@@ -43,14 +43,12 @@ fn of_tenant(sample: &Sample, tenant: &Tenant) -> bool {
 }
 
 async fn lineages(fold: Arc<Fold>, tenant: Option<Tenant>, alias: String) -> Result<Vec<Lineage>, Problem> {
-    let name = alias.clone();
-    let mut found = asked(fold.ask_open(move |view| in_memory(view, &name)).await)?;
+    let (whose, name) = (tenant.clone(), alias.clone());
+    let mut found = asked(fold.ask_open(move |view| in_memory(view, whose.as_ref(), &name)).await)?;
     let known: BTreeSet<ActionId> = found.iter().map(|lineage| lineage.action.id).collect();
-    let stored = read(&fold, move |reader| crate::api::lineages(reader, &alias)).await?;
+    let stored = read(&fold, move |reader| crate::api::lineages(reader, tenant.as_ref(), &alias)).await?;
     found.extend(stored.into_iter().filter(|lineage| !known.contains(&lineage.action.id)));
-    found.retain(|lineage| {
-        tenant.as_ref().is_none_or(|tenant| *tenant == lineage.action.tenant) && !lineage.action.marks.merged
-    });
+    found.retain(|lineage| !lineage.action.marks.merged);
     found.sort_by_key(|lineage| (lineage.action.start, lineage.action.id));
     found.truncate(LINEAGES);
     Ok(found)
@@ -120,11 +118,12 @@ async fn read<T: Send + 'static>(
 }
 
 /// Lineages of actions whose state is in memory, or whose row waits for the next checkpoint.
-fn in_memory(view: &View<'_>, alias: &str) -> Vec<Lineage> {
+fn in_memory(view: &View<'_>, tenant: Option<&Tenant>, alias: &str) -> Vec<Lineage> {
     let mut turns: BTreeMap<TurnId, Vec<Action>> = BTreeMap::new();
     let mut found: BTreeMap<ActionId, Lineage> = BTreeMap::new();
-    for handle in view.engine.find(alias).into_iter().take(LINEAGES) {
-        let Some((action, settled)) = view.engine.preview(handle) else { continue };
+    let handles = view.engine.find(alias).into_iter().filter_map(|handle| view.engine.preview(handle));
+    let own = handles.filter(|(action, _)| tenant.is_none_or(|tenant| *tenant == action.tenant));
+    for (action, settled) in own.take(LINEAGES) {
         let Some(turn) = view.engine.turn(action.turn) else { continue };
         let others = turns.entry(turn.id).or_insert_with(|| actions_of(view, turn.id));
         let others = others.iter().filter(|other| other.id != action.id);

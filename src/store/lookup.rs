@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::engine::Checkpoint;
 use crate::engine::parts::{Cell, Incident, LedgerKey};
-use crate::model::{Action, ActionId, Digest, Nanos, Turn, TurnId};
+use crate::model::{Action, ActionId, Digest, Nanos, Tenant, Turn, TurnId};
 use crate::proto::records as v1;
 
 use super::aliases;
@@ -50,8 +50,14 @@ impl Reader {
     /// finding's id, a turn's id, a conversation's id. Each at its latest revision, at most 1,000, by id; a
     /// tombstone is followed to the action it was merged into.
     pub fn lookup(&self, alias: &str) -> Result<Vec<Action>, StoreError> {
+        self.lookup_of(None, alias)
+    }
+
+    /// The same of one tenant alone, however many actions of others share the alias.
+    pub fn lookup_of(&self, tenant: Option<&Tenant>, alias: &str) -> Result<Vec<Action>, StoreError> {
         let shelf = self.shelf()?;
         let mut open = Open::new(self, &shelf);
+        open.tenant = tenant;
         let mut found = BTreeSet::new();
         let lower = alias.to_ascii_lowercase();
         for alias in BTreeSet::from([alias, &lower]) {
@@ -149,13 +155,15 @@ impl Reader {
 pub(super) struct Open<'a> {
     reader: &'a Reader,
     shelf: &'a Shelf,
+    /// Whose rows an alias finds; `None` is everybody's.
+    tenant: Option<&'a Tenant>,
     /// In the order of the shelf.
     opened: Vec<Option<Option<Connection>>>,
 }
 
 impl<'a> Open<'a> {
     pub fn new(reader: &'a Reader, shelf: &'a Shelf) -> Self {
-        Self { reader, shelf, opened: shelf.parts.iter().map(|_| None).collect() }
+        Self { reader, shelf, tenant: None, opened: shelf.parts.iter().map(|_| None).collect() }
     }
 
     /// A partition by its place on the shelf.
@@ -262,8 +270,10 @@ impl<'a> Open<'a> {
     fn rows_of(&mut self, table: &str, kind: Kind, alias: &str) -> Result<Vec<Vec<u8>>, StoreError> {
         let hash = aliases::of_alias(alias);
         let applied = self.shelf.applied.cast_signed();
+        let tenant = self.tenant.map(Tenant::as_str);
         let sql = format!(
-            "SELECT record FROM keys JOIN {table} USING (row) WHERE hash = ?1 AND kind = ?2 AND position <= ?3 LIMIT ?4"
+            "SELECT record FROM keys JOIN {table} USING (row) WHERE hash = ?1 AND kind = ?2 AND position <= ?3
+             AND (?5 IS NULL OR tenant = ?5) LIMIT ?4"
         );
         let mut records = Vec::new();
         for index in self.holding(hash) {
@@ -273,7 +283,7 @@ impl<'a> Open<'a> {
             let room = FOUND.saturating_sub(records.len()) as i64;
             let find = || -> rusqlite::Result<Vec<Vec<u8>>> {
                 let mut select = db.prepare_cached(&sql)?;
-                select.query_map(params![hash, kind as i64, applied, room], |row| row.get(0))?.collect()
+                select.query_map(params![hash, kind as i64, applied, room, tenant], |row| row.get(0))?.collect()
             };
             records.extend(find().doing("look for an alias")?);
         }

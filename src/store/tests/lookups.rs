@@ -109,3 +109,22 @@ fn what_is_in_a_partition_is_never_denied_by_its_filter() {
     let perhaps = unknown.filter(|hash| store.parts.iter().any(|part| part.may_hold(*hash))).count();
     assert!(perhaps < 200, "{perhaps} of 1000 unknown names are looked for on disk");
 }
+
+#[test]
+fn what_others_call_the_same_hides_nothing_of_a_tenant() {
+    let dir = folder();
+    let mut store = open(&dir);
+    let crowd = |n: u16| {
+        let id = [n.to_be_bytes(); 8].concat().try_into().expect("16 bytes");
+        let key = Key::Call(TurnId(id), "call-1".into());
+        Action { id: ActionId(id), keys: vec![key], tenant: Tenant::new("crowd"), turn: TurnId(id), ..action(1, 1) }
+    };
+    let own = Action { tenant: Tenant::new("own"), ..action(255, 1) };
+    let own = Action { call_id: Some("call-1".into()), ..own };
+    let all = (1_000..2_500).map(crowd).chain([own.clone()]).collect();
+    Step::at(1, HOUR, rows(all)).commit(&mut store).expect("committed");
+    let reader = store.reader().expect("a reader");
+    let found = |tenant: &str| reader.lookup_of(Some(&Tenant::new(tenant)), "call-1").expect("found");
+    assert_eq!(found("own"), [own]);
+    assert_eq!((found("crowd").len(), found("nobody").len()), (1_000, 0));
+}
