@@ -38,6 +38,8 @@ pub struct Account {
     pub violated: BTreeSet<Arc<str>>,
     /// Hash of the last row without its revision.
     pub published: Option<Hash>,
+    /// End of the last row, as sent.
+    pub end: Nanos,
     /// The action this one was merged into, if its last row is a tombstone.
     pub merged_into: Option<ActionId>,
 }

@@ -318,10 +318,10 @@ impl Engine {
         if touched.root {
             self.root_ended(touched.turn, clock + constants.grace);
         }
-        for turn in &touched.turns {
+        for (turn, since) in &touched.turns {
             self.changed.turns.insert(*turn);
             self.spoken_of(*turn, clock);
-            self.shared_changed(*turn, clock + SHARED_AFTER);
+            self.shared_changed(*turn, *since, clock + SHARED_AFTER);
         }
         if may_prove_execution(evidence) {
             for handle in &touched.actions {
@@ -401,10 +401,10 @@ impl Engine {
         }
     }
 
-    /// What a turn shares changed: its settled actions are read again, soon.
-    fn shared_changed(&mut self, turn: TurnId, at: Nanos) {
+    /// What a turn shares changed for actions that end at `since` or later: those settled are read again, soon.
+    fn shared_changed(&mut self, turn: TurnId, since: Nanos, at: Nanos) {
         for handle in self.book.members(turn) {
-            if self.accounts.get(&handle).is_some_and(|account| account.settled) {
+            if self.accounts.get(&handle).is_some_and(|account| account.settled && account.end >= since) {
                 self.dues.sooner(Due::Revise(handle), at);
             }
         }

@@ -199,6 +199,7 @@ impl Engine {
             return;
         }
         account.published = Some(hash);
+        account.end = action.end;
         account.merged_into = None;
         account.revision += 1;
         action.revision = account.revision;
@@ -486,6 +487,7 @@ impl Engine {
             if account.first_seen == Nanos(0) { lost.first_seen } else { account.first_seen.min(lost.first_seen) };
         account.last_seen = account.last_seen.max(lost.last_seen);
         account.latest = account.latest.max(lost.latest);
+        account.end = account.end.max(lost.end);
         account.settled |= lost.settled;
         account.frozen |= lost.frozen;
         for (rule, raised) in &lost.raised {

@@ -10,6 +10,9 @@ use crate::model::{
     Provenance, Says, Severity, Shared, Span, State, Text, Turn, Value, Verdict,
 };
 
+/// How many ids of context are shown: whoever wants them all asks for JSON.
+const CONTEXT_IDS: usize = 20;
+
 /// Explains one action in 80 columns.
 pub fn why(lineage: &Lineage) -> String {
     let (action, turn) = (&lineage.action, &lineage.turn);
@@ -18,7 +21,7 @@ pub fn why(lineage: &Lineage) -> String {
     sheet.gap();
     intent(&mut sheet, turn);
     prompt_and_policy(&mut sheet, action, turn);
-    context(&mut sheet, action);
+    context(&mut sheet, action, turn);
     sheet.gap();
     plan(&mut sheet, action, turn);
     models(&mut sheet, turn);
@@ -109,10 +112,13 @@ fn prompt_and_policy(sheet: &mut Sheet, action: &Action, turn: &Turn) {
     }
 }
 
-fn context(sheet: &mut Sheet, action: &Action) {
+fn context(sheet: &mut Sheet, action: &Action, turn: &Turn) {
+    let ids: Vec<&str> = turn.retrieved(action.end).into_iter().map(|id| &**id).collect();
+    let (shown, more) = ids.split_at(ids.len().min(CONTEXT_IDS));
     match &action.context {
-        Known::Value(ids) if ids.is_empty() => sheet.row("context", "retrieval ran and found nothing"),
-        Known::Value(ids) => sheet.row("context", &ids.join(", ")),
+        Known::Value(_) if ids.is_empty() => sheet.row("context", "retrieval ran and found nothing"),
+        Known::Value(_) if more.is_empty() => sheet.row("context", &shown.join(", ")),
+        Known::Value(_) => sheet.row("context", &format!("{} and {} more", shown.join(", "), more.len())),
         Known::Missing(why) => sheet.row("context", missing(*why)),
     }
 }

@@ -1,7 +1,7 @@
 //! Folds one piece of evidence into the book. Touches the turn it stands in and the components it speaks of,
 //! however long the conversation.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::model::Nanos;
@@ -31,8 +31,8 @@ pub struct Touched {
     pub duplicate: bool,
     /// Components that got something new.
     pub actions: BTreeSet<Handle>,
-    /// Turns whose shared facts changed: their settled actions are read again.
-    pub turns: BTreeSet<TurnId>,
+    /// Turns whose shared facts changed, and since when: settled actions that end then or later are read again.
+    pub turns: BTreeMap<TurnId, Nanos>,
     /// Components of which something was said elsewhere: settled ones are read again.
     pub told: BTreeSet<Handle>,
     /// Components that turned out to be one: (kept, gone).
@@ -128,8 +128,13 @@ impl Fold<'_> {
 
     /// The shared facts of the turn changed.
     fn shared(&mut self, changed: bool) {
+        self.shared_since(changed, Nanos(0));
+    }
+
+    /// A fact that actions share which end at a time or later.
+    fn shared_since(&mut self, changed: bool, since: Nanos) {
         if changed {
-            self.touched.turns.insert(self.turn);
+            touch(&mut self.touched.turns, self.turn, since);
         }
     }
 
@@ -327,7 +332,7 @@ impl Fold<'_> {
         let entry = (self.evidence.end, self.evidence.id, known);
         let turn = self.turn();
         let changed = keep_smallest(&mut turn.context, entry);
-        self.shared(changed);
+        self.shared_since(changed, self.evidence.end);
     }
 
     fn plan(&mut self, provenance: Provenance, id: Option<Arc<str>>, text: &Known<Text>) {
@@ -537,7 +542,7 @@ impl Fold<'_> {
         let new = || Arc::new(TurnState::new(turn, tenant.clone(), None));
         let slot = Arc::make_mut(self.book.turns.entry(turn).or_insert_with(new)).attached.entry(about).or_default();
         if keep_smallest(slot, what) {
-            self.touched.turns.insert(turn);
+            touch(&mut self.touched.turns, turn, Nanos(0));
         }
     }
 
@@ -777,6 +782,11 @@ fn contradict(one: &Option<Arc<str>>, other: &Option<Arc<str>>) -> bool {
 /// A missing value never beats one that is there.
 fn known_first(provenance: Provenance, text: &Known<Text>) -> Provenance {
     if text.is_present() { provenance } else { Provenance::Inferred }
+}
+
+/// Marks a turn's actions since a time.
+fn touch(turns: &mut BTreeMap<TurnId, Nanos>, turn: TurnId, since: Nanos) {
+    turns.entry(turn).and_modify(|known| *known = since.min(*known)).or_insert(since);
 }
 
 /// Adds to a set that keeps the smallest of too many. True when the set changed.

@@ -345,7 +345,7 @@ impl Reader<'_> {
         own.or_else(shared).map_or(Known::Missing(self.missing()), Known::Value)
     }
 
-    fn context(&self, end: Nanos) -> Known<Vec<Arc<str>>> {
+    fn context(&self, end: Nanos) -> Known<u32> {
         let before = || self.turn.context.iter().filter(|(at, ..)| *at <= end).map(|(_, _, ids)| ids);
         if before().next().is_none() {
             return Known::Missing(self.missing());
@@ -353,8 +353,7 @@ impl Reader<'_> {
         if before().any(|ids| !ids.is_present()) {
             return Known::Missing(Missing::Withheld);
         }
-        let ids: BTreeSet<Arc<str>> = before().filter_map(Known::value).flatten().cloned().collect();
-        Known::Value(ids.into_iter().collect())
+        Known::Value(u32::try_from(before().count()).unwrap_or(u32::MAX))
     }
 
     fn policies(&self, decisions: &[Decision]) -> Known<Vec<Arc<str>>> {

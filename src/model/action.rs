@@ -1,7 +1,7 @@
 //! Actions, turns and lineages as they are recorded: what `lineage` assembles, `judge` reads, `store` keeps and
 //! `explain` shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -271,8 +271,8 @@ pub struct Action {
     pub decisions: Vec<Decision>,
     /// Checks, oldest first.
     pub checks: Vec<Check>,
-    /// Ids of context retrieved in the turn before it.
-    pub context: Known<Vec<Arc<str>>>,
+    /// How many retrievals of its turn had ended when it did. Their ids are in the turn, once: [`Turn::retrieved`].
+    pub context: Known<u32>,
     /// Policies in force, `id@version`.
     pub policy: Known<Vec<Arc<str>>>,
     /// How its records were joined.
@@ -423,6 +423,12 @@ pub struct Turn {
 }
 
 impl Turn {
+    /// Ids of the context that was retrieved by a time, each once; those withheld are not among them.
+    pub fn retrieved(&self, by: Nanos) -> BTreeSet<&Arc<str>> {
+        let before = self.context.iter().filter(|(at, _)| *at <= by);
+        before.filter_map(|(_, ids)| ids.value()).flatten().collect()
+    }
+
     /// A turn of which nothing was seen yet.
     pub fn unseen(id: TurnId, tenant: Tenant) -> Self {
         let pending = super::Missing::Pending;

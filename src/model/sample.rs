@@ -93,7 +93,7 @@ pub(crate) fn action() -> Action {
         end: at(6),
         decisions: Vec::new(),
         checks: Vec::new(),
-        context: Known::Value(vec!["doc-7".into()]),
+        context: Known::Value(1),
         policy: Known::ABSENT,
         joins: Vec::new(),
         retry_of: None,

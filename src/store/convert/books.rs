@@ -14,7 +14,7 @@ use super::{Entry, Malformed, Wire, entry, record, required, tuple};
 
 record! { Account = Account {
     id, revision, judged_by, first_seen, last_seen, latest, settled, due, booked, raised, violated, published,
-    merged_into, frozen,
+    end, merged_into, frozen,
 } }
 record! { TurnAccount = TurnAccount { revision, last_seen, root_seen, closed, published, denied, contained } }
 record! { LedgerKey = LedgerKey { slice, tenant, sli, agent } }

@@ -44,6 +44,21 @@ kinds! {
     There = ();
 }
 
+/// How many. Older rows have the words themselves.
+impl Kind for u32 {
+    fn pack(&self) -> Datum {
+        Datum::Count(*self)
+    }
+
+    fn unpack(datum: Datum) -> Result<Self, Malformed> {
+        match datum {
+            Datum::Count(count) => Ok(count),
+            Datum::Words(words) => u32::try_from(words.words.len()).map_err(|_| Malformed::new("is too large")),
+            _ => Err(Malformed::new("is of another kind")),
+        }
+    }
+}
+
 impl<T: Kind> Kind for Shared<T> {
     fn pack(&self) -> Datum {
         Datum::Shared(Box::new(self.put()))
