@@ -8,7 +8,8 @@
 //!
 //! Producers and versions: pydantic-ai 2.68.0, google-adk 2.13.0 (both schemas), agent-framework 1.23.0, strands-agents
 //! 1.62.0, opentelemetry-instrumentation-openai-v2 2.4b0 with util-genai 1.1b0, opentelemetry-instrumentation-langchain
-//! 0.62.4, @ai-sdk/otel 1.0.173. The model's answers and the tools' bodies were scripted.
+//! 0.62.4, @ai-sdk/otel 1.0.173; the others name theirs in resource and scope. The model's answers and the tools' bodies
+//! were scripted.
 
 use std::collections::BTreeMap;
 use std::fs;
