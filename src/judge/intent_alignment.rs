@@ -5,11 +5,14 @@
 //! | | asked | bad | good |
 //! |---|---|---|---|
 //! | – | an enforced envelope rule forbids it, and it ran | `forbidden` | |
-//! | – | policy, model, hook or system denied it before it ran, last word, and it ran | `ran_against_denial` | |
+//! | – | policy, model, hook or system denied it before it ran, and nobody lifted that | `ran_against_denial` | |
 //! | 1 | an explicit evaluation `intent_alignment` | `evaluation_failed` | `evaluation_passed` |
 //! | 2 | a human approved exactly this call | | `approved` |
 //! | 3 | an approved plan | `not_in_plan` | `in_plan` |
 //! | 4 | a human's standing grant | | `granted` |
+//!
+//! A denial by somebody else than the agent is lifted only by a later allow of the same kind of decider, again by
+//! somebody else than the agent: neither a person nor the agent allows what a policy forbids.
 //!
 //! A rung whose good answer rests only on the agent's own word, or on something that cannot be compared, has none;
 //! the ladder goes on, and if no other rung answers, the first such reason is the reason of the unknown verdict
@@ -20,7 +23,7 @@
 //! failed evaluation still is bad and everything else is unknown (`execution_not_proven`).
 
 use super::plan::{self, Contains};
-use super::witness::{is_independent, is_policy, last_word, may_decide, record};
+use super::witness::{is_enforced, is_independent, is_policy, last_word, may_decide, permits, record};
 use super::{Context, Validator, findings, verdict};
 use crate::model::{
     Action, By, Check, CheckResult, Decision, EvidenceId, Execution, Moment, Nanos, Outcome, PlanText, Provenance,
@@ -86,15 +89,24 @@ fn forbidden(context: &Context<'_>, action: &Action) -> Option<Answer> {
     Some(Answer { value: Value::Bad, reason: "forbidden", because, evidence: findings::evidence(action) })
 }
 
-/// A denial that is older than the run. A later one, such as a guardrail's on the output, did not forbid the call.
+/// A denial by policy that is older than the run and was not lifted before it. A later one, such as a guardrail's on
+/// the output, did not forbid the call.
 fn against_denial(action: &Action) -> Option<Answer> {
-    let is_earlier = |decision: &&Decision| decision.outcome == Outcome::Deny && decision.at <= ran_at(action);
-    let denial = last_word(action.decisions.iter()).filter(is_earlier)?;
-    if !is_policy(denial.by) {
-        return None;
-    }
+    let ran = ran_at(action);
+    let before = || action.decisions.iter().filter(move |decision| is_enforced(decision) && decision.at <= ran);
+    let forbids = |decision: &&Decision| decision.outcome == Outcome::Deny && is_policy(decision.by);
+    let stands = |denial: &&Decision| !before().any(|later| lifts(later, denial, action));
+    let denial = before().filter(forbids).filter(stands).max()?;
     let because = format!("it ran although it had been denied by {}", denial.by);
     answer(Value::Bad, "ran_against_denial", because, &[record(denial.witness.as_ref())])
+}
+
+/// Whether a decision takes a denial back. What somebody else than the agent denied, only the same kind of decider
+/// allows again, and never by the agent's own word. What only the agent says it denied, it may also say otherwise.
+fn lifts(later: &Decision, denial: &Decision, action: &Action) -> bool {
+    let may_lift = later.by == denial.by && is_independent(later.witness.as_ref(), action);
+    let is_final = is_independent(denial.witness.as_ref(), action);
+    permits(later) && later.at > denial.at && (may_lift || !is_final)
 }
 
 /// When the run began, as sent: the call itself may have been proposed long before.
@@ -229,13 +241,13 @@ fn grant(action: &Action) -> Option<Answer> {
 
 /// Enforced approvals by a human that no later denial took back.
 fn human_allows(action: &Action) -> impl Iterator<Item = &Decision> {
-    let counts = |decision: &&Decision| decision.enforced && may_decide(decision.witness.as_ref());
     let is = |decision: &Decision, outcome| decision.outcome == outcome;
-    let denied = action.decisions.iter().filter(counts).filter(move |decision| is(decision, Outcome::Deny));
+    let enforced = || action.decisions.iter().filter(|decision| is_enforced(decision));
+    let denied = enforced().filter(move |decision| is(decision, Outcome::Deny));
     let denied = denied.map(|decision| decision.at).max();
     let allows = move |decision: &&Decision| is(decision, Outcome::Allow) && decision.by == By::Human;
     let stands = move |decision: &&Decision| denied.is_none_or(|denied| denied < decision.at);
-    action.decisions.iter().filter(counts).filter(allows).filter(stands)
+    enforced().filter(allows).filter(stands)
 }
 
 /// A good answer if there is one, else the first.

@@ -61,6 +61,20 @@ fn allowed(witness: Option<Witness>) -> Decision {
     Decision { witness, ..decision(Outcome::Allow, By::Human) }
 }
 
+/// A human channel's approval.
+fn allowed_at(second: u64) -> Decision {
+    Decision { at: at(second), ..allowed(human()) }
+}
+
+fn permitted(second: u64, by: By, witness: Option<Witness>) -> Decision {
+    Decision { at: at(second), witness, ..decision(Outcome::Allow, by) }
+}
+
+/// The policy engine of [`decision`].
+fn gate() -> Option<Witness> {
+    decision(Outcome::Allow, By::Policy).witness
+}
+
 fn denied(by: By) -> Decision {
     decision(Outcome::Deny, by)
 }
@@ -235,9 +249,52 @@ fn intent_is_decided_by_the_first_rung_that_answers() {
             ),
             ("a policy denied, it ran", |a, _| a.decisions.push(denied(By::Policy)), "bad ran_against_denial"),
             (
-                "a policy denied, a human overruled",
+                "a human does not lift what a policy forbade",
                 |a, _| a.decisions = vec![denied(By::Policy), Decision { at: at(4), ..allowed(human()) }],
+                "bad ran_against_denial",
+            ),
+            (
+                "the same kind of decider does",
+                |a, _| a.decisions = vec![denied(By::Policy), permitted(4, By::Policy, gate()), allowed_at(4)],
                 "good approved",
+            ),
+            (
+                "another kind does not",
+                |a, _| a.decisions = vec![denied(By::Policy), permitted(4, By::Hook, gate())],
+                "bad ran_against_denial",
+            ),
+            (
+                "not before it forbade",
+                |a, _| a.decisions = vec![permitted(2, By::Policy, gate()), denied(By::Policy)],
+                "bad ran_against_denial",
+            ),
+            (
+                "nor after the call ran",
+                |a, _| a.decisions = vec![denied(By::Policy), permitted(7, By::Policy, gate())],
+                "bad ran_against_denial",
+            ),
+            (
+                "the agent's own word lifts nothing that another forbade",
+                |a, _| a.decisions = vec![denied(By::Policy), permitted(4, By::Policy, own())],
+                "bad ran_against_denial",
+            ),
+            (
+                "a person's denial after it does not hide it",
+                |a, _| a.decisions = vec![denied(By::Policy), Decision { at: at(4), ..denied(By::Human) }],
+                "bad ran_against_denial",
+            ),
+            (
+                "the agent's word that it denied counts",
+                |a, _| a.decisions.push(Decision { witness: own(), ..denied(By::Hook) }),
+                "bad ran_against_denial",
+            ),
+            (
+                "until it says otherwise",
+                |a, _| {
+                    let hook = Decision { witness: own(), ..denied(By::Hook) };
+                    a.decisions = vec![hook, permitted(4, By::System, own())];
+                },
+                "unknown no_authority",
             ),
             (
                 "a denial of the output is not about the call",
@@ -537,6 +594,41 @@ fn denials_count_by_the_last_enforced_word() {
                 "denied, then allowed",
                 |a, _| a.decisions = vec![denied(By::Policy), Decision { at: at(4), ..allowed(human()) }],
                 "good executed",
+            ),
+            (
+                "denied, then allowed by the agent's own word",
+                |a, _| a.decisions = vec![denied(By::Policy), permitted(4, By::System, own())],
+                "bad denied_by_policy",
+            ),
+            (
+                "denied by a person, then allowed by the agent's own word",
+                |a, _| a.decisions = vec![denied(By::Human), permitted(4, By::System, own())],
+                "-",
+            ),
+            (
+                "denied, then allowed by another and by the agent",
+                |a, _| {
+                    let by_both = [permitted(4, By::Policy, gate()), permitted(5, By::System, own())];
+                    a.decisions = [vec![denied(By::Policy)], by_both.to_vec()].concat();
+                },
+                "good executed",
+            ),
+            (
+                "denied and allowed by the agent's own word",
+                |a, _| {
+                    let hook = Decision { witness: own(), ..denied(By::Hook) };
+                    a.decisions = vec![hook, permitted(4, By::System, own())];
+                },
+                "good executed",
+            ),
+            (
+                "warned after the denial",
+                |a, _| {
+                    a.state = State::Asked;
+                    a.decisions =
+                        vec![denied(By::Policy), Decision { at: at(4), ..decision(Outcome::Warn, By::Policy) }];
+                },
+                "bad denied_by_policy",
             ),
             (
                 "at the same time the denial is last",
@@ -874,6 +966,25 @@ proptest! {
         prop_assume!(!passes.is_empty() && before != Some(Value::Good));
         action.checks.remove(*which.get(&passes));
         prop_assert_ne!(value(Sli::OutcomeValidation, &rules, &action, &turn), Some(Value::Good));
+    }
+
+    #[test]
+    fn the_agents_own_allow_outweighs_no_denial_of_another(
+        mut action in actions(), turn in turns(), by in prop::sample::select(By::ALL), second in 0_u64..9,
+    ) {
+        // Of what it denied itself it may think better.
+        let own_denial = |it: &Decision| it.outcome == Outcome::Deny && !is_independent(it.witness.as_ref(), &sample::action());
+        action.decisions.retain(|it| !own_denial(it));
+        action.decisions.push(denied(By::Policy));
+        let verdicts = |action: &Action| {
+            [Sli::IntentAlignment, Sli::DeniedActions].map(|sli| value(sli, &strict(), action, &turn))
+        };
+        let before = verdicts(&action);
+        action.decisions.push(permitted(second, by, own()));
+        for (before, after) in before.into_iter().zip(verdicts(&action)) {
+            prop_assert!(after != Some(Value::Good) || before == Some(Value::Good), "{before:?}, then {after:?}");
+            prop_assert!(before != Some(Value::Bad) || after == Some(Value::Bad), "{before:?}, then {after:?}");
+        }
     }
 
     #[test]
