@@ -14,6 +14,9 @@
 //! A denial by somebody else than the agent is lifted only by a later allow of the same kind of decider, again by
 //! somebody else than the agent: neither a person nor the agent allows what a policy forbids.
 //!
+//! An approval comes before the call runs. When it names no parameters, it is about those that were asked for, or else
+//! proposed, when it was given: a call that ran with others was not approved, and the next rung decides.
+//!
 //! A rung whose good answer rests only on the agent's own word, or on something that cannot be compared, has none;
 //! the ladder goes on, and if no other rung answers, the first such reason is the reason of the unknown verdict
 //! (`self_reported`, `approval_changed`, `approval_incomparable`, `approval_late`, `plan_changed`, `plan_unclear`,
@@ -26,8 +29,8 @@ use super::plan::{self, Contains};
 use super::witness::{is_enforced, is_independent, is_policy, last_word, may_decide, permits, record};
 use super::{Context, Validator, findings, verdict};
 use crate::model::{
-    Action, By, Check, CheckResult, Decision, EvidenceId, Execution, Moment, Nanos, Outcome, PlanText, Provenance,
-    Says, Shared, Sli, State, Value, Verdict,
+    Action, By, Check, CheckResult, Decision, Digest, EvidenceId, Execution, Moment, Nanos, Outcome, PlanText,
+    Provenance, Says, Shared, Sli, State, Value, Verdict,
 };
 
 /// The judge of `intent_alignment`.
@@ -163,8 +166,8 @@ fn approval(action: &Action) -> Option<Answer> {
 
 fn weigh(approval: &Decision, action: &Action) -> Option<Answer> {
     let on = [record(approval.witness.as_ref())];
-    if approval.at > action.end {
-        return answer(Value::Unknown, "approval_late", "a human approved it only after it had run", &on);
+    if approval.at > ran_at(action) {
+        return answer(Value::Unknown, "approval_late", "a human approved it only after it had begun", &on);
     }
     let changed = |later: &Decision| later.outcome == Outcome::Modify && later.at >= approval.at && later.enforced;
     match same_parameters(approval, action) {
@@ -183,18 +186,42 @@ fn weigh(approval: &Decision, action: &Action) -> Option<Answer> {
     answer(Value::Good, "approved", "a human approved exactly this call", &on)
 }
 
-/// Whether the approval is about these parameters; one that does not name any is about the call as it is.
+/// Whether the approval is about these parameters. One that does not name any is about those that lay before the human,
+/// and says nothing of a run that does not tell its own.
 fn same_parameters(approval: &Decision, action: &Action) -> Option<bool> {
-    let Some(approved) = &approval.parameters else {
-        return Some(true);
-    };
-    action.arguments.value()?.digest.agrees_with(approved)
+    let called = action.arguments.value()?.digest;
+    if let Some(approved) = &approval.parameters {
+        return called.agrees_with(approved);
+    }
+    // A run outranks messages: when one tells its parameters, the action's are those.
+    arguments(action, |moment| matches!(moment, Moment::Ran { .. })).next()?;
+    let given = |moment| arguments(action, move |it| *it == moment).filter(|(at, _)| *at <= approval.at);
+    let asked: Vec<Digest> = given(Moment::Asked).map(|(_, digest)| digest).collect();
+    let before = if asked.is_empty() { given(Moment::Proposed).map(|(_, digest)| digest).collect() } else { asked };
+    all_agree(before.iter().map(|digest| called.agrees_with(digest)))
+}
+
+/// What pieces of one kind tell of the parameters, and since when.
+fn arguments(action: &Action, is: impl Fn(&Moment) -> bool) -> impl Iterator<Item = (Nanos, Digest)> {
+    action.pieces.iter().filter_map(move |piece| match &piece.says {
+        Says::Call(call) if is(&call.moment) => Some((piece.start, call.arguments.value()?.digest)),
+        _ => None,
+    })
+}
+
+/// No if one says no; nothing if one says nothing or none is there.
+fn all_agree(answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let answers: Vec<Option<bool>> = answers.collect();
+    match answers.contains(&Some(false)) {
+        true => Some(false),
+        false => (!answers.is_empty() && !answers.contains(&None)).then_some(true),
+    }
 }
 
 /// Rung 3.
 fn approved_plan(context: &Context<'_>, action: &Action) -> Option<Answer> {
     let plan = context.turn.plan.value().filter(|plan| plan.provenance != Provenance::Inferred)?;
-    let about = |decision: &&Decision| is_about(decision, plan) && decision.at <= action.end;
+    let about = |decision: &&Decision| is_about(decision, plan) && decision.at <= ran_at(action);
     let last = last_word(context.turn.plan_decisions.iter().filter(about))?;
     if last.outcome != Outcome::Allow {
         return None;
@@ -231,7 +258,9 @@ fn grant(action: &Action) -> Option<Answer> {
     let grants = || human_allows(action).filter(|decision| decision.standing);
     best(grants().map(|grant| {
         let on = [record(grant.witness.as_ref())];
-        if is_independent(grant.witness.as_ref(), action) {
+        if grant.at > ran_at(action) {
+            answer(Value::Unknown, "approval_late", "a human's grant was used only after it had begun", &on)
+        } else if is_independent(grant.witness.as_ref(), action) {
             answer(Value::Good, "granted", "a human's standing grant covers this call", &on)
         } else {
             answer(Value::Unknown, "self_reported", "only the agent itself says that a human granted it", &on)

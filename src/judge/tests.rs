@@ -6,18 +6,41 @@ use super::*;
 use crate::envelope;
 use crate::model::sample::{self, at, check, decision, service, shared, text, witness};
 use crate::model::{
-    Algorithm, By, Check, CheckResult, Decision, Digest, Effect, Execution, Field, Hash, Key, Known, Missing, Outcome,
-    Phase, PlanText, Provenance, Role, Severity, State, Witness,
+    Algorithm, By, Check, CheckResult, Decision, Digest, Effect, Execution, Field, Hash, Key, Known, Missing, Moment,
+    Outcome, Phase, Piece, PlanText, Proof, Provenance, Role, Says, Severity, Span, State, Status, Witness,
 };
 
 /// What a row changes in the sample action and its turn.
 type Change = fn(&mut Action, &mut Turn);
 
 fn judged(sli: Sli, rules: &Rules, change: Change) -> Option<(Value, String)> {
-    let (mut action, mut turn) = (sample::action(), sample::turn());
+    let (mut action, mut turn) = (called(), sample::turn());
     change(&mut action, &mut turn);
     let (verdicts, _) = judge(&Context { rules, turn: &turn }, &action);
     verdicts.into_iter().find(|verdict| verdict.sli == sli).map(|verdict| (verdict.value, verdict.reason.to_string()))
+}
+
+/// The sample action, proposed from second 1 to 2 with the parameters that it ran with.
+fn called() -> Action {
+    let mut action = sample::action();
+    let ran = said(sample::ran(0x50), Moment::Ran { status: Status::Fine, proof: Proof::Ran }, ARGUMENTS);
+    action.pieces = vec![proposed(ARGUMENTS), ran];
+    action
+}
+
+/// The parameters of the sample action.
+const ARGUMENTS: &str = r#"{"table":"accounts","id":7}"#;
+
+fn proposed(arguments: &str) -> Piece {
+    said(Piece { start: at(1), end: at(2), ..sample::ran(0x4f) }, Moment::Proposed, arguments)
+}
+
+/// A piece that says another moment of the call, with these parameters; none when they are empty.
+fn said(mut piece: Piece, moment: Moment, arguments: &str) -> Piece {
+    let Says::Call(call) = &mut piece.says else { panic!("a call") };
+    call.moment = moment;
+    call.arguments = Known::or_absent((!arguments.is_empty()).then(|| text(arguments)));
+    piece
 }
 
 fn table(sli: Sli, rules: &str, rows: &[(&str, Change, &str)]) {
@@ -225,6 +248,76 @@ fn intent_is_decided_by_the_first_rung_that_answers() {
                 "unknown approval_late",
             ),
             (
+                "approved while it ran",
+                |a, _| {
+                    a.decisions.push(Decision { at: at(5) + Span::millis(900), ..allowed(human()) });
+                },
+                "unknown approval_late",
+            ),
+            (
+                "approved between a first try and the run",
+                |a, _| {
+                    let failed = Moment::Ran { status: Status::Error("asks".into()), proof: Proof::NeedsResult };
+                    let tried = Piece { start: at(1), end: at(2), ..sample::ran(0x4e) };
+                    a.pieces.insert(0, said(tried, failed, ARGUMENTS));
+                    a.decisions.push(allowed(human()));
+                },
+                "good approved",
+            ),
+            (
+                "approved as proposed, run with other parameters",
+                |a, _| {
+                    a.pieces[0] = proposed(r#"{"table":"accounts","id":8}"#);
+                    a.decisions.push(allowed(human()));
+                },
+                "unknown approval_changed",
+            ),
+            (
+                "proposed with what it ran with only after the approval",
+                |a, _| {
+                    let again = Piece { start: at(4), end: at(5), ..proposed(ARGUMENTS) };
+                    a.pieces[0] = proposed(r#"{"table":"accounts","id":8}"#);
+                    a.pieces.insert(1, again);
+                    a.decisions.push(allowed(human()));
+                },
+                "unknown approval_changed",
+            ),
+            (
+                "what was asked outweighs what was proposed",
+                |a, _| {
+                    let asked = said(proposed(""), Moment::Asked, ARGUMENTS);
+                    a.pieces[0] = proposed(r#"{"table":"accounts","id":8}"#);
+                    a.pieces.insert(1, asked);
+                    a.decisions.push(allowed(human()));
+                },
+                "good approved",
+            ),
+            (
+                "nobody told what was proposed",
+                |a, _| {
+                    a.pieces[0] = proposed("");
+                    a.decisions.push(allowed(human()));
+                },
+                "unknown approval_incomparable",
+            ),
+            (
+                "nobody told what it ran with",
+                |a, _| {
+                    a.pieces[1] = sample::ran(0x50);
+                    a.decisions.push(allowed(human()));
+                },
+                "unknown approval_incomparable",
+            ),
+            (
+                "a changed approval leaves the plan to decide",
+                |a, t| {
+                    a.pieces[0] = proposed(r#"{"table":"accounts","id":8}"#);
+                    a.decisions.push(allowed(human()));
+                    plan(t, r#"[{"tool":"read_row"}]"#);
+                },
+                "bad not_in_plan",
+            ),
+            (
                 "watched only",
                 |a, _| a.decisions.push(Decision { enforced: false, ..allowed(human()) }),
                 "unknown no_authority",
@@ -373,10 +466,10 @@ fn intent_is_decided_by_the_first_rung_that_answers() {
                 "unknown no_authority",
             ),
             (
-                "approved after the call",
+                "approved after the call had begun",
                 |_, t| {
                     plan(t, r#"[{"tool":"read_row"}]"#);
-                    t.plan_decisions[0].at = at(7);
+                    t.plan_decisions[0].at = at(6);
                 },
                 "unknown no_authority",
             ),
@@ -401,6 +494,11 @@ fn intent_is_decided_by_the_first_rung_that_answers() {
                 "a standing grant",
                 |a, _| a.decisions.push(Decision { standing: true, ..allowed(human()) }),
                 "good granted",
+            ),
+            (
+                "a standing grant, used after the call had begun",
+                |a, _| a.decisions.push(Decision { standing: true, at: at(6), ..allowed(human()) }),
+                "unknown approval_late",
             ),
             (
                 "a standing grant by the agent's word",
@@ -875,7 +973,7 @@ fn actions() -> impl Strategy<Value = Action> {
     );
     let parts = (states(), prop::collection::vec(decisions(), 0..4), prop::collection::vec(checks(), 0..4), fields);
     (parts, any::<bool>()).prop_map(|((state, decisions, checks, fields), forbidden)| {
-        let mut action = Action { state, decisions, checks, fields, ..sample::action() };
+        let mut action = Action { state, decisions, checks, fields, ..called() };
         if !forbidden {
             action.effect = Known::Value((Effect::Read, Provenance::Dialect));
         }
