@@ -221,8 +221,14 @@ fn all_agree(answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
 /// Rung 3.
 fn approved_plan(context: &Context<'_>, action: &Action) -> Option<Answer> {
     let plan = context.turn.plan.value().filter(|plan| plan.provenance != Provenance::Inferred)?;
-    let about = |decision: &&Decision| is_about(decision, plan) && decision.at <= ran_at(action);
-    let last = last_word(context.turn.plan_decisions.iter().filter(about))?;
+    let before = || context.turn.plan_decisions.iter().filter(|decision| decision.at <= ran_at(action));
+    // What may be about another plan takes an approval back, and gives none.
+    let about = |decision: &&Decision| is_about(decision, plan).unwrap_or(decision.outcome != Outcome::Allow);
+    let Some(last) = last_word(before().filter(about)) else {
+        let other = last_word(before().filter(|decision| is_about(decision, plan).is_none()))?;
+        let on = [Some(plan.evidence), record(other.witness.as_ref())];
+        return answer(Value::Unknown, "plan_unclear", "a plan was approved by name, and this one has none", &on);
+    };
     if last.outcome != Outcome::Allow {
         return None;
     }
@@ -245,11 +251,13 @@ fn approved_plan(context: &Context<'_>, action: &Action) -> Option<Answer> {
     }
 }
 
-/// A decision that names another plan is about that one. `plan id/step` is about the step alone, so not about the plan.
-fn is_about(decision: &Decision, plan: &Shared<PlanText>) -> bool {
+/// Whether a decision is about a plan: one that names another is not, one that names none is about the turn's. Nobody
+/// knows what a name means for a plan without one: `plan id/step` would be about the step alone.
+fn is_about(decision: &Decision, plan: &Shared<PlanText>) -> Option<bool> {
     match (&decision.plan, &plan.value.id) {
-        (Some(decided), Some(id)) => decided == id,
-        _ => true,
+        (Some(decided), Some(id)) => Some(decided == id),
+        (Some(_), None) => None,
+        (None, _) => Some(true),
     }
 }
 

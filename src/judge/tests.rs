@@ -116,6 +116,12 @@ fn plan(turn: &mut Turn, plan: &str) {
     turn.plan_decisions = vec![Decision { plan: Some("plan-1".into()), ..allowed(human()) }];
 }
 
+/// The turn's plan loses its id.
+fn unnamed(turn: &mut Turn) {
+    let Known::Value(plan) = &mut turn.plan else { panic!("a plan") };
+    plan.value.id = None;
+}
+
 fn pass() -> Option<Witness> {
     check("", CheckResult::Pass).witness
 }
@@ -462,6 +468,43 @@ fn intent_is_decided_by_the_first_rung_that_answers() {
                 |_, t| {
                     plan(t, r#"[{"tool":"delete_row"}]"#);
                     t.plan_decisions[0].plan = Some("plan-0".into());
+                },
+                "unknown no_authority",
+            ),
+            (
+                "a step was approved, and the plan has no name",
+                |_, t| {
+                    plan(t, r#"[{"tool":"delete_row"}]"#);
+                    unnamed(t);
+                    t.plan_decisions[0].plan = Some("plan-1/step-1".into());
+                },
+                "unknown plan_unclear",
+            ),
+            (
+                "a plan was approved, and this one has no name",
+                |_, t| {
+                    plan(t, r#"[{"tool":"read_row"}]"#);
+                    unnamed(t);
+                },
+                "unknown plan_unclear",
+            ),
+            (
+                "approved without a name",
+                |_, t| {
+                    plan(t, r#"[{"tool":"delete_row"}]"#);
+                    unnamed(t);
+                    t.plan_decisions[0].plan = None;
+                    t.plan_decisions.push(Decision { at: at(4), plan: Some("x/1".into()), ..allowed(human()) });
+                },
+                "good in_plan",
+            ),
+            (
+                "approved without a name, and perhaps rejected",
+                |_, t| {
+                    plan(t, r#"[{"tool":"delete_row"}]"#);
+                    unnamed(t);
+                    t.plan_decisions[0].plan = None;
+                    t.plan_decisions.push(Decision { at: at(4), plan: Some("x".into()), ..denied(By::Human) });
                 },
                 "unknown no_authority",
             ),
