@@ -1,7 +1,8 @@
 //! Incidents: the findings of one root lineage that page, from the first violation to containment.
 //!
 //! The clock starts at the first finding that pages, as sent, and stops at the first containment step other than
-//! `resume` (`telemetry.md` §13.2). A finding after containment opens the incident again.
+//! `resume` (`telemetry.md` §13.2). A step before a violation does not contain it: a finding after containment opens the
+//! incident again, and only a later step contains it.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,8 @@ pub struct Incident {
     pub turn: TurnId,
     /// The first violation, as sent.
     pub opened: Nanos,
+    /// The last violation, as sent; `None` in rows that are older than this field.
+    pub latest: Option<Nanos>,
     /// When it was contained, as sent.
     pub contained: Option<Nanos>,
     /// Its findings and their actions.
@@ -65,10 +68,12 @@ impl Incidents {
             tenant: tenant.clone(),
             turn,
             opened: at,
+            latest: None,
             contained: None,
             findings: BTreeMap::new(),
         });
         incident.opened = incident.opened.min(at);
+        incident.latest = incident.latest.max(Some(at));
         if incident.contained.is_some_and(|contained| at > contained) {
             incident.contained = None;
         }
@@ -90,20 +95,27 @@ impl Incidents {
         }
     }
 
-    /// Somebody contained what happens in a turn, or let it go on.
-    pub fn contained(&mut self, tenant: &Tenant, turn: TurnId, step: Containment, at: Nanos) {
+    /// What somebody did to contain what happens in a turn: all steps of the turn, oldest first. Telling them again
+    /// changes nothing.
+    pub fn contained(&mut self, tenant: &Tenant, turn: TurnId, steps: impl IntoIterator<Item = (Nanos, Containment)>) {
         let id = incident_id(tenant, turn);
         let Some(incident) = self.all.get_mut(&id) else {
             return;
         };
-        let contained = match step {
-            Containment::Resume => incident.contained.filter(|contained| *contained > at),
-            _ => Some(incident.contained.map_or(at, |contained| contained.min(at)).max(incident.opened)),
-        };
+        let since = incident.latest.unwrap_or(incident.opened);
+        let contained = steps.into_iter().filter(|(at, _)| *at >= since).fold(None, |contained, step| match step {
+            (_, Containment::Resume) => None,
+            (at, _) => contained.or(Some(at)),
+        });
         if contained != incident.contained {
             incident.contained = contained;
             self.changed.insert(id);
         }
+    }
+
+    /// Whether the turn has an incident that nothing has contained yet.
+    pub fn is_open(&self, tenant: &Tenant, turn: TurnId) -> bool {
+        self.all.get(&incident_id(tenant, turn)).is_some_and(|incident| incident.contained.is_none())
     }
 
     /// Every incident in memory.
@@ -139,4 +151,70 @@ pub fn incident_id(tenant: &Tenant, turn: TurnId) -> IncidentId {
     let mut id = [0; 16];
     id.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     IncidentId(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sample::at;
+
+    const TURN: TurnId = TurnId([7; 16]);
+
+    /// Findings and steps in the order they are told: a finding by its second; steps as a turn tells them, all again.
+    enum Told {
+        Found(u64),
+        Steps(&'static [(u64, Containment)]),
+    }
+    use Containment::{Halt, Resume, Rollback};
+    use Told::{Found, Steps};
+
+    fn told(all: &[Told]) -> Incidents {
+        let mut incidents = Incidents::default();
+        for (number, it) in all.iter().enumerate() {
+            match it {
+                Found(second) => {
+                    let finding = FindingId([number as u8; 16]);
+                    incidents.found(&Tenant::default(), TURN, finding, ActionId([1; 16]), at(*second));
+                }
+                Steps(steps) => {
+                    let steps = steps.iter().map(|(second, step)| (at(*second), *step));
+                    incidents.contained(&Tenant::default(), TURN, steps);
+                }
+            }
+        }
+        incidents
+    }
+
+    /// Seconds from the first violation to containment.
+    fn contained_after(all: &[Told]) -> Option<f64> {
+        told(all).all().next()?.time_to_containment().map(Span::as_seconds)
+    }
+
+    #[test]
+    fn only_a_step_after_the_violation_contains_it() {
+        for (name, story, want) in [
+            ("nobody does anything", &[Found(5)][..], None),
+            ("halted", &[Found(5), Steps(&[(15, Halt)])], Some(10.0)),
+            ("the first step counts", &[Found(5), Steps(&[(15, Halt), (25, Rollback)])], Some(10.0)),
+            ("halted before", &[Found(25), Steps(&[(10, Halt)])], None),
+            ("halted and resumed before", &[Found(25), Steps(&[(10, Halt), (20, Resume)])], None),
+            ("halted before and after", &[Found(25), Steps(&[(10, Halt), (20, Resume), (30, Halt)])], Some(5.0)),
+            ("resumed", &[Found(5), Steps(&[(15, Halt), (20, Resume)])], None),
+            ("violated again", &[Found(5), Steps(&[(15, Halt)]), Found(20)], None),
+            ("violated again, and the halt told again", &[Found(5), Found(20), Steps(&[(15, Halt)])], None),
+            (
+                "violated again, and halted again",
+                &[Found(5), Steps(&[(15, Halt)]), Found(20), Steps(&[(15, Halt), (30, Halt)])],
+                Some(25.0),
+            ),
+            (
+                "an earlier violation comes to light",
+                &[Found(25), Steps(&[(10, Halt), (30, Halt)]), Found(5), Steps(&[(10, Halt), (30, Halt)])],
+                Some(25.0),
+            ),
+            ("told twice", &[Found(5), Steps(&[(15, Halt), (20, Resume)]), Steps(&[(15, Halt), (20, Resume)])], None),
+        ] {
+            assert_eq!(contained_after(story), want, "{name}");
+        }
+    }
 }

@@ -565,11 +565,11 @@ impl Engine {
             return;
         };
         let mut record = state.record(account.closed);
-        if record.containment.len() != account.contained {
+        // An incident may come to light after the steps were told.
+        if record.containment.len() != account.contained || self.incidents.is_open(&record.tenant, turn) {
             account.contained = record.containment.len();
-            for (at, step, _) in &record.containment {
-                self.incidents.contained(&record.tenant, turn, *step, *at);
-            }
+            let steps = record.containment.iter().map(|(at, step, _)| (*at, *step));
+            self.incidents.contained(&record.tenant, turn, steps);
         }
         let hash = values::digest_of(&record);
         self.changed.turns.insert(turn);

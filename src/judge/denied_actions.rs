@@ -1,6 +1,7 @@
 //! Was the action denied by policy?
 //!
-//! The last enforced decision counts; a refusal that the telemetry of the call itself tells is such a decision too.
+//! The last enforced decision counts; a refusal that the telemetry of the call itself tells is such a decision too. An
+//! allow that only the acting agent states does not outweigh the denial of somebody else.
 //!
 //! | last word | verdict |
 //! |---|---|
@@ -13,7 +14,7 @@
 //!
 //! A retry of what was denied in the same turn has no verdict: an agent that tries ten times was denied once.
 
-use super::witness::{last_word, record};
+use super::witness::{is_enforced, is_independent, last_word, permits, record};
 use super::{Context, Validator, verdict};
 use crate::model::{Action, By, Decision, Execution, Outcome, Sli, State, Value, Verdict};
 
@@ -29,7 +30,7 @@ impl Validator for DeniedActions {
         if action.retry_of.is_some() {
             return None;
         }
-        let last = last_word(action.decisions.iter());
+        let last = last_word(heard(action));
         let on = last.and_then(|decision| record(decision.witness.as_ref()));
         let (value, reason, because) = match (denier(action, last), last.map(|decision| decision.outcome)) {
             (Some(By::Human), _) => return None,
@@ -49,6 +50,16 @@ impl Validator for DeniedActions {
         };
         Some(verdict(self.sli(), value, &reason, because, on))
     }
+}
+
+/// The decisions without what the agent allowed itself after somebody else had denied it.
+fn heard(action: &Action) -> impl Iterator<Item = &Decision> {
+    let by_another = |decision: &Decision| is_independent(decision.witness.as_ref(), action);
+    let denies = |decision: &&Decision| is_enforced(decision) && decision.outcome == Outcome::Deny;
+    let denied = action.decisions.iter().filter(denies).filter(|it| by_another(it)).map(|denial| denial.at).min();
+    let is_own_allow = move |decision: &Decision| permits(decision) && !by_another(decision);
+    let is_late = move |decision: &Decision| denied.is_some_and(|denied| denied <= decision.at);
+    action.decisions.iter().filter(move |decision| !(is_own_allow(decision) && is_late(decision)))
 }
 
 /// Who denied it: whom the last decision names, else whom the refusal names.

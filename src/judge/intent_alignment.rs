@@ -5,11 +5,17 @@
 //! | | asked | bad | good |
 //! |---|---|---|---|
 //! | – | an enforced envelope rule forbids it, and it ran | `forbidden` | |
-//! | – | policy, model, hook or system denied it before it ran, last word, and it ran | `ran_against_denial` | |
+//! | – | policy, model, hook or system denied it before it ran, and nobody lifted that | `ran_against_denial` | |
 //! | 1 | an explicit evaluation `intent_alignment` | `evaluation_failed` | `evaluation_passed` |
 //! | 2 | a human approved exactly this call | | `approved` |
 //! | 3 | an approved plan | `not_in_plan` | `in_plan` |
 //! | 4 | a human's standing grant | | `granted` |
+//!
+//! A denial by somebody else than the agent is lifted only by a later allow of the same kind of decider, again by
+//! somebody else than the agent: neither a person nor the agent allows what a policy forbids.
+//!
+//! An approval comes before the call runs. When it names no parameters, it is about those that were asked for, or else
+//! proposed, when it was given: a call that ran with others was not approved, and the next rung decides.
 //!
 //! A rung whose good answer rests only on the agent's own word, or on something that cannot be compared, has none;
 //! the ladder goes on, and if no other rung answers, the first such reason is the reason of the unknown verdict
@@ -20,11 +26,11 @@
 //! failed evaluation still is bad and everything else is unknown (`execution_not_proven`).
 
 use super::plan::{self, Contains};
-use super::witness::{is_independent, is_policy, last_word, may_decide, record};
+use super::witness::{is_enforced, is_independent, is_policy, last_word, may_decide, permits, record};
 use super::{Context, Validator, findings, verdict};
 use crate::model::{
-    Action, By, Check, CheckResult, Decision, EvidenceId, Execution, Moment, Nanos, Outcome, PlanText, Provenance,
-    Says, Shared, Sli, State, Value, Verdict,
+    Action, By, Check, CheckResult, Decision, Digest, EvidenceId, Execution, Moment, Nanos, Outcome, PlanText,
+    Provenance, Says, Shared, Sli, State, Value, Verdict,
 };
 
 /// The judge of `intent_alignment`.
@@ -86,15 +92,24 @@ fn forbidden(context: &Context<'_>, action: &Action) -> Option<Answer> {
     Some(Answer { value: Value::Bad, reason: "forbidden", because, evidence: findings::evidence(action) })
 }
 
-/// A denial that is older than the run. A later one, such as a guardrail's on the output, did not forbid the call.
+/// A denial by policy that is older than the run and was not lifted before it. A later one, such as a guardrail's on
+/// the output, did not forbid the call.
 fn against_denial(action: &Action) -> Option<Answer> {
-    let is_earlier = |decision: &&Decision| decision.outcome == Outcome::Deny && decision.at <= ran_at(action);
-    let denial = last_word(action.decisions.iter()).filter(is_earlier)?;
-    if !is_policy(denial.by) {
-        return None;
-    }
+    let ran = ran_at(action);
+    let before = || action.decisions.iter().filter(move |decision| is_enforced(decision) && decision.at <= ran);
+    let forbids = |decision: &&Decision| decision.outcome == Outcome::Deny && is_policy(decision.by);
+    let stands = |denial: &&Decision| !before().any(|later| lifts(later, denial, action));
+    let denial = before().filter(forbids).filter(stands).max()?;
     let because = format!("it ran although it had been denied by {}", denial.by);
     answer(Value::Bad, "ran_against_denial", because, &[record(denial.witness.as_ref())])
+}
+
+/// Whether a decision takes a denial back. What somebody else than the agent denied, only the same kind of decider
+/// allows again, and never by the agent's own word. What only the agent says it denied, it may also say otherwise.
+fn lifts(later: &Decision, denial: &Decision, action: &Action) -> bool {
+    let may_lift = later.by == denial.by && is_independent(later.witness.as_ref(), action);
+    let is_final = is_independent(denial.witness.as_ref(), action);
+    permits(later) && later.at > denial.at && (may_lift || !is_final)
 }
 
 /// When the run began, as sent: the call itself may have been proposed long before.
@@ -151,8 +166,8 @@ fn approval(action: &Action) -> Option<Answer> {
 
 fn weigh(approval: &Decision, action: &Action) -> Option<Answer> {
     let on = [record(approval.witness.as_ref())];
-    if approval.at > action.end {
-        return answer(Value::Unknown, "approval_late", "a human approved it only after it had run", &on);
+    if approval.at > ran_at(action) {
+        return answer(Value::Unknown, "approval_late", "a human approved it only after it had begun", &on);
     }
     let changed = |later: &Decision| later.outcome == Outcome::Modify && later.at >= approval.at && later.enforced;
     match same_parameters(approval, action) {
@@ -171,19 +186,49 @@ fn weigh(approval: &Decision, action: &Action) -> Option<Answer> {
     answer(Value::Good, "approved", "a human approved exactly this call", &on)
 }
 
-/// Whether the approval is about these parameters; one that does not name any is about the call as it is.
+/// Whether the approval is about these parameters. One that does not name any is about those that lay before the human,
+/// and says nothing of a run that does not tell its own.
 fn same_parameters(approval: &Decision, action: &Action) -> Option<bool> {
-    let Some(approved) = &approval.parameters else {
-        return Some(true);
-    };
-    action.arguments.value()?.digest.agrees_with(approved)
+    let called = action.arguments.value()?.digest;
+    if let Some(approved) = &approval.parameters {
+        return called.agrees_with(approved);
+    }
+    // A run outranks messages: when one tells its parameters, the action's are those.
+    arguments(action, |moment| matches!(moment, Moment::Ran { .. })).next()?;
+    let given = |moment| arguments(action, move |it| *it == moment).filter(|(at, _)| *at <= approval.at);
+    let asked: Vec<Digest> = given(Moment::Asked).map(|(_, digest)| digest).collect();
+    let before = if asked.is_empty() { given(Moment::Proposed).map(|(_, digest)| digest).collect() } else { asked };
+    all_agree(before.iter().map(|digest| called.agrees_with(digest)))
+}
+
+/// What pieces of one kind tell of the parameters, and since when.
+fn arguments(action: &Action, is: impl Fn(&Moment) -> bool) -> impl Iterator<Item = (Nanos, Digest)> {
+    action.pieces.iter().filter_map(move |piece| match &piece.says {
+        Says::Call(call) if is(&call.moment) => Some((piece.start, call.arguments.value()?.digest)),
+        _ => None,
+    })
+}
+
+/// No if one says no; nothing if one says nothing or none is there.
+fn all_agree(answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let answers: Vec<Option<bool>> = answers.collect();
+    match answers.contains(&Some(false)) {
+        true => Some(false),
+        false => (!answers.is_empty() && !answers.contains(&None)).then_some(true),
+    }
 }
 
 /// Rung 3.
 fn approved_plan(context: &Context<'_>, action: &Action) -> Option<Answer> {
     let plan = context.turn.plan.value().filter(|plan| plan.provenance != Provenance::Inferred)?;
-    let about = |decision: &&Decision| is_about(decision, plan) && decision.at <= action.end;
-    let last = last_word(context.turn.plan_decisions.iter().filter(about))?;
+    let before = || context.turn.plan_decisions.iter().filter(|decision| decision.at <= ran_at(action));
+    // What may be about another plan takes an approval back, and gives none.
+    let about = |decision: &&Decision| is_about(decision, plan).unwrap_or(decision.outcome != Outcome::Allow);
+    let Some(last) = last_word(before().filter(about)) else {
+        let other = last_word(before().filter(|decision| is_about(decision, plan).is_none()))?;
+        let on = [Some(plan.evidence), record(other.witness.as_ref())];
+        return answer(Value::Unknown, "plan_unclear", "a plan was approved by name, and this one has none", &on);
+    };
     if last.outcome != Outcome::Allow {
         return None;
     }
@@ -206,11 +251,13 @@ fn approved_plan(context: &Context<'_>, action: &Action) -> Option<Answer> {
     }
 }
 
-/// A decision that names another plan is about that one. `plan id/step` is about the step alone, so not about the plan.
-fn is_about(decision: &Decision, plan: &Shared<PlanText>) -> bool {
+/// Whether a decision is about a plan: one that names another is not, one that names none is about the turn's. Nobody
+/// knows what a name means for a plan without one: `plan id/step` would be about the step alone.
+fn is_about(decision: &Decision, plan: &Shared<PlanText>) -> Option<bool> {
     match (&decision.plan, &plan.value.id) {
-        (Some(decided), Some(id)) => decided == id,
-        _ => true,
+        (Some(decided), Some(id)) => Some(decided == id),
+        (Some(_), None) => None,
+        (None, _) => Some(true),
     }
 }
 
@@ -219,7 +266,9 @@ fn grant(action: &Action) -> Option<Answer> {
     let grants = || human_allows(action).filter(|decision| decision.standing);
     best(grants().map(|grant| {
         let on = [record(grant.witness.as_ref())];
-        if is_independent(grant.witness.as_ref(), action) {
+        if grant.at > ran_at(action) {
+            answer(Value::Unknown, "approval_late", "a human's grant was used only after it had begun", &on)
+        } else if is_independent(grant.witness.as_ref(), action) {
             answer(Value::Good, "granted", "a human's standing grant covers this call", &on)
         } else {
             answer(Value::Unknown, "self_reported", "only the agent itself says that a human granted it", &on)
@@ -229,13 +278,13 @@ fn grant(action: &Action) -> Option<Answer> {
 
 /// Enforced approvals by a human that no later denial took back.
 fn human_allows(action: &Action) -> impl Iterator<Item = &Decision> {
-    let counts = |decision: &&Decision| decision.enforced && may_decide(decision.witness.as_ref());
     let is = |decision: &Decision, outcome| decision.outcome == outcome;
-    let denied = action.decisions.iter().filter(counts).filter(move |decision| is(decision, Outcome::Deny));
+    let enforced = || action.decisions.iter().filter(|decision| is_enforced(decision));
+    let denied = enforced().filter(move |decision| is(decision, Outcome::Deny));
     let denied = denied.map(|decision| decision.at).max();
     let allows = move |decision: &&Decision| is(decision, Outcome::Allow) && decision.by == By::Human;
     let stands = move |decision: &&Decision| denied.is_none_or(|denied| denied < decision.at);
-    action.decisions.iter().filter(counts).filter(allows).filter(stands)
+    enforced().filter(allows).filter(stands)
 }
 
 /// A good answer if there is one, else the first.

@@ -6,18 +6,41 @@ use super::*;
 use crate::envelope;
 use crate::model::sample::{self, at, check, decision, service, shared, text, witness};
 use crate::model::{
-    Algorithm, By, Check, CheckResult, Decision, Digest, Effect, Execution, Field, Hash, Key, Known, Missing, Outcome,
-    Phase, PlanText, Provenance, Role, Severity, State, Witness,
+    Algorithm, By, Check, CheckResult, Decision, Digest, Effect, Execution, Field, Hash, Key, Known, Missing, Moment,
+    Outcome, Phase, Piece, PlanText, Proof, Provenance, Role, Says, Severity, Span, State, Status, Witness,
 };
 
 /// What a row changes in the sample action and its turn.
 type Change = fn(&mut Action, &mut Turn);
 
 fn judged(sli: Sli, rules: &Rules, change: Change) -> Option<(Value, String)> {
-    let (mut action, mut turn) = (sample::action(), sample::turn());
+    let (mut action, mut turn) = (called(), sample::turn());
     change(&mut action, &mut turn);
     let (verdicts, _) = judge(&Context { rules, turn: &turn }, &action);
     verdicts.into_iter().find(|verdict| verdict.sli == sli).map(|verdict| (verdict.value, verdict.reason.to_string()))
+}
+
+/// The sample action, proposed from second 1 to 2 with the parameters that it ran with.
+fn called() -> Action {
+    let mut action = sample::action();
+    let ran = said(sample::ran(0x50), Moment::Ran { status: Status::Fine, proof: Proof::Ran }, ARGUMENTS);
+    action.pieces = vec![proposed(ARGUMENTS), ran];
+    action
+}
+
+/// The parameters of the sample action.
+const ARGUMENTS: &str = r#"{"table":"accounts","id":7}"#;
+
+fn proposed(arguments: &str) -> Piece {
+    said(Piece { start: at(1), end: at(2), ..sample::ran(0x4f) }, Moment::Proposed, arguments)
+}
+
+/// A piece that says another moment of the call, with these parameters; none when they are empty.
+fn said(mut piece: Piece, moment: Moment, arguments: &str) -> Piece {
+    let Says::Call(call) = &mut piece.says else { panic!("a call") };
+    call.moment = moment;
+    call.arguments = Known::or_absent((!arguments.is_empty()).then(|| text(arguments)));
+    piece
 }
 
 fn table(sli: Sli, rules: &str, rows: &[(&str, Change, &str)]) {
@@ -61,6 +84,20 @@ fn allowed(witness: Option<Witness>) -> Decision {
     Decision { witness, ..decision(Outcome::Allow, By::Human) }
 }
 
+/// A human channel's approval.
+fn allowed_at(second: u64) -> Decision {
+    Decision { at: at(second), ..allowed(human()) }
+}
+
+fn permitted(second: u64, by: By, witness: Option<Witness>) -> Decision {
+    Decision { at: at(second), witness, ..decision(Outcome::Allow, by) }
+}
+
+/// The policy engine of [`decision`].
+fn gate() -> Option<Witness> {
+    decision(Outcome::Allow, By::Policy).witness
+}
+
 fn denied(by: By) -> Decision {
     decision(Outcome::Deny, by)
 }
@@ -77,6 +114,12 @@ fn checked(result: CheckResult, witness: Option<Witness>) -> Check {
 fn plan(turn: &mut Turn, plan: &str) {
     turn.plan = Known::Value(shared(0x40, PlanText { id: Some("plan-1".into()), text: text(plan) }));
     turn.plan_decisions = vec![Decision { plan: Some("plan-1".into()), ..allowed(human()) }];
+}
+
+/// The turn's plan loses its id.
+fn unnamed(turn: &mut Turn) {
+    let Known::Value(plan) = &mut turn.plan else { panic!("a plan") };
+    plan.value.id = None;
 }
 
 fn pass() -> Option<Witness> {
@@ -211,6 +254,76 @@ fn intent_is_decided_by_the_first_rung_that_answers() {
                 "unknown approval_late",
             ),
             (
+                "approved while it ran",
+                |a, _| {
+                    a.decisions.push(Decision { at: at(5) + Span::millis(900), ..allowed(human()) });
+                },
+                "unknown approval_late",
+            ),
+            (
+                "approved between a first try and the run",
+                |a, _| {
+                    let failed = Moment::Ran { status: Status::Error("asks".into()), proof: Proof::NeedsResult };
+                    let tried = Piece { start: at(1), end: at(2), ..sample::ran(0x4e) };
+                    a.pieces.insert(0, said(tried, failed, ARGUMENTS));
+                    a.decisions.push(allowed(human()));
+                },
+                "good approved",
+            ),
+            (
+                "approved as proposed, run with other parameters",
+                |a, _| {
+                    a.pieces[0] = proposed(r#"{"table":"accounts","id":8}"#);
+                    a.decisions.push(allowed(human()));
+                },
+                "unknown approval_changed",
+            ),
+            (
+                "proposed with what it ran with only after the approval",
+                |a, _| {
+                    let again = Piece { start: at(4), end: at(5), ..proposed(ARGUMENTS) };
+                    a.pieces[0] = proposed(r#"{"table":"accounts","id":8}"#);
+                    a.pieces.insert(1, again);
+                    a.decisions.push(allowed(human()));
+                },
+                "unknown approval_changed",
+            ),
+            (
+                "what was asked outweighs what was proposed",
+                |a, _| {
+                    let asked = said(proposed(""), Moment::Asked, ARGUMENTS);
+                    a.pieces[0] = proposed(r#"{"table":"accounts","id":8}"#);
+                    a.pieces.insert(1, asked);
+                    a.decisions.push(allowed(human()));
+                },
+                "good approved",
+            ),
+            (
+                "nobody told what was proposed",
+                |a, _| {
+                    a.pieces[0] = proposed("");
+                    a.decisions.push(allowed(human()));
+                },
+                "unknown approval_incomparable",
+            ),
+            (
+                "nobody told what it ran with",
+                |a, _| {
+                    a.pieces[1] = sample::ran(0x50);
+                    a.decisions.push(allowed(human()));
+                },
+                "unknown approval_incomparable",
+            ),
+            (
+                "a changed approval leaves the plan to decide",
+                |a, t| {
+                    a.pieces[0] = proposed(r#"{"table":"accounts","id":8}"#);
+                    a.decisions.push(allowed(human()));
+                    plan(t, r#"[{"tool":"read_row"}]"#);
+                },
+                "bad not_in_plan",
+            ),
+            (
                 "watched only",
                 |a, _| a.decisions.push(Decision { enforced: false, ..allowed(human()) }),
                 "unknown no_authority",
@@ -235,9 +348,52 @@ fn intent_is_decided_by_the_first_rung_that_answers() {
             ),
             ("a policy denied, it ran", |a, _| a.decisions.push(denied(By::Policy)), "bad ran_against_denial"),
             (
-                "a policy denied, a human overruled",
+                "a human does not lift what a policy forbade",
                 |a, _| a.decisions = vec![denied(By::Policy), Decision { at: at(4), ..allowed(human()) }],
+                "bad ran_against_denial",
+            ),
+            (
+                "the same kind of decider does",
+                |a, _| a.decisions = vec![denied(By::Policy), permitted(4, By::Policy, gate()), allowed_at(4)],
                 "good approved",
+            ),
+            (
+                "another kind does not",
+                |a, _| a.decisions = vec![denied(By::Policy), permitted(4, By::Hook, gate())],
+                "bad ran_against_denial",
+            ),
+            (
+                "not before it forbade",
+                |a, _| a.decisions = vec![permitted(2, By::Policy, gate()), denied(By::Policy)],
+                "bad ran_against_denial",
+            ),
+            (
+                "nor after the call ran",
+                |a, _| a.decisions = vec![denied(By::Policy), permitted(7, By::Policy, gate())],
+                "bad ran_against_denial",
+            ),
+            (
+                "the agent's own word lifts nothing that another forbade",
+                |a, _| a.decisions = vec![denied(By::Policy), permitted(4, By::Policy, own())],
+                "bad ran_against_denial",
+            ),
+            (
+                "a person's denial after it does not hide it",
+                |a, _| a.decisions = vec![denied(By::Policy), Decision { at: at(4), ..denied(By::Human) }],
+                "bad ran_against_denial",
+            ),
+            (
+                "the agent's word that it denied counts",
+                |a, _| a.decisions.push(Decision { witness: own(), ..denied(By::Hook) }),
+                "bad ran_against_denial",
+            ),
+            (
+                "until it says otherwise",
+                |a, _| {
+                    let hook = Decision { witness: own(), ..denied(By::Hook) };
+                    a.decisions = vec![hook, permitted(4, By::System, own())];
+                },
+                "unknown no_authority",
             ),
             (
                 "a denial of the output is not about the call",
@@ -316,10 +472,47 @@ fn intent_is_decided_by_the_first_rung_that_answers() {
                 "unknown no_authority",
             ),
             (
-                "approved after the call",
+                "a step was approved, and the plan has no name",
+                |_, t| {
+                    plan(t, r#"[{"tool":"delete_row"}]"#);
+                    unnamed(t);
+                    t.plan_decisions[0].plan = Some("plan-1/step-1".into());
+                },
+                "unknown plan_unclear",
+            ),
+            (
+                "a plan was approved, and this one has no name",
                 |_, t| {
                     plan(t, r#"[{"tool":"read_row"}]"#);
-                    t.plan_decisions[0].at = at(7);
+                    unnamed(t);
+                },
+                "unknown plan_unclear",
+            ),
+            (
+                "approved without a name",
+                |_, t| {
+                    plan(t, r#"[{"tool":"delete_row"}]"#);
+                    unnamed(t);
+                    t.plan_decisions[0].plan = None;
+                    t.plan_decisions.push(Decision { at: at(4), plan: Some("x/1".into()), ..allowed(human()) });
+                },
+                "good in_plan",
+            ),
+            (
+                "approved without a name, and perhaps rejected",
+                |_, t| {
+                    plan(t, r#"[{"tool":"delete_row"}]"#);
+                    unnamed(t);
+                    t.plan_decisions[0].plan = None;
+                    t.plan_decisions.push(Decision { at: at(4), plan: Some("x".into()), ..denied(By::Human) });
+                },
+                "unknown no_authority",
+            ),
+            (
+                "approved after the call had begun",
+                |_, t| {
+                    plan(t, r#"[{"tool":"read_row"}]"#);
+                    t.plan_decisions[0].at = at(6);
                 },
                 "unknown no_authority",
             ),
@@ -344,6 +537,11 @@ fn intent_is_decided_by_the_first_rung_that_answers() {
                 "a standing grant",
                 |a, _| a.decisions.push(Decision { standing: true, ..allowed(human()) }),
                 "good granted",
+            ),
+            (
+                "a standing grant, used after the call had begun",
+                |a, _| a.decisions.push(Decision { standing: true, at: at(6), ..allowed(human()) }),
+                "unknown approval_late",
             ),
             (
                 "a standing grant by the agent's word",
@@ -537,6 +735,41 @@ fn denials_count_by_the_last_enforced_word() {
                 "denied, then allowed",
                 |a, _| a.decisions = vec![denied(By::Policy), Decision { at: at(4), ..allowed(human()) }],
                 "good executed",
+            ),
+            (
+                "denied, then allowed by the agent's own word",
+                |a, _| a.decisions = vec![denied(By::Policy), permitted(4, By::System, own())],
+                "bad denied_by_policy",
+            ),
+            (
+                "denied by a person, then allowed by the agent's own word",
+                |a, _| a.decisions = vec![denied(By::Human), permitted(4, By::System, own())],
+                "-",
+            ),
+            (
+                "denied, then allowed by another and by the agent",
+                |a, _| {
+                    let by_both = [permitted(4, By::Policy, gate()), permitted(5, By::System, own())];
+                    a.decisions = [vec![denied(By::Policy)], by_both.to_vec()].concat();
+                },
+                "good executed",
+            ),
+            (
+                "denied and allowed by the agent's own word",
+                |a, _| {
+                    let hook = Decision { witness: own(), ..denied(By::Hook) };
+                    a.decisions = vec![hook, permitted(4, By::System, own())];
+                },
+                "good executed",
+            ),
+            (
+                "warned after the denial",
+                |a, _| {
+                    a.state = State::Asked;
+                    a.decisions =
+                        vec![denied(By::Policy), Decision { at: at(4), ..decision(Outcome::Warn, By::Policy) }];
+                },
+                "bad denied_by_policy",
             ),
             (
                 "at the same time the denial is last",
@@ -783,7 +1016,7 @@ fn actions() -> impl Strategy<Value = Action> {
     );
     let parts = (states(), prop::collection::vec(decisions(), 0..4), prop::collection::vec(checks(), 0..4), fields);
     (parts, any::<bool>()).prop_map(|((state, decisions, checks, fields), forbidden)| {
-        let mut action = Action { state, decisions, checks, fields, ..sample::action() };
+        let mut action = Action { state, decisions, checks, fields, ..called() };
         if !forbidden {
             action.effect = Known::Value((Effect::Read, Provenance::Dialect));
         }
@@ -874,6 +1107,25 @@ proptest! {
         prop_assume!(!passes.is_empty() && before != Some(Value::Good));
         action.checks.remove(*which.get(&passes));
         prop_assert_ne!(value(Sli::OutcomeValidation, &rules, &action, &turn), Some(Value::Good));
+    }
+
+    #[test]
+    fn the_agents_own_allow_outweighs_no_denial_of_another(
+        mut action in actions(), turn in turns(), by in prop::sample::select(By::ALL), second in 0_u64..9,
+    ) {
+        // Of what it denied itself it may think better.
+        let own_denial = |it: &Decision| it.outcome == Outcome::Deny && !is_independent(it.witness.as_ref(), &sample::action());
+        action.decisions.retain(|it| !own_denial(it));
+        action.decisions.push(denied(By::Policy));
+        let verdicts = |action: &Action| {
+            [Sli::IntentAlignment, Sli::DeniedActions].map(|sli| value(sli, &strict(), action, &turn))
+        };
+        let before = verdicts(&action);
+        action.decisions.push(permitted(second, by, own()));
+        for (before, after) in before.into_iter().zip(verdicts(&action)) {
+            prop_assert!(after != Some(Value::Good) || before == Some(Value::Good), "{before:?}, then {after:?}");
+            prop_assert!(before != Some(Value::Bad) || after == Some(Value::Bad), "{before:?}, then {after:?}");
+        }
     }
 
     #[test]

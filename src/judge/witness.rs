@@ -27,12 +27,21 @@ pub(super) fn is_policy(by: By) -> bool {
     matches!(by, By::Policy | By::Model | By::Hook | By::System)
 }
 
-/// The last enforced decision. An ask decides nothing. Of several at the same time a denial is the last, and one by
-/// policy before others: bad wins. The rest of the order only makes it total.
+/// Whether a decision counts at all: it was enforced, and it is no guess.
+pub(super) fn is_enforced(decision: &Decision) -> bool {
+    decision.enforced && may_decide(decision.witness.as_ref())
+}
+
+/// Whether a decision lets the call run, as it is or changed.
+pub(super) fn permits(decision: &Decision) -> bool {
+    matches!(decision.outcome, Outcome::Allow | Outcome::Modify)
+}
+
+/// The last enforced decision. An ask and a warning decide nothing. Of several at the same time a denial is the last,
+/// and one by policy before others: bad wins. The rest of the order only makes it total.
 pub(super) fn last_word<'a>(decisions: impl Iterator<Item = &'a Decision>) -> Option<&'a Decision> {
-    let decides = |decision: &&Decision| {
-        decision.enforced && decision.outcome != Outcome::Ask && may_decide(decision.witness.as_ref())
-    };
+    let decides =
+        |decision: &&Decision| is_enforced(decision) && !matches!(decision.outcome, Outcome::Ask | Outcome::Warn);
     let order = |decision: &&'a Decision| {
         let denies = decision.outcome == Outcome::Deny;
         (decision.at, denies, denies && is_policy(decision.by), *decision)

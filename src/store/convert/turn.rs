@@ -15,7 +15,7 @@ record! { Turn = Turn {
 } }
 record! { ModelUse = ModelUse { end, provider, model, tokens, response_id } }
 record! { FindingEvent = FindingEvent { finding, tenant, action, agent, turn } }
-record! { Incident = Incident { id, tenant, turn, opened, contained, findings } }
+record! { Incident = Incident { id, tenant, turn, opened, contained, findings, latest } }
 tuple! { (u64, u64) = Tokens { 0: read, 1: written } }
 tuple! { (Nanos, Known<Vec<Arc<str>>>) = Retrieved { 0: end, 1: ids } }
 tuple! { (Nanos, Containment, Witness) = ContainmentStep { 0: at, 1: step, 2: witness } }
