@@ -30,12 +30,14 @@ use axum::routing::get;
 use serde::Serialize;
 
 use crate::explain;
-use crate::model::{Action, Lineage, Tenant};
+use crate::model::{Lineage, Tenant};
 use crate::net::Tokens;
 
-pub use filter::{Filter, From, Page, after, in_store};
+pub use filter::{Filter, MOST, Page};
 pub use problem::Problem;
-pub use stored::{lineages, neighbour, page};
+pub use stored::{
+    LINEAGES, NAMESAKES, NEIGHBOURS, Recent, beginning, lineages, neighbour, page, page_of_open, the_one,
+};
 
 type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send>>;
 type Expose = Arc<dyn Fn(Option<&str>, Option<&Tenant>) -> Option<(&'static str, String)> + Send + Sync>;
@@ -138,7 +140,7 @@ async fn actions(
 ) -> Result<Response, Problem> {
     let mut filter = Filter::parse(&given)?;
     if let Some(tenant) = &seen.0.0 {
-        filter.tenant = Some(tenant.clone());
+        filter.which.tenant = Some(tenant.clone());
     }
     let page = (app.answers.actions)(filter).await?;
     Ok(axum::Json(page).into_response())
@@ -183,9 +185,4 @@ struct Incidents {
 async fn incidents(State(app): State<App>, seen: axum::Extension<Seen>) -> Result<Response, Problem> {
     let incidents = (app.answers.incidents)(seen.0.0.clone()).await?;
     Ok(axum::Json(Incidents { incidents }).into_response())
-}
-
-/// Newest first; of equal times the greater id first, so that pages never overlap.
-pub fn newest_first(a: &Action, b: &Action) -> std::cmp::Ordering {
-    (b.end, b.id).cmp(&(a.end, a.id))
 }

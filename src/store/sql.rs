@@ -15,12 +15,10 @@ const APPLICATION: i64 = 0x7768_7266;
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Rows are a few kilobytes.
 const PAGE: i64 = 8192;
-/// Pages that a writer keeps: what does not fit is written twice by a large commit.
+/// Page cache of a writer. A large commit whose pages do not fit writes them twice.
 const CACHE_KIB: i64 = 16 << 10;
 /// What stays of the write-ahead log after a large commit.
 const LOG_BYTES: i64 = 64 << 20;
-/// Page cache of a writer, in KiB. A commit whose pages do not fit writes them twice.
-const CACHE: i64 = 32 << 10;
 /// Pages of the write-ahead log after which a commit also moves them into the file. More than one commit has: a page
 /// that several commits change is moved once.
 const CHECKPOINT: i64 = LOG_BYTES / PAGE;
@@ -38,9 +36,8 @@ pub(super) fn open_to_write(path: &Path, schema: &str) -> Result<Connection, Sto
     db.pragma_update(None, "journal_mode", "WAL").doing("turn the write-ahead log on")?;
     db.pragma_update(None, "synchronous", "FULL").doing("ask for synced commits")?;
     db.pragma_update(None, "journal_size_limit", LOG_BYTES).doing("limit the write-ahead log")?;
-    db.pragma_update(None, "cache_size", -CACHE).doing("set the size of the page cache")?;
     db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT).doing("set when the write-ahead log is emptied")?;
-    db.pragma_update(None, "cache_size", -CACHE_KIB).doing("give a database its cache")?;
+    db.pragma_update(None, "cache_size", -CACHE_KIB).doing("set the size of the page cache")?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
 }
