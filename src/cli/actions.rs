@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::api::{Filter, Page, page};
+use crate::api::{Filter, Page, Recent, page};
 use crate::explain;
 
 use super::client::{Answer, encoded, get};
@@ -77,7 +77,8 @@ impl Actions {
             Answer::NoServer => {
                 let filter = Filter::parse(&query).map_err(|problem| Failed::usage(problem.detail()))?;
                 let store = offline(&self.place)?;
-                page(&store, &filter, filter.limit).map_err(|error| Failed::from_error("cannot read the store", &error))
+                page(&store, &filter, Recent::default())
+                    .map_err(|error| Failed::from_error("cannot read the store", &error))
             }
         }
     }

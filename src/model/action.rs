@@ -164,6 +164,10 @@ pub enum Execution {
 }
 
 impl State {
+    /// Every label value.
+    pub const WORDS: [&str; 8] =
+        ["proposed", "asked", "executed", "failed", "unknown_result", "refused", "aborted", "expired"];
+
     /// The label value.
     pub fn as_str(&self) -> &'static str {
         match self {

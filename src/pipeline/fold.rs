@@ -95,7 +95,7 @@ pub struct Fold {
     /// What the store has.
     pub reader: Arc<Reader>,
     /// How many may read the store at once.
-    pub readers: Semaphore,
+    pub readers: Arc<Semaphore>,
     questions: SyncSender<Question>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<(), FoldError>>>,
@@ -253,7 +253,7 @@ impl Fold {
             ended
         });
         let thread = thread.expect("a thread can be started");
-        Ok(Self { status, reader, readers: Semaphore::new(READERS), questions, stop, thread: Some(thread) })
+        Ok(Self { status, reader, readers: Arc::new(Semaphore::new(READERS)), questions, stop, thread: Some(thread) })
     }
 
     /// Asks the engine's owner and waits. `None` when too many ask, or the fold has stopped.
