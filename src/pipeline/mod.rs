@@ -4,7 +4,9 @@ mod answers;
 mod configuration;
 mod fold;
 mod health;
+mod keeper;
 mod offline;
+mod owner;
 mod read;
 mod serve;
 
