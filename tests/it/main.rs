@@ -4,6 +4,7 @@ mod bad_input;
 mod captures;
 mod check;
 mod clients;
+mod connections;
 mod demo;
 mod dialect;
 mod dialect_words;
