@@ -9,6 +9,7 @@ use crate::catalogue::Sample;
 use crate::export;
 use crate::model::{Action, ActionId, Lineage, Neighbour, Tenant, TurnId};
 use crate::store::{Reader, StoreError};
+use crate::telemetry::causes;
 
 use super::fold::{Fold, OPEN_LOOKED_AT, View};
 use super::health::Health;
@@ -110,7 +111,7 @@ async fn read<T: Send + 'static>(
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(StoreError::Cursor { .. })) => Err(Problem::bad_request("`cursor` is not one of this list")),
         Ok(Err(error)) => {
-            tracing::error!(%error, "cannot read the store");
+            tracing::error!(error = causes(&error), "cannot read the store");
             Err(Problem::internal())
         }
         Err(_) => Err(Problem::internal()),

@@ -24,6 +24,7 @@ use crate::journal::{AppendError, Entry, Journal, JournalError};
 use crate::model::{Action, ActionId};
 use crate::store::{Reader, StoreError};
 
+use super::budget::Budget;
 use super::configuration::Written;
 use super::keeper::{Keeper, Opened};
 use super::owner::{Owner, append};
@@ -40,14 +41,14 @@ const QUESTIONS: usize = 256;
 pub struct Status {
     /// The last frame that was folded.
     pub folded: AtomicU64,
-    /// The journal's clock at that frame, Unix nanoseconds.
-    pub folded_now: AtomicU64,
     /// The last frame in a checkpoint.
     pub applied: AtomicU64,
     /// Everything that was in the journal at start has been folded: counters are where they were.
     pub caught_up: AtomicBool,
     /// Partitions unlinked since the start, for age or for room.
     pub retired: AtomicU64,
+    /// The store refuses, and as much waits for it as may wait: no frame is folded until it takes a checkpoint.
+    pub held: AtomicBool,
     /// The fold stopped on an error; the process should end.
     pub failed: AtomicBool,
     /// Series of the engine as of the last snapshot.
@@ -129,7 +130,7 @@ impl Fold {
     /// # Errors
     /// When the store cannot be opened, or the journal does not take the first frames.
     pub fn start(journal: Arc<Journal>, dir: &Path, written: &Written, settings: Settings) -> Result<Self, FoldError> {
-        let Opened { store, engine, configurations, applied } = Opened::in_folder(dir)?;
+        let Opened { store, engine, configurations, applied } = Opened::in_folder(dir, Budget(settings.disk))?;
         if applied > journal.synced() {
             return Err(FoldError::JournalBehind { applied, last: journal.synced() });
         }
@@ -138,10 +139,10 @@ impl Fold {
         }
         append(&journal, Entry::config(written.to_bytes().into()))?;
         let reader = Arc::new(store.reader()?);
-        let status = Arc::new(Status::new(applied, &engine));
+        let status = Arc::new(Status::new(applied));
         let (questions, asked) = sync_channel(QUESTIONS);
         let stop = Arc::new(AtomicBool::new(false));
-        let keeper = Keeper::new(store, configurations, settings, journal.clone(), status.clone());
+        let keeper = Keeper::new(dir, store, configurations, settings, journal.clone(), status.clone());
         let thread = Owner::new(journal, engine, keeper, status.clone(), asked, stop.clone()).start();
         Ok(Self { status, reader, readers: Semaphore::new(READERS), questions, stop, thread: Some(thread) })
     }
@@ -187,13 +188,13 @@ impl Fold {
 }
 
 impl Status {
-    fn new(applied: u64, engine: &Engine) -> Self {
+    fn new(applied: u64) -> Self {
         Self {
             folded: AtomicU64::new(applied),
-            folded_now: AtomicU64::new(engine.now().0),
             applied: AtomicU64::new(applied),
             caught_up: AtomicBool::new(false),
             retired: AtomicU64::new(0),
+            held: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             samples: ArcSwap::default(),
         }
@@ -211,11 +212,13 @@ mod tests {
     use crate::journal::Options;
     use crate::model::{Constants, Role, Tenant};
 
+    /// A checkpoint after every frame of more than a kilobyte.
     const SETTINGS: Settings = Settings {
-        memory: 1 << 20,
+        memory: 16 << 10,
         disk: 1 << 30,
-        checkpoint: Checkpoint { every: Duration::from_secs(3600), bytes: 1 << 20 },
+        checkpoint: Checkpoint { every: Duration::from_secs(3600), bytes: 1 << 10 },
     };
+    const MANY: usize = 100;
 
     fn start(dir: &Path) -> (Arc<Journal>, Fold) {
         let options = Options { reserve_bytes: 0, ..Options::default() };
@@ -260,6 +263,38 @@ mod tests {
         let answered = asked.load(Ordering::Acquire);
         until("questions are answered all the same", || asked.load(Ordering::Acquire) > answered);
         assert!(answered < 1_000_000, "while there were questions");
+        fold.stop().unwrap();
+    }
+
+    /// Another process holds the store: what was folded waits in memory up to a bound, the rest in the journal.
+    #[test]
+    fn a_store_that_refuses_holds_the_fold_and_not_the_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, fold) = start(dir.path());
+        let folded = || fold.status.folded.load(Ordering::Acquire);
+        until("the start is folded", || folded() == journal.synced());
+        let other = rusqlite::Connection::open(dir.path().join("store/state.db")).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let before = folded();
+        for _ in 0..MANY {
+            append(&journal, received(1 << 10)).unwrap();
+        }
+        until("the fold is held", || fold.status.held.load(Ordering::Acquire));
+        let waiting = folded() - before;
+        assert!(waiting < SETTINGS.memory as u64 >> 10, "{waiting} frames of a kilobyte wait in memory");
+        assert_eq!(journal.synced() - before, MANY as u64, "and the journal takes what comes");
+        other.execute_batch("ROLLBACK").unwrap();
+        until("everything is folded", || folded() == journal.synced());
+        assert!(!fold.status.held.load(Ordering::Acquire));
+        fold.stop().unwrap();
+    }
+
+    #[test]
+    fn a_configuration_of_another_version_is_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, fold) = start(dir.path());
+        append(&journal, Entry::config(Bytes::from_static(b"{\"a later version\": 1}"))).unwrap();
+        until("it is folded", || fold.status.folded.load(Ordering::Acquire) == journal.synced());
         fold.stop().unwrap();
     }
 }

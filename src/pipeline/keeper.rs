@@ -5,7 +5,7 @@
 //! the only moment at which the store changes; no output depends on when it is taken.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -13,14 +13,19 @@ use std::time::{Duration, Instant};
 use crate::config::Checkpoint;
 use crate::engine::{Configuration, Engine, Output, Want};
 use crate::journal::{Frame, Journal};
-use crate::model::{Action, ActionId, Digest, Span};
-use crate::store::{Published, Retention, Store, StoreError};
+use crate::model::{Action, ActionId, Digest, Nanos, Span};
+use crate::store::{Options, Published, Retention, Store, StoreError};
+use crate::telemetry::causes;
 
+use super::budget::Budget;
 use super::configuration::Written;
 use super::fold::{FoldError, Settings, Status};
 
 /// A store that refused is tried again after this long.
 pub(super) const STORE_RETRY: Duration = Duration::from_secs(5);
+/// What a frame costs in memory beside its body, and a row of an action, roughly.
+const FRAME_OVERHEAD: u64 = 256;
+const ROW: u64 = 4 << 10;
 /// How often old rows are deleted and old partitions unlinked.
 const TIDY_AFTER: Duration = Duration::from_secs(600);
 /// Rows of actions are kept for a year, if the disk has room.
@@ -42,17 +47,21 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Opens the store in a folder.
-    pub fn in_folder(dir: &Path) -> Result<Self, StoreError> {
-        let opened = Store::open(dir)?;
+    pub fn in_folder(dir: &Path, budget: Budget) -> Result<Self, StoreError> {
+        let options = Options { partition_bytes: budget.file(), ..Options::default() };
+        let opened = Store::open_with(dir, options)?;
         for name in &opened.lost {
             tracing::warn!(name, "a partition's files are gone; its rows are not listed any more");
         }
         let mut kept = BTreeMap::new();
         let mut configurations = Vec::new();
         for (digest, body) in &opened.configurations {
-            if let Some(Ok(meaning)) = Written::from_bytes(body).map(|written| written.meaning()) {
-                configurations.push((*digest, meaning));
-                kept.insert(*digest, body.clone());
+            match Written::meaning_of(body) {
+                Ok(meaning) => {
+                    configurations.push((*digest, meaning));
+                    kept.insert(*digest, body.clone());
+                }
+                Err(error) => tracing::error!(error, "cannot read an earlier configuration; its actions lose it"),
             }
         }
         let (applied, checkpoint) = opened.checkpoint.unwrap_or_default();
@@ -64,10 +73,19 @@ impl Opened {
     }
 }
 
+/// Bytes of SQLite's write-ahead logs in a folder. One that cannot be listed is not the reason to stop.
+fn logs(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let logs = files.filter(|file| file.file_name().as_encoded_bytes().ends_with(b"-wal"));
+    logs.filter_map(|log| Some(log.metadata().ok()?.len())).sum()
+}
+
 /// The writer of the store, and what waits for it.
 pub(super) struct Keeper {
+    dir: PathBuf,
     store: Store,
     settings: Settings,
+    budget: Budget,
     journal: Arc<Journal>,
     status: Arc<Status>,
     /// What steps published since the last checkpoint.
@@ -78,6 +96,8 @@ pub(super) struct Keeper {
     written: BTreeMap<Digest, Vec<u8>>,
     /// Bytes of bodies folded since the last checkpoint.
     bytes: u64,
+    /// Bytes that what was folded since then takes in memory, roughly.
+    weight: u64,
     /// A frame was folded since.
     dirty: bool,
     checkpointed: Instant,
@@ -88,26 +108,39 @@ pub(super) struct Keeper {
 impl Keeper {
     /// A keeper that has what the store has.
     pub fn new(
+        dir: &Path,
         store: Store,
         configurations: BTreeMap<Digest, Vec<u8>>,
         settings: Settings,
         journal: Arc<Journal>,
         status: Arc<Status>,
     ) -> Self {
-        Self {
+        let budget = Budget(settings.disk);
+        let keeper = Self {
+            dir: dir.to_owned(),
             store,
-            settings,
+            settings: Settings { checkpoint: budget.checkpoint(settings.checkpoint), ..settings },
+            budget,
             journal,
             status,
             published: Vec::new(),
             pending: BTreeMap::new(),
             written: configurations,
             bytes: 0,
+            weight: 0,
             dirty: false,
             checkpointed: Instant::now(),
             refused: None,
             tidied: None,
-        }
+        };
+        keeper.leave_room();
+        keeper
+    }
+
+    /// Tells the journal how much the store leaves to it.
+    fn leave_room(&self) {
+        let store = self.store.stats().bytes + logs(&self.dir) + logs(&self.dir.join("partitions"));
+        self.journal.set_room(self.budget.0.saturating_sub(store));
     }
 
     /// Published rows that the store does not have yet, latest revision of each.
@@ -128,6 +161,7 @@ impl Keeper {
     /// Takes what came of a frame.
     pub fn take(&mut self, frame: &Frame, output: Output) {
         self.bytes += frame.body.len() as u64;
+        self.weight += frame.body.len() as u64 + FRAME_OVERHEAD + ROW * output.actions.len() as u64;
         self.dirty = true;
         if output == Output::default() {
             return;
@@ -146,14 +180,22 @@ impl Keeper {
     /// Whether it is time for a checkpoint, and there is something to write.
     pub fn is_due(&self) -> bool {
         let Checkpoint { bytes, every } = self.settings.checkpoint;
-        self.dirty && (self.bytes >= bytes || self.checkpointed.elapsed() >= every)
+        let due = match self.refused {
+            Some(at) => at.elapsed() >= STORE_RETRY,
+            None => self.bytes >= bytes || self.checkpointed.elapsed() >= every,
+        };
+        self.dirty && due
     }
 
-    /// Writes everything that changed, in one commit. A full disk is tried again, though not at once unless it is now
-    /// or never: nothing is lost, because what is not applied stays in the journal.
-    pub fn checkpoint(&mut self, engine: &mut Engine, folded: u64, now_or_never: bool) -> Result<(), FoldError> {
-        let refused = self.refused.is_some_and(|at| at.elapsed() < STORE_RETRY && !now_or_never);
-        if refused || !self.dirty && self.published.is_empty() {
+    /// Whether as much waits for a store that refuses as may wait: then the rest waits in the journal.
+    pub fn is_full(&self) -> bool {
+        self.refused.is_some() && self.weight >= self.settings.checkpoint.bytes.min(self.settings.memory as u64)
+    }
+
+    /// Writes everything that changed, in one commit. A store that refuses is asked again later: nothing is lost,
+    /// because what is not applied stays in the journal.
+    pub fn checkpoint(&mut self, engine: &mut Engine, folded: u64) -> Result<(), FoldError> {
+        if !self.dirty {
             return Ok(());
         }
         let changes = engine.checkpoint();
@@ -168,31 +210,52 @@ impl Keeper {
                 self.committed(folded);
                 let left = engine.evict(self.settings.memory);
                 tracing::debug!(applied = folded, left, "checkpoint");
-                self.tidy(engine)
+                let tidied = self.tidy(engine).and_then(|()| self.retire(engine.now()));
+                self.leave_room();
+                match tidied {
+                    Err(error) if error.is_retryable() => {
+                        tracing::warn!(error = causes(&error), "the store could not be tidied; it is tried again");
+                        Ok(())
+                    }
+                    tidied => Ok(tidied?),
+                }
             }
             Err(error) if error.is_retryable() => {
-                tracing::warn!(%error, "the store refused a checkpoint; the journal keeps it");
                 engine.changed_again(&changes);
-                self.refused = Some(Instant::now());
-                self.checkpointed = Instant::now();
+                self.refuse(&error);
                 Ok(())
             }
             Err(error) => Err(error.into()),
         }
     }
 
+    /// One line for the first of a row of refusals.
+    fn refuse(&mut self, error: &StoreError) {
+        let error = causes(error);
+        match self.refused.replace(Instant::now()) {
+            None => {
+                tracing::warn!(error, "the store refused a checkpoint; the journal keeps it, and it is tried again")
+            }
+            Some(_) => tracing::debug!(error, "the store refused a checkpoint again"),
+        }
+        self.status.held.store(self.is_full(), Ordering::Release);
+    }
+
     fn committed(&mut self, folded: u64) {
-        self.refused = None;
+        if self.refused.take().is_some() {
+            tracing::info!("the store takes checkpoints again");
+        }
+        self.status.held.store(false, Ordering::Release);
         self.published.clear();
         self.pending.clear();
-        self.bytes = 0;
+        (self.bytes, self.weight) = (0, 0);
         self.dirty = false;
         self.checkpointed = Instant::now();
         self.status.applied.store(folded, Ordering::Release);
     }
 
-    /// Deletes what nobody may still revise, and unlinks what the disk has no room for.
-    fn tidy(&mut self, engine: &mut Engine) -> Result<(), FoldError> {
+    /// Deletes what nobody may still revise.
+    fn tidy(&mut self, engine: &mut Engine) -> Result<(), StoreError> {
         if self.tidied.is_some_and(|at| at.elapsed() < TIDY_AFTER) {
             return Ok(());
         }
@@ -202,27 +265,19 @@ impl Keeper {
         engine.forget(now - patches + Span::hours(1));
         // Rows say on the engine's clock when they were touched last.
         let before = engine.clock() - patches;
-        // A backlog in the journal must not push the audit trail out: it never counts for more than its half.
-        let room = self.settings.disk.saturating_sub(self.journal.stats().disk_bytes.min(self.settings.disk / 2));
-        let kept = Retention { max_age: KEPT, max_bytes: room };
-        let tidied = (|| {
-            while self.store.purge(before)?.more {}
-            self.store.forget_ledger(now - LEDGER_KEPT)?;
-            self.store.retire(&kept, now)
-        })();
-        match tidied {
-            Ok(retired) => {
-                self.status.retired.fetch_add(retired.len() as u64, Ordering::Relaxed);
-                for partition in retired {
-                    tracing::info!(name = partition.name, bytes = partition.bytes, "a partition was unlinked");
-                }
-                Ok(())
-            }
-            Err(error) if error.is_retryable() => {
-                tracing::warn!(%error, "the store could not be tidied; it is tried again");
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
+        while self.store.purge(before)?.more {}
+        self.store.forget_ledger(now - LEDGER_KEPT)?;
+        Ok(())
+    }
+
+    /// Unlinks partitions that are old, and those that the disk has no room for.
+    fn retire(&mut self, now: Nanos) -> Result<(), StoreError> {
+        let room = self.budget.store(self.journal.stats().disk_bytes);
+        let retired = self.store.retire(&Retention { max_age: KEPT, max_bytes: room }, now)?;
+        self.status.retired.fetch_add(retired.len() as u64, Ordering::Relaxed);
+        for partition in retired {
+            tracing::info!(name = partition.name, bytes = partition.bytes, "a partition was unlinked");
         }
+        Ok(())
     }
 }

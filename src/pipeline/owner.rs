@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::engine::{Configuration, Engine, FindingEvent, Input, Want};
 use crate::journal::{AppendError, Entry, Follower, Frame, Journal, Kind, Receipt};
-use crate::model::{Evidence, Nanos, Signal};
+use crate::model::{Evidence, Finding, Nanos, Severity, Signal};
+use crate::telemetry::causes;
 
 use super::configuration::Written;
 use super::fold::{FoldError, OPEN_LOOKED_AT, Question, Status, View};
@@ -37,6 +38,8 @@ pub(super) struct Owner {
     questions: Receiver<Question>,
     stop: Arc<AtomicBool>,
     progress: Progress,
+    /// The journal's last frame is folded, and there will be no other.
+    ended: bool,
     /// Time that the last question took and that frames have not had since.
     owed: Duration,
     ticks: Ticks,
@@ -98,6 +101,7 @@ impl Owner {
         Self {
             follower: journal.subscribe(applied, FEED_BYTES),
             progress: Progress { target: journal.synced(), folded: applied, again: 0 },
+            ended: false,
             owed: Duration::ZERO,
             ticks: Ticks { asked: now, refused: None },
             snapshots: Snapshots { stale: true, made: now, after: SNAPSHOT_AFTER },
@@ -116,8 +120,7 @@ impl Owner {
             let _fails = Fails(self.status.clone());
             let ended = self.run();
             if let Err(error) = &ended {
-                let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-                tracing::error!(%error, cause, "the fold stopped");
+                tracing::error!(error = causes(error), "the fold stopped");
                 self.status.failed.store(true, Ordering::Release);
             }
             ended
@@ -130,7 +133,7 @@ impl Owner {
         let mut asked = false;
         loop {
             let stopping = self.stop.load(Ordering::Acquire);
-            let frame = self.follower.next(if stopping || asked { Duration::ZERO } else { PATIENCE })?;
+            let frame = self.next(if stopping || asked { Duration::ZERO } else { PATIENCE })?;
             let idle = frame.is_none();
             match frame {
                 Some(frame) => self.frame(&frame)?,
@@ -141,17 +144,43 @@ impl Owner {
             if idle {
                 self.tick();
             }
-            if self.keeper.is_due() {
+            if self.follower.is_closed() && !self.ended {
+                self.ended = true;
+                self.last_checkpoint();
+            }
+            if self.keeper.is_due() && !self.ended {
                 self.checkpoint()?;
             }
             if self.snapshots.stale && self.snapshots.made.elapsed() >= self.snapshots.after {
                 self.snapshot();
             }
-            if stopping && idle || self.follower.is_closed() {
-                self.checkpoint()?;
-                self.snapshot();
-                return if stopping { Ok(()) } else { Err(FoldError::Poisoned) };
+            if stopping && self.ended {
+                self.last_checkpoint();
+                return Err(FoldError::Poisoned);
             }
+            if stopping && idle {
+                return self.checkpoint();
+            }
+        }
+    }
+
+    /// The next frame. None when none came in time, when the store must take what was folded first, and after the end
+    /// of the journal.
+    fn next(&mut self, patience: Duration) -> Result<Option<Arc<Frame>>, FoldError> {
+        if self.ended || self.keeper.is_full() {
+            self.status.held.store(self.keeper.is_full(), Ordering::Release);
+            std::thread::sleep(patience);
+            return Ok(None);
+        }
+        Ok(self.follower.next(patience)?)
+    }
+
+    /// The journal takes no frame any more, after a failed write. What was folded is written, if the same disk takes
+    /// it, and questions are answered until somebody restarts the process.
+    fn last_checkpoint(&mut self) {
+        self.snapshot();
+        if let Err(error) = self.checkpoint() {
+            tracing::error!(error = causes(&error), "cannot write a last checkpoint; the journal keeps what it lacks");
         }
     }
 
@@ -172,7 +201,8 @@ impl Owner {
         if question.open {
             let wants = self.engine.open_elsewhere(OPEN_LOOKED_AT);
             if let Err(error) = self.keeper.load(&mut self.engine, &wants) {
-                tracing::warn!(%error, "cannot load open actions; an answer goes without them");
+                let error = causes(&error);
+                tracing::warn!(error, "cannot load open actions; an answer goes without them");
             }
         }
         (question.ask)(&View { engine: &self.engine, pending: self.keeper.pending() });
@@ -203,25 +233,19 @@ impl Owner {
         self.progress.again += 1;
         self.snapshots.stale = true;
         self.status.folded.store(frame.sequence, Ordering::Release);
-        self.status.folded_now.store(frame.now.0, Ordering::Release);
         self.owed = self.owed.saturating_sub(started.elapsed());
         Ok(())
     }
 
     fn configuration(&mut self, frame: &Frame) -> Option<Configuration> {
-        let written = Written::from_bytes(&frame.body)?;
-        match written.meaning() {
+        match Written::meaning_of(&frame.body) {
             Ok(configuration) => {
                 self.keeper.remember(configuration.digest(), &frame.body);
                 Some(configuration)
             }
-            Err(mistakes) => {
-                let first = mistakes.first().map(ToString::to_string).unwrap_or_default();
-                tracing::error!(
-                    sequence = frame.sequence,
-                    first,
-                    "a configuration frame does not parse; it is passed over"
-                );
+            Err(error) => {
+                let sequence = frame.sequence;
+                tracing::error!(sequence, error, "cannot read a configuration frame; the one before stays in force");
                 None
             }
         }
@@ -255,7 +279,7 @@ impl Owner {
     /// Asks for a tick frame when a deadline has passed, and at least once a minute while anything is open.
     fn tick(&mut self) {
         let refused = self.ticks.refused.is_some_and(|at| at.elapsed() < STORE_RETRY);
-        if refused || self.progress.folded < self.journal.synced() {
+        if refused || self.ended || self.progress.folded < self.journal.synced() {
             return;
         }
         let Some(due) = self.engine.next_due() else { return };
@@ -270,8 +294,7 @@ impl Owner {
     }
 
     fn checkpoint(&mut self) -> Result<(), FoldError> {
-        let now_or_never = self.stop.load(Ordering::Acquire);
-        self.keeper.checkpoint(&mut self.engine, self.progress.folded, now_or_never)
+        self.keeper.checkpoint(&mut self.engine, self.progress.folded)
     }
 
     fn snapshot(&mut self) {
@@ -285,10 +308,78 @@ impl Owner {
     }
 }
 
+/// What pages stands in the log; the rest is a series and a list. Senders choose the names of their agents, so these
+/// are quoted.
 fn tell(event: &FindingEvent) {
-    let finding = &event.finding;
-    tracing::info!(
-        rule = %finding.rule, severity = %finding.severity, state = %finding.state, action = %event.action,
-        agent = %event.agent, "finding"
-    );
+    let FindingEvent { finding, action, agent, .. } = event;
+    let Finding { rule, severity, state, .. } = finding;
+    match severity {
+        Severity::Page => tracing::info!(?rule, %severity, %state, %action, ?agent, "finding"),
+        _ => tracing::debug!(?rule, %severity, %state, %action, ?agent, "finding"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::Mutex;
+
+    use tracing_subscriber::EnvFilter;
+
+    use super::*;
+    use crate::model::{ActionId, Class, FindingId, FindingState, Tenant, TurnId};
+
+    /// What was logged.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(severity: Severity, agent: &str) -> String {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_env_filter(EnvFilter::new("info"))
+            .with_ansi(false)
+            .finish();
+        let finding = Finding {
+            id: FindingId::default(),
+            rule: "envelope.e.loud".into(),
+            severity,
+            class: Class::Security,
+            state: FindingState::Open,
+            message: "no".into(),
+            evidence: Vec::new(),
+            at: Nanos(1),
+        };
+        let (tenant, action, turn) = (Tenant::default(), ActionId::default(), TurnId::default());
+        let event = FindingEvent { finding, tenant, action, agent: agent.into(), turn };
+        tracing::subscriber::with_default(subscriber, || tell(&event));
+        let text = log.0.lock().unwrap().clone();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn a_name_cannot_break_out_of_its_line() {
+        let text = logged(Severity::Page, "ops\n2026-11-20 ERROR all is lost \u{1b}[31m");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains("ops\\n2026") && !text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn what_pages_is_logged_and_the_rest_is_counted() {
+        assert!(logged(Severity::Page, "ops").contains("envelope.e.loud"));
+        for quiet in Severity::ALL.iter().filter(|severity| **severity != Severity::Page) {
+            assert_eq!(logged(*quiet, "ops"), "");
+        }
+    }
 }

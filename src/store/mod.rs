@@ -51,6 +51,9 @@ pub use lookup::Reader;
 pub use query::{ActionFilter, FindingFilter, Page};
 pub use retention::{Purged, Retention, Retired};
 
+/// Partitions that a commit changes at most: the one it closes and the one it begins.
+const CHANGED_PARTS: usize = 2;
+
 /// How the store divides what it keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
@@ -259,7 +262,7 @@ impl Store {
         let write = || -> rusqlite::Result<()> {
             state::write(&transaction, commit.applied, commit.changes)?;
             state::keep_configurations(&transaction, commit.configurations)?;
-            parts.iter().rev().take(2).try_for_each(|part| state::write_part(&transaction, part))
+            parts.iter().rev().take(CHANGED_PARTS).try_for_each(|part| state::write_part(&transaction, part))
         };
         write().doing("write to state.db")?;
         #[cfg(test)]
