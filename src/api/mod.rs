@@ -71,6 +71,8 @@ pub struct Readiness {
     pub judging: bool,
     /// Frames not folded yet.
     pub lag_frames: u64,
+    /// How long the oldest of them has waited.
+    pub lag_seconds: f64,
     /// Why something is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

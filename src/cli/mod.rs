@@ -16,6 +16,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::telemetry::causes;
+
 /// Why did this AI agent act, and was that right?
 ///
 /// An OTLP collector for agents: point their exporter at port 4317 (gRPC) or 4318 (HTTP). It joins what arrives into
@@ -80,17 +82,7 @@ impl Failed {
 
     /// An error with its causes, each said once.
     fn from_error(attempt: &str, error: &dyn std::error::Error) -> Self {
-        let mut message = format!("{attempt}: {error}");
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            // Some libraries say their cause themselves.
-            let said = error.to_string();
-            if !message.contains(&said) {
-                message.push_str(&format!(": {said}"));
-            }
-            cause = error.source();
-        }
-        Self::new(message)
+        Self::new(format!("{attempt}: {}", causes(error)))
     }
 }
 

@@ -15,6 +15,7 @@ use crate::catalogue::Sample;
 use crate::export;
 use crate::model::{Action, ActionId, Lineage, Neighbour, Tenant, TurnId};
 use crate::store::{Reader, StoreError};
+use crate::telemetry::causes;
 
 use super::fold::{Fold, OPEN_LOOKED_AT, View};
 use super::health::Health;
@@ -104,8 +105,7 @@ async fn read<T: Send + 'static>(
     let reader = fold.reader.clone();
     let answer = in_turn(&fold.readers, move || question(&reader)).await?;
     answer.map_err(|error| {
-        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        tracing::error!(%error, cause, "a question has no answer");
+        tracing::error!(error = causes(&error), "cannot read the store");
         Problem::internal()
     })
 }
