@@ -183,7 +183,8 @@ impl Fold<'_> {
         turn.tool_spans |= is_tool;
         let starts = turn.put_span(span, node);
         if root {
-            changed |= turn.root_ended < Some(evidence.end);
+            // When it ended is nothing that its actions share.
+            changed |= turn.root_ended.is_none();
             turn.root_ended = turn.root_ended.max(Some(evidence.end));
             self.touched.root = true;
         }

@@ -5,6 +5,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{
     Action, ActionId, By, CallSays, Check, ConversationId, Decision, Evidence, Execution, Field, Join, JoinMethod, Key,
     Known, Marks, Missing, Moment, Nanos, Outcome, Phase, Piece, Proof, Provenance, Says, Shared, State, Status,
@@ -152,6 +154,20 @@ impl Book {
             }
         }
         said
+    }
+
+    /// What gives a component its end, and that end as sent. `None` when nothing of it makes or ends an action.
+    pub fn ended(&self, handle: Handle) -> Option<(EndedBy, Nanos)> {
+        let pieces = self.actions.get(&handle)?.pieces.values();
+        pieces.filter_map(|piece| Some((ended_by(piece)?, piece.end))).max()
+    }
+
+    /// Whether a span shows that an action ran. Nothing that comes later takes that back.
+    pub fn has_run(&self, group: &Group) -> bool {
+        let components = group.all().filter_map(|handle| self.actions.get(&handle));
+        let proves = |call: &CallSays| matches!(call.moment, Moment::Ran { proof: Proof::Ran, .. });
+        let mut pieces = components.flat_map(|component| component.pieces.values());
+        pieces.any(|piece| says_call(piece).is_some_and(proves)) && self.is_action(group)
     }
 
     fn is_action(&self, group: &Group) -> bool {
@@ -344,25 +360,12 @@ impl Reader<'_> {
         Known::Missing(why.unwrap_or_else(|| self.missing()))
     }
 
-    /// Start and end as sent: of its spans, else of what answered it, else of what proposed it.
+    /// Start and end as sent, of the strongest that ends it.
     fn times(&self) -> (Nanos, Nanos) {
-        let of = |wanted: fn(&Piece) -> bool| {
-            let chosen = || self.pieces.iter().filter(|piece| wanted(piece));
-            Some((chosen().map(|piece| piece.start).min()?, chosen().map(|piece| piece.end).max()?))
-        };
-        of(|piece| matches!(says_call(piece), Some(CallSays { moment: Moment::Ran { .. }, .. })))
-            .or_else(|| {
-                of(|piece| match &piece.says {
-                    Says::Call(call) => matches!(
-                        call.moment,
-                        Moment::Asked | Moment::Refused { .. } | Moment::Answered { history: false, .. }
-                    ),
-                    Says::Decision(_) => true,
-                    Says::Check(_) => false,
-                })
-            })
-            .or_else(|| of(creates))
-            .unwrap_or_default()
+        let strongest = self.pieces.iter().filter_map(|piece| ended_by(piece)).max();
+        let chosen = || self.pieces.iter().filter(|piece| ended_by(piece) == strongest && strongest.is_some());
+        let (start, end) = (chosen().map(|piece| piece.start).min(), chosen().map(|piece| piece.end).max());
+        start.zip(end).unwrap_or_default()
     }
 
     /// The service of the agent that acted.
@@ -469,6 +472,30 @@ fn creates(piece: &Piece) -> bool {
         },
         Says::Decision(decision) => decision.call_id.is_some() || decision.tool.is_some(),
         Says::Check(_) => false,
+    }
+}
+
+/// What a piece that gives an action its end is. The greatest that an action has gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedBy {
+    /// It only says that there is a call.
+    Proposal,
+    /// It says what became of it: an ask, a decision, an answer.
+    Answer,
+    /// A span of the run itself.
+    Run,
+}
+
+fn ended_by(piece: &Piece) -> Option<EndedBy> {
+    match &piece.says {
+        Says::Decision(_) => Some(EndedBy::Answer),
+        Says::Check(_) => None,
+        Says::Call(call) => match call.moment {
+            Moment::Ran { .. } => Some(EndedBy::Run),
+            Moment::Asked | Moment::Refused { .. } | Moment::Answered { history: false, .. } => Some(EndedBy::Answer),
+            _ => creates(piece).then_some(EndedBy::Proposal),
+        },
     }
 }
 

@@ -251,7 +251,8 @@ impl Owner {
         }
     }
 
-    /// Brings back the turns that a step may touch. A loaded row may want another; two rounds reach all of them.
+    /// Brings back the turns that a step may touch. A loaded row may want another; what that one wants comes along
+    /// with it, so the third round finds nothing.
     fn load(&mut self, now: Nanos, evidence: &[Evidence]) -> Result<(), FoldError> {
         let mut asked: BTreeSet<Want> = BTreeSet::new();
         for _ in 0..3 {

@@ -62,7 +62,7 @@ pub struct Options {
     pub slice: Span,
     /// A partition that has reached this many bytes is closed at the next commit.
     pub partition_bytes: u64,
-    /// Horizon H: twice this much of the ledger goes back to the engine.
+    /// Horizon H: twice this much of the ledger goes back to the engine when the checkpoint does not say how much.
     pub horizon: Span,
 }
 
@@ -101,7 +101,7 @@ pub struct Opened {
     pub checkpoint: Option<(u64, Checkpoint)>,
     /// Every deadline.
     pub dues: Vec<(Due, Nanos)>,
-    /// Slices of the ledger of the last two horizons.
+    /// Slices of the ledger that are not final.
     pub ledger: Vec<(LedgerKey, Cell)>,
     /// Incidents that are open or were contained in the last seven days.
     pub incidents: Vec<Incident>,
@@ -171,7 +171,10 @@ impl Store {
         let now = checkpoint.as_ref().map_or(Nanos(0), |(_, small)| small.now);
         let named = checkpoint.as_ref().map(|(_, small)| &small.configurations[..]).unwrap_or_default();
         let dues = state::dues(&state)?;
-        let ledger = state::ledger(&state, now - Span(options.horizon.0.saturating_mul(2)))?;
+        let ledger = match checkpoint.as_ref().map_or(Nanos(0), |(_, small)| small.ledger_from) {
+            Nanos(0) => state::ledger(&state, now - Span(options.horizon.0.saturating_mul(2)))?,
+            from => state::ledger(&state, from)?,
+        };
         let incidents = state::incidents(&state, now - state::INCIDENTS)?;
         let configurations = state::configurations(&state, named)?;
         let names = Arc::new(RwLock::new(names(&state).doing("read the names of turns")?));
