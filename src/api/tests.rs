@@ -15,7 +15,13 @@ fn listener(reader: Reader) -> Router {
     let of_lists = reader.clone();
     let answers = Answers {
         exposition: Arc::new(|_, _| None),
-        readiness: Arc::new(|| Readiness { ingest: true, judging: true, lag_frames: 0, lag_seconds: 0.0, reason: None }),
+        readiness: Arc::new(|| Readiness {
+            ingest: true,
+            judging: true,
+            lag_frames: 0,
+            lag_seconds: 0.0,
+            reason: None,
+        }),
         lineages: Arc::new(move |(tenant, alias)| {
             let found = lineages(&reader, tenant.as_ref(), &alias).map_err(|_| Problem::internal());
             Box::pin(async move { found })

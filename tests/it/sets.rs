@@ -17,7 +17,7 @@ use wherefore::sli::{Cell, LedgerKey};
 use crate::support::fold::said;
 use crate::support::load::Story;
 use crate::support::random::{Random, seed};
-use crate::support::recordings::{Recording, recordings};
+use crate::support::recordings::{Recording, read_recordings, recordings};
 
 fn evidence(recording: &Recording) -> Vec<Evidence> {
     let read = |(signal, body)| evidence_of(&Tenant::default(), Role::Unspecified, signal, &body);
@@ -387,7 +387,7 @@ fn a_fold_that_reads_arrival_order_is_caught() {
 /// Two tenants send the same bytes: each has its own actions, and neither sees the other's.
 #[test]
 fn tenants_that_send_the_same_bytes_do_not_meet() {
-    let recording = &recordings()[0];
+    let recording = &read_recordings()[0];
     let of = |tenant: &str| -> Vec<Evidence> {
         let read = |(signal, body)| evidence_of(&Tenant::new(tenant), Role::Unspecified, signal, &body);
         recording.requests().into_iter().flat_map(read).collect()

@@ -12,7 +12,7 @@ use wherefore::model::{Action, ActionId, Evidence, Nanos, Role, Span, Tenant};
 use wherefore::pipeline::evidence_of;
 use wherefore::store::{ActionFilter, Opened, Published, Reader, Store};
 
-use crate::support::recordings::{Recording, recordings};
+use crate::support::recordings::{Recording, read_recordings, recordings};
 
 fn evidence(recording: &Recording) -> Vec<Evidence> {
     let read = |(signal, body)| evidence_of(&Tenant::default(), Role::Unspecified, signal, &body);
@@ -184,7 +184,7 @@ fn two_processes_do_not_write_to_one_store() {
 
 #[test]
 fn an_open_ask_is_there_a_day_later_although_it_left_memory() {
-    let recording = recordings().into_iter().find(|it| it.name().contains("03-approved")).expect("an approval");
+    let recording = read_recordings().into_iter().find(|it| it.name().contains("03-approved")).expect("an approval");
     let evidence = evidence(&recording);
     let dir = tempfile::tempdir().expect("a folder");
     let mut kept = Kept::open(dir.path(), Vec::new());
