@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
@@ -18,6 +19,8 @@ use wherefore::net::{Connections, ServeSettings, bind, serve};
 use crate::receive_server::{Reply, SHORT, Version, send};
 use crate::support::monitoring::eventually;
 
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// More than the buffers of two sockets hold.
 const LARGE: usize = 16 << 20;
 
@@ -63,7 +66,8 @@ fn question(path: &str) -> Request<Empty<Bytes>> {
 async fn last_words(mut stream: TcpStream) -> String {
     let mut text = String::new();
     // A reset is an end too.
-    let _ = stream.read_to_string(&mut text).await;
+    let ended = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut text)).await;
+    ended.map(drop).expect("the connection is closed");
     text
 }
 
@@ -84,7 +88,8 @@ async fn beyond_the_limit_a_peer_is_told_to_come_back_and_counted() {
 
 #[tokio::test]
 async fn whoever_asks_nothing_goes_when_it_is_crowded() {
-    let settings = ServeSettings { max_connections: 1, idle_when_crowded: SHORT, ..ServeSettings::default() };
+    let limits = ServeSettings { idle_when_crowded: SHORT, header_timeout: PATIENCE * 60, ..ServeSettings::default() };
+    let settings = ServeSettings { max_connections: 1, ..limits };
     let server = Server::start(settings).await;
     let silent = server.connect().await;
     assert_eq!(last_words(silent).await, "");
