@@ -443,7 +443,9 @@ impl Engine {
         if finding.severity == Severity::Page {
             match finding.state {
                 FindingState::Open => {
-                    self.incidents.found(&action.tenant, action.turn, finding.id, id, finding.at);
+                    // A future time counts as now: no step would ever come after it.
+                    let at = finding.at.min(self.now);
+                    self.incidents.found(&action.tenant, action.turn, finding.id, id, at);
                 }
                 _ => self.incidents.retracted(&action.tenant, action.turn, finding.id),
             }
