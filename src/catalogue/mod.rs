@@ -78,10 +78,12 @@ catalogue! {
         "Findings that later evidence took back";
     ActionsMerged = Counter "wherefore_actions_merged" [""] ("tenant")
         "Settled actions that turned out to be one with another";
+    IncidentsDropped = Counter "wherefore_incidents_dropped" [""] ("tenant", "reason")
+        "Incidents given up: not contained for 30 days, or older than the 2,000 that a tenant has room for";
     FieldsMissing = Counter "wherefore_lineage_fields_missing" [""] ("tenant", "agent", "field", "reason")
         "Lineage fields missing on settled actions, by why";
     CardinalityOverflow = Counter "wherefore_cardinality_overflow" [""] ("label")
-        "Label values that share the overflow slot because their budget is used up";
+        "Additions under the overflow slot, by the label whose budget is used up; series: the budget of the metric";
     SettleLag = Histogram "wherefore_settle_lag_seconds" ["seconds"] ()
         "Time from an action's end as sent to its settling";
 

@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::catalogue::{Metric, Sample, SampleValue};
-use crate::contain::{Incident, Incidents};
+use crate::contain::{Dropped, Incident, Incidents};
 use crate::envelope::Rules;
 use crate::judge;
 use crate::lineage::{self, Book, Handle, Touched};
@@ -209,6 +209,9 @@ impl Engine {
         if now.slice(TIDY_EVERY) != before.slice(TIDY_EVERY) && !restarts {
             self.tidy();
         }
+        for (tenant, why) in self.incidents.take_dropped() {
+            self.counters.add(Metric::IncidentsDropped, &[tenant.as_str(), why.as_str()], 1, now, None);
+        }
         output
     }
 
@@ -379,6 +382,9 @@ impl Engine {
     fn introduce(&mut self, tenant: &Tenant, agent: &Arc<str>) {
         if self.introduced.len() < 100_000 && self.introduced.insert((tenant.clone(), agent.clone())) {
             self.counters.introduce(tenant, agent, self.now);
+            for why in Dropped::ALL {
+                self.counters.add(Metric::IncidentsDropped, &[tenant.as_str(), why.as_str()], 0, self.now, None);
+            }
             let rules = self.configuration().1.rules.clone();
             for rule in rules.enforced() {
                 let labels = [tenant.as_str(), agent, &rule.name()];

@@ -245,7 +245,11 @@ impl Engine {
         self.counters.add(metric, &labels, 1, self.now, None);
         if finding.severity == Severity::Page {
             match finding.state {
-                FindingState::Open => drop(self.incidents.found(tenant, *turn, finding.id, *action, finding.at)),
+                // A future time counts as now: no step would ever come after it.
+                FindingState::Open => {
+                    let at = finding.at.min(self.now);
+                    self.incidents.found(tenant, *turn, finding.id, *action, at);
+                }
                 _ => self.incidents.retracted(tenant, *turn, finding.id),
             }
         }
