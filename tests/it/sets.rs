@@ -259,7 +259,7 @@ fn run_of(engine: Engine, evidence: &[Evidence]) -> Result {
 /// Shuffled, spread over the horizon, doubled, with ticks, restarts and evictions between.
 fn disturbed(evidence: &[Evidence], random: &mut Random) -> Result {
     let last = evidence.iter().map(|record| record.end).max().unwrap_or_default();
-    let spread = Span::hours(46);
+    let spread = Span::minutes(47 * 60 + 50);
     let mut arrivals: Vec<(u64, &Evidence)> = Vec::new();
     for record in evidence {
         // Half of the runs are quick, so that order is tried without lateness too.

@@ -77,9 +77,11 @@ fn a_fresh_run_after_the_slice_has_closed_moves_nothing() {
 #[test]
 fn what_came_in_time_is_booked_although_it_is_read_later() {
     let bad = |life: &Life| life.engine.ledger().cells().map(|(_, cell)| cell.bad).sum::<u64>();
+    // About its span: what a turn keeps is read half a minute later.
+    let ran = tool(1, 2, 10);
+    let about = ran.trace.zip(ran.span);
     let failing = |second| {
-        let check =
-            Check { at: at(second), call_id: Some("c1".into()), ..sample::check("row_gone", CheckResult::Fail) };
+        let check = Check { at: at(second), about, ..sample::check("row_gone", CheckResult::Fail) };
         let said = record(1, 80, Some(1), Node::Check, (second, second)).says(What::Check(Box::new(check)));
         Evidence { role: Role::Evaluator, service: sample::service("probe"), ..said }
     };
