@@ -30,7 +30,7 @@ impl Engine {
         account.heard = account.heard.max(heard);
         self.changed.actions.insert(handle);
         // Before its slice closes, so that what came in time is not mixed with what comes later.
-        let closes = account.closes.map(|at| at - held).filter(|at| *at > clock);
+        let closes = account.closes.map(|at| at - held).filter(|at| *at >= clock);
         let latest = closes.map_or(Nanos(u64::MAX), |at| at.max(clock + SOON));
         self.dues.sooner(Due::Revise(handle), latest.min(clock + wait));
     }
