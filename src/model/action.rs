@@ -228,7 +228,8 @@ pub struct Marks {
     pub merged: bool,
 }
 
-/// One action at one revision. Without `id`, `revision` and `account` it is a function of the set of records.
+/// One action at one revision. Without `id`, `revision`, tombstones and what judged it, it is a function of the set of
+/// records.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Action {
     /// Fixed at first publication.
@@ -386,7 +387,7 @@ pub struct Turn {
     pub trace: Option<TraceId>,
     /// The conversation, with its id as sent.
     pub conversation: Option<Shared<(ConversationId, Arc<str>)>>,
-    /// The root's service.
+    /// The service that spoke first.
     pub service: Service,
     /// The root agent.
     pub agent: Option<Shared<(Arc<str>, Option<Arc<str>>)>>,

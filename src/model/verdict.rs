@@ -40,7 +40,7 @@ pub struct Verdict {
     pub sli: Sli,
     /// What it says.
     pub value: Value,
-    /// The rule that decided, a stable word such as `plan_does_not_contain_call`.
+    /// The rule that decided, a stable word such as `not_in_plan`.
     pub reason: Arc<str>,
     /// One sentence for a person.
     pub because: Arc<str>,

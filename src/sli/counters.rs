@@ -10,6 +10,9 @@ use crate::model::{Nanos, Sli, Span, Tenant, Value};
 const AGENTS: usize = 2_000;
 /// How many tools, scopes and rules of a tenant have series of their own.
 const NAMES: usize = 500;
+/// Families whose series multiply, because two of their labels are unbounded. 2,000 series of a family (`slo.md` §8.5)
+/// for each tenant, most of them whole, and the rest of a few words.
+const FAMILIES: &[Family] = &[Family { metric: Metric::Actions, whole: 1_500, first: "tool", partial: 500 }];
 /// A slot that was not used for this long is freed, and its series with it.
 const IDLE_SLOT: Span = Span::days(7);
 /// Exemplars of one series are at least this far apart (`slo.md` §8.3).
@@ -17,6 +20,18 @@ const EXEMPLAR_SPACING: Span = Span::seconds(1);
 /// Labels whose values come from telemetry.
 const UNBOUNDED: &[(&str, usize)] =
     &[("agent", AGENTS), ("tool", NAMES), ("scope", NAMES), ("rule", NAMES), ("service", NAMES)];
+
+/// A budget of series. What has no room whole gives up one label and keeps the others, so that an agent's total stays
+/// its own for as long as possible; what has no room then gives up every unbounded label.
+struct Family {
+    metric: Metric,
+    /// How many series of a tenant keep all their labels.
+    whole: usize,
+    /// The label that is given up first.
+    first: &'static str,
+    /// How many series of a tenant have given up that label alone.
+    partial: usize,
+}
 
 /// One counter.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -36,12 +51,14 @@ pub struct Counters {
     series: BTreeMap<(Metric, Vec<Arc<str>>), Series>,
     /// (tenant, label) → value → last use.
     slots: BTreeMap<(Arc<str>, &'static str), BTreeMap<Arc<str>, Nanos>>,
+    /// How many series take room of a family's budget.
+    rooms: BTreeMap<Room, usize>,
     settle_lag: Histogram,
 }
 
 impl Default for Counters {
     fn default() -> Self {
-        Self { series: BTreeMap::new(), slots: BTreeMap::new(), settle_lag: new_histogram() }
+        Self { series: BTreeMap::new(), slots: BTreeMap::new(), rooms: BTreeMap::new(), settle_lag: new_histogram() }
     }
 }
 
@@ -59,6 +76,7 @@ impl Counters {
         let mut counters = Self { settle_lag: settle_lag.unwrap_or_else(new_histogram), ..Self::default() };
         for (metric, mut labels, series) in series {
             counters.slot(metric, &mut labels, now);
+            counters.fit(metric, &mut labels);
             let slot = counters.series.entry((metric, labels)).or_default();
             slot.value += series.value;
             slot.exemplar = series.exemplar.or(slot.exemplar);
@@ -72,6 +90,7 @@ impl Counters {
         debug_assert_eq!(metric.def().labels.len(), labels.len(), "{metric:?}");
         let mut labels: Vec<Arc<str>> = labels.iter().map(|label| Arc::from(cut(label))).collect();
         self.slot(metric, &mut labels, now);
+        self.fit(metric, &mut labels);
         let series = self.series.entry((metric, labels)).or_default();
         series.value += count;
         if let Some(new) = exemplar {
@@ -134,6 +153,7 @@ impl Counters {
                     || !(same_tenant && at(label).is_some_and(|index| labels[index] == value))
             });
         }
+        self.recount();
     }
 
     /// The agent as its series show it: its own name if it has a slot.
@@ -155,10 +175,55 @@ impl Counters {
         counters.chain([histogram(Metric::SettleLag, &self.settle_lag, SETTLE_BUCKETS)]).collect()
     }
 
+    /// Gives up labels of a new series that has no room in its family.
+    fn fit(&mut self, metric: Metric, labels: &mut [Arc<str>]) {
+        let Some(family) = FAMILIES.iter().find(|family| family.metric == metric) else {
+            return;
+        };
+        if self.has_room(family, labels) {
+            return;
+        }
+        self.overflowed("series");
+        give_up(metric, labels, |name| name == family.first);
+        if !self.has_room(family, labels) {
+            give_up(metric, labels, |name| UNBOUNDED.iter().any(|(unbounded, _)| *unbounded == name));
+        }
+    }
+
+    /// Whether a series is there or may be made. That of the rest always may: it is not one of the budget.
+    fn has_room(&mut self, family: &Family, labels: &[Arc<str>]) -> bool {
+        if self.series.contains_key(&(family.metric, labels.to_vec())) {
+            return true;
+        }
+        let Some(room) = room(family, labels) else {
+            return true;
+        };
+        let most = if room.2 { family.whole } else { family.partial };
+        let used = self.rooms.entry(room).or_default();
+        let free = *used < most;
+        *used += usize::from(free);
+        free
+    }
+
+    /// Counts again what there is.
+    fn recount(&mut self) {
+        self.rooms.clear();
+        for (metric, labels) in self.series.keys() {
+            let family = FAMILIES.iter().find(|family| family.metric == *metric);
+            if let Some(room) = family.and_then(|family| room(family, labels)) {
+                *self.rooms.entry(room).or_default() += 1;
+            }
+        }
+    }
+
+    fn overflowed(&mut self, label: &str) {
+        self.series.entry((Metric::CardinalityOverflow, vec![label.into()])).or_default().value += 1;
+    }
+
     /// Replaces what has no room left by the overflow slot.
     fn slot(&mut self, metric: Metric, labels: &mut [Arc<str>], now: Nanos) {
         let names = metric.def().labels;
-        let tenant = names.iter().position(|name| *name == "tenant").map_or_else(|| "".into(), |at| labels[at].clone());
+        let tenant = tenant_of(metric, labels);
         let mut overflowed = None;
         for (name, label) in names.iter().zip(labels.iter_mut()) {
             let Some((name, budget)) = UNBOUNDED.iter().find(|(unbounded, _)| unbounded == name) else {
@@ -186,9 +251,36 @@ impl Counters {
             }
         }
         if let Some(name) = overflowed {
-            self.series.entry((Metric::CardinalityOverflow, vec![name.into()])).or_default().value += 1;
+            self.overflowed(name);
         }
     }
+}
+
+fn tenant_of(metric: Metric, labels: &[Arc<str>]) -> Arc<str> {
+    let at = metric.def().labels.iter().position(|name| *name == "tenant");
+    at.map_or_else(|| "".into(), |at| labels[at].clone())
+}
+
+/// Puts a series into the overflow slot of some of its labels.
+fn give_up(metric: Metric, labels: &mut [Arc<str>], which: impl Fn(&str) -> bool) {
+    for (_, label) in metric.def().labels.iter().zip(labels).filter(|(name, _)| which(name)) {
+        *label = OVERFLOW.into();
+    }
+}
+
+/// The series of a tenant in a family that are whole, or those that gave up its first label.
+type Room = (Arc<str>, Metric, bool);
+
+/// What a series takes room of; nothing when it is that of the rest.
+fn room(family: &Family, labels: &[Arc<str>]) -> Option<Room> {
+    let names = family.metric.def().labels;
+    let unbounded = || names.iter().zip(labels).filter(|(name, _)| UNBOUNDED.iter().any(|(known, _)| known == *name));
+    let has_given_up = |label: &Arc<str>| **label == *OVERFLOW;
+    if unbounded().all(|(_, label)| has_given_up(label)) {
+        return None;
+    }
+    let is_whole = !unbounded().any(|(name, label)| *name == family.first && has_given_up(label));
+    Some((tenant_of(family.metric, labels), family.metric, is_whole))
 }
 
 /// A label value is foreign text: this much of it tells series apart.
@@ -230,11 +322,63 @@ mod tests {
         assert_eq!(total, (AGENTS + 5) as u64);
 
         // A restart puts every series back as it was.
-        let kept = |counters: &Counters| -> Vec<_> {
-            counters.series().map(|(metric, labels, series)| (metric, labels.to_vec(), *series)).collect()
-        };
         let restored = Counters::restore(kept(&counters), None, Nanos(2));
         assert_eq!(kept(&restored), kept(&counters));
+    }
+
+    /// Every counter as it is.
+    fn kept(counters: &Counters) -> Vec<(Metric, Vec<Arc<str>>, Series)> {
+        counters.series().map(|(metric, labels, series)| (metric, labels.to_vec(), *series)).collect()
+    }
+
+    /// 60,000 actions: 300 agents with 200 tools each, none called twice.
+    fn fleet(counters: &mut Counters, tenant: &str) {
+        for number in 0..60_000 {
+            let (agent, tool) = (format!("agent-{}", number % 300), format!("tool-{}", number / 300));
+            let state = ["executed", "refused"][number / 150 % 2];
+            counters.add(Metric::Actions, &[tenant, &agent, &tool, state], 1, Nanos(number as u64), None);
+        }
+    }
+
+    /// Series of a tenant's actions that are counted by the budget, and the sum of all.
+    fn actions(counters: &Counters, tenant: &str) -> (usize, u64) {
+        let of = || counters.series().filter(|(metric, labels, _)| *metric == Metric::Actions && *labels[0] == *tenant);
+        let budgeted = of().filter(|(_, labels, _)| *labels[1] != *OVERFLOW || *labels[2] != *OVERFLOW);
+        (budgeted.count(), of().map(|(.., series)| series.value).sum())
+    }
+
+    #[test]
+    fn a_family_whose_series_multiply_has_a_budget_and_its_totals_stay_exact() {
+        let mut counters = Counters::default();
+        fleet(&mut counters, "a");
+        assert_eq!(actions(&counters, "a"), (1_500 + 300, 60_000), "every agent keeps a series of its own");
+        for agent in 0..300 {
+            let agent = format!("agent-{agent}");
+            let of = counters.series().filter(|(metric, labels, _)| *metric == Metric::Actions && *labels[1] == *agent);
+            assert_eq!(of.map(|(.., series)| series.value).sum::<u64>(), 200, "{agent}");
+        }
+        assert_eq!(counters.get(Metric::CardinalityOverflow, &["series"]), 60_000 - 1_500);
+
+        // Another tenant has its own room, agents without any room share one series for each state.
+        counters.add(Metric::Actions, &["b", "agent-0", "tool-0", "executed"], 1, Nanos(0), None);
+        assert_eq!(actions(&counters, "b"), (1, 1));
+        for agent in 300..1_000 {
+            let agent = format!("agent-{agent}");
+            counters.add(Metric::Actions, &["a", &agent, "tool-0", "executed"], 1, Nanos(0), None);
+        }
+        assert_eq!(actions(&counters, "a"), (2_000, 60_700));
+        assert_eq!(counters.get(Metric::Actions, &["a", OVERFLOW, OVERFLOW, "executed"]), 500);
+
+        // A restart puts every series back as it was, and knows how much room is left.
+        let mut restored = Counters::restore(kept(&counters), None, Nanos(60_000));
+        assert_eq!(kept(&restored), kept(&counters));
+        restored.add(Metric::Actions, &["a", "late", "tool-0", "executed"], 1, Nanos(60_000), None);
+        assert_eq!(restored.get(Metric::Actions, &["a", OVERFLOW, OVERFLOW, "executed"]), 501);
+
+        // What is not used any more makes room.
+        restored.tidy(Nanos(60_000) + IDLE_SLOT);
+        restored.add(Metric::Actions, &["a", "new", "tool", "executed"], 1, Nanos(60_000) + IDLE_SLOT, None);
+        assert_eq!(restored.get(Metric::Actions, &["a", "new", "tool", "executed"]), 1);
     }
 
     #[test]
