@@ -32,9 +32,9 @@ enum Command {
     /// Receive OTLP, judge, and answer questions, until stopped
     Serve(serve::Serve),
     /// Explain one action: any id that telemetry shows will do
-    Why(why::Why),
+    Why(why::Explain),
     /// List actions, newest first
-    Actions(actions::Actions),
+    Actions(Box<actions::Actions>),
     /// Judge recorded OTLP offline
     Replay(replay::Replay),
     /// Check configuration, envelopes and tokens without starting
@@ -80,7 +80,12 @@ impl Failed {
 
     /// An error with its causes, each said once.
     fn from_error(attempt: &str, error: &dyn std::error::Error) -> Self {
-        let mut message = format!("{attempt}: {error}");
+        Self::new(format!("{attempt}: {}", Self::of(error).message))
+    }
+
+    /// The same of an error that says itself what was attempted.
+    fn of(error: &dyn std::error::Error) -> Self {
+        let mut message = error.to_string();
         let mut cause = error.source();
         while let Some(error) = cause {
             // Some libraries say their cause themselves.
