@@ -34,9 +34,9 @@ enum Command {
     /// Receive OTLP, judge, and answer questions, until stopped
     Serve(serve::Serve),
     /// Explain one action: any id that telemetry shows will do
-    Why(why::Why),
+    Why(why::Explain),
     /// List actions, newest first
-    Actions(actions::Actions),
+    Actions(Box<actions::Actions>),
     /// Judge recorded OTLP offline
     Replay(replay::Replay),
     /// Check configuration, envelopes and tokens without starting
@@ -83,6 +83,11 @@ impl Failed {
     /// An error with its causes, each said once.
     fn from_error(attempt: &str, error: &dyn std::error::Error) -> Self {
         Self::new(format!("{attempt}: {}", causes(error)))
+    }
+
+    /// The same of an error that says itself what was attempted.
+    fn of(error: &dyn std::error::Error) -> Self {
+        Self::new(causes(error))
     }
 }
 

@@ -64,11 +64,11 @@ impl Cursor {
         Self { end, id: [0xff; 16] }
     }
 
-    /// The place behind it.
+    /// The place behind it. Nothing ended before 1970.
     fn next(self) -> Option<Self> {
         match u128::from_be_bytes(self.id).checked_sub(1) {
             Some(id) => Some(Self { end: self.end, id: id.to_be_bytes() }),
-            None => self.end.checked_sub(1).map(Self::first_at),
+            None => (self.end > 0).then(|| Self::first_at(self.end - 1)),
         }
     }
 }
@@ -261,5 +261,20 @@ impl Conditions {
         let fixed = [Sql::from(from.end), Sql::from(from.id.to_vec()), applied.clone(), applied];
         let values = rusqlite::params_from_iter(fixed.iter().chain(&self.values).chain(values_on_rules));
         select.query_map(values, |row| Ok((Cursor { end: row.get(0)?, id: row.get(1)? }, row.get(2)?)))?.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_follow_each_other_down_to_the_last() {
+        let place = |end, id| Cursor { end, id: [id; 16] };
+        assert_eq!(place(7, 0).next(), Some(place(6, 0xff)));
+        assert_eq!(place(0, 0).next(), None);
+        for at in [Cursor::START, place(0, 1), place(i64::MAX, 0)] {
+            assert!(at.next().is_some_and(|next| next < at && Cursor::parse(&next.to_string()) == Some(next)));
+        }
     }
 }
