@@ -13,6 +13,7 @@ mod journal;
 mod kill;
 mod layers;
 mod licences;
+mod lineage;
 mod prometheus;
 mod receive;
 mod receive_server;
