@@ -44,6 +44,18 @@ pub struct Touched {
     pub bodies: Vec<Body>,
 }
 
+impl Touched {
+    /// Of components that became one after another, all name the one that is left.
+    fn name_survivors(&mut self) {
+        let gone: HashMap<Handle, Handle> = self.merged.iter().map(|(kept, gone)| (*gone, *kept)).collect();
+        for (kept, _) in &mut self.merged {
+            while let Some(survivor) = gone.get(kept) {
+                *kept = *survivor;
+            }
+        }
+    }
+}
+
 /// The turn of a trace.
 pub fn turn_of_trace(tenant: &Tenant, trace: TraceId) -> TurnId {
     turn_id(tenant, b"trace", &[&trace.0])
@@ -105,6 +117,7 @@ impl Book {
             fold.fact(fact);
         }
         let mut touched = fold.touched;
+        touched.name_survivors();
         touched.told.extend(self.place(&touched.actions, id));
         touched
     }

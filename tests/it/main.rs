@@ -16,6 +16,7 @@ mod kill;
 mod layers;
 mod licences;
 mod poisoned;
+mod lineage;
 mod prometheus;
 mod receive;
 mod receive_server;

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use wherefore::engine::{Account, Changes, Configuration, Due, Engine, Input, Output, TurnAccount, TurnRow, Want};
 use wherefore::lineage::{ActionState, Handle, TurnState, assemble};
-use wherefore::model::{Action, ActionId, Evidence, Nanos, Role, Span, Tenant, Turn, TurnId};
+use wherefore::model::{Action, ActionId, Evidence, Nanos, Role, Span, Tenant, TraceId, Turn, TurnId};
 use wherefore::pipeline::evidence_of;
 use wherefore::sli::{Cell, LedgerKey};
 
+use super::lineage::random_turn;
 use crate::support::fold::said;
 use crate::support::load::Story;
 use crate::support::random::{Random, seed};
@@ -344,6 +345,20 @@ fn what_stories_come_to_does_not_depend_on_arrival() {
     let want = undisturbed(&evidence);
     for seed in seed..seed + 40 {
         compare("stories", seed, &want, &disturbed(&evidence, &mut Random(seed)));
+    }
+}
+
+/// What recordings have little of too: calls without ids, spans below spans, spans that are sent twice.
+#[test]
+fn what_turns_without_ids_come_to_does_not_depend_on_arrival() {
+    let seed = seed();
+    println!("seed {seed}");
+    for seed in seed..seed + 60 {
+        let mut random = Random(seed);
+        let of_trace = |trace: u8| move |it: Evidence| Evidence { trace: it.trace.map(|_| TraceId([trace; 16])), ..it };
+        let turns = (1..4).flat_map(|trace| random_turn(&mut random).into_iter().map(of_trace(trace)));
+        let evidence: Vec<Evidence> = turns.collect();
+        compare("turns", seed, &undisturbed(&evidence), &disturbed(&evidence, &mut Random(seed)));
     }
 }
 
