@@ -390,3 +390,73 @@ fn tool_of(action: &ActionState) -> Option<Arc<str>> {
     }
     named.into_iter().max_by_key(|(tool, count)| (*count, std::cmp::Reverse(*tool))).map(|(tool, _)| tool.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Hash;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    /// The rule as one would say it: all against all.
+    fn plain(sides: &BTreeMap<Handle, Side>) -> BTreeMap<Handle, Handle> {
+        let of = |kind| {
+            let mut found: Vec<_> = sides.iter().filter(|(_, side)| side.kind == kind).collect();
+            found.sort_by_key(|(handle, side)| (side.order.clone(), **handle));
+            found
+        };
+        let (spans, mut arrays, mut events) = (of(Kind::Span), of(Kind::Array), of(Kind::Event));
+        let exact = |one: &Side, other: &Side| one.digest.is_some() && one.digest == other.digest;
+        let vague = |one: &Side, other: &Side| one.digest.is_none() || other.digest.is_none();
+        let mut pairs = BTreeMap::new();
+        let mut pair = |spans: &mut Vec<(&Handle, &Side)>,
+                        calls: &mut Vec<(&Handle, &Side)>,
+                        fits: &dyn Fn(&Side, &Side) -> bool| {
+            spans.retain(|(span, side)| {
+                let fits = |call: &Side| call.tool == side.tool && !(side.has_id && call.has_id) && fits(side, call);
+                let found = calls.iter().position(|(_, call)| fits(call));
+                found.is_none_or(|found| pairs.insert(*calls.remove(found).0, **span).is_some())
+            });
+        };
+        for calls in [&mut arrays, &mut events] {
+            let mut left = spans.clone();
+            pair(&mut left, calls, &exact);
+            pair(&mut left, calls, &vague);
+        }
+        pair(&mut arrays, &mut events, &exact);
+        pairs
+    }
+
+    fn side() -> impl Strategy<Value = Side> {
+        let kind = prop_oneof![Just(Kind::Span), Just(Kind::Array), Just(Kind::Event)];
+        let digest = proptest::option::of(0u8..3);
+        (kind, any::<bool>(), digest, 0u64..8, "[ab]").prop_map(|(kind, has_id, digest, time, tool)| Side {
+            tool: tool.into(),
+            kind,
+            has_id: has_id && kind != Kind::Event,
+            digest: digest.map(|byte| Digest { bytes: Hash([byte; 32]), ..crate::values::digest_bytes(b"") }),
+            order: (false, Nanos(time), None),
+        })
+    }
+
+    proptest! {
+        /// Sides come, change and go, and pairs are looked for or not: the pairs kept are those of the plain rule.
+        #[test]
+        fn pairs_that_are_kept_are_those_of_the_plain_rule(
+            steps in vec((0u64..24, proptest::option::weighted(0.8, side()), prop::bool::weighted(0.9)), 1..60),
+        ) {
+            let mut pairs = KthPairs::default();
+            for (handle, side, paired) in steps {
+                pairs.place(handle, side);
+                let before = pairs.span_of.clone();
+                let told = pairs.compute(paired);
+                let want = if paired { plain(&pairs.sides) } else { BTreeMap::new() };
+                prop_assert_eq!(&pairs.span_of, &want);
+                let moved = |call: &Handle| before.get(call) != want.get(call);
+                prop_assert!(before.keys().chain(want.keys()).filter(|call| moved(call)).all(|it| told.contains(it)));
+                let calls: usize = pairs.calls_of.values().map(BTreeSet::len).sum();
+                prop_assert_eq!(calls, want.len());
+            }
+        }
+    }
+}

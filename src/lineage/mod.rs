@@ -9,6 +9,7 @@ mod fold;
 mod kth;
 mod messages;
 mod pair;
+mod pieces;
 mod read;
 mod state;
 mod tree;

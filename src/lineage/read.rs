@@ -61,13 +61,17 @@ pub fn attempt(action: &Action) -> Option<Attempt> {
     Some((action.turn, tool, about))
 }
 
-/// Whether an action that did not run was denied by policy: not by a person, and not by nobody named.
+/// Whether an action that did not run was denied by policy: not by a person, and not by nobody named. Whom the last
+/// decision names counts before whom a refusal names, as in the verdict about denials.
 pub fn is_denied(action: &Action) -> bool {
-    match &action.state {
-        State::Refused(by) => by.is_policy(),
-        State::Executed(Execution::Ok | Execution::Failed(_)) => false,
-        _ => last_word(&action.decisions).is_some_and(|last| last.outcome == Outcome::Deny && last.by.is_policy()),
-    }
+    let told = match &action.state {
+        State::Executed(Execution::Ok | Execution::Failed(_)) => return false,
+        State::Refused(by) => Some(*by),
+        _ => None,
+    };
+    let denies = |last: &&Decision| last.outcome == Outcome::Deny && last.by != By::Unknown;
+    let decided = last_word(&action.decisions).filter(denies).map(|last| last.by);
+    decided.or(told).is_some_and(By::is_policy)
 }
 
 impl Book {

@@ -61,19 +61,21 @@ fn a_denial_without_a_trace_is_about_the_run_before_which_it_was_stamped() {
     }
 }
 
-/// A denial and then a question, three times: one denial and two retries.
+/// A denial and then a question, three times: one denial and two retries. So it is when a refusal tells nobody's name.
 #[test]
 fn a_question_does_not_take_a_denial_back() {
-    let asked = |number: u32| {
-        let again = What::Decision(Box::new(Decision { outcome: Outcome::Ask, ..a_denial(6, None) }));
-        let id = format!("a{number}");
-        let says = vec![call(a_call(Moment::Asked, Some(&id), "get", Some("{}"))), denial(5, None), again];
-        span(number, 1, Node::Tool, (u64::from(number), 9), says)
-    };
-    let actions = settle(&Configuration::default(), &[asked(3), asked(4), asked(5), root(20)]);
-    assert!(actions.iter().all(|action| action.state == State::Refused(By::Policy)));
-    let judged: Vec<bool> = actions.iter().map(|action| action.verdict(Sli::DeniedActions).is_some()).collect();
-    assert_eq!(judged.iter().filter(|judged| **judged).count(), 1, "{judged:?}");
+    for (moment, by) in [(Moment::Asked, By::Policy), (Moment::Refused { by: By::Unknown }, By::Unknown)] {
+        let denied = |number: u32| {
+            let again = What::Decision(Box::new(Decision { outcome: Outcome::Ask, ..a_denial(6, None) }));
+            let id = format!("a{number}");
+            let says = vec![call(a_call(moment.clone(), Some(&id), "get", Some("{}"))), denial(5, None), again];
+            span(number, 1, Node::Tool, (u64::from(number), 9), says)
+        };
+        let actions = settle(&Configuration::default(), &[denied(3), denied(4), denied(5), root(20)]);
+        assert!(actions.iter().all(|action| action.state == State::Refused(by)));
+        let judged = actions.iter().filter(|action| action.verdict(Sli::DeniedActions).is_some());
+        assert_eq!(judged.count(), 1, "{by}");
+    }
 }
 
 /// A guardrail speaks of the model's span: what that proposed is refused, and waits for nobody's answer.

@@ -355,8 +355,14 @@ fn what_turns_without_ids_come_to_does_not_depend_on_arrival() {
     println!("seed {seed}");
     for seed in seed..seed + 60 {
         let mut random = Random(seed);
-        let of_trace = |trace: u8| move |it: Evidence| Evidence { trace: it.trace.map(|_| TraceId([trace; 16])), ..it };
-        let turns = (1..4).flat_map(|trace| random_turn(&mut random).into_iter().map(of_trace(trace)));
+        let turns = (1..4).flat_map(|trace| {
+            let in_trace = move |mut record: Evidence| {
+                record.trace = record.trace.map(|_| TraceId([trace; 16]));
+                record.id.0[0] = trace;
+                record
+            };
+            random_turn(&mut random).into_iter().map(in_trace)
+        });
         let evidence: Vec<Evidence> = turns.collect();
         compare("turns", seed, &undisturbed(&evidence), &disturbed(&evidence, &mut Random(seed)));
     }
