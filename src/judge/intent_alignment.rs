@@ -191,14 +191,14 @@ fn weigh(approval: &Decision, action: &Action) -> Option<Answer> {
 fn same_parameters(approval: &Decision, action: &Action) -> Option<bool> {
     let called = action.arguments.value()?.digest;
     if let Some(approved) = &approval.parameters {
-        return called.agrees_with(approved);
+        return plan::same(&called, approved);
     }
     // A run outranks messages: when one tells its parameters, the action's are those.
     arguments(action, |moment| matches!(moment, Moment::Ran { .. })).next()?;
     let given = |moment| arguments(action, move |it| *it == moment).filter(|(at, _)| *at <= approval.at);
     let asked: Vec<Digest> = given(Moment::Asked).map(|(_, digest)| digest).collect();
     let before = if asked.is_empty() { given(Moment::Proposed).map(|(_, digest)| digest).collect() } else { asked };
-    all_agree(before.iter().map(|digest| called.agrees_with(digest)))
+    all_agree(before.iter().map(|digest| plan::same(&called, digest)))
 }
 
 /// What pieces of one kind tell of the parameters, and since when.

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::model::{Action, Provenance, Text};
+use crate::model::{Action, Digest, Provenance, Text};
 use crate::values;
 
 /// Whether a plan contains a call.
@@ -53,8 +53,10 @@ fn is_step(step: &Value, action: &Action) -> Contains {
     let (Some(tool), Some(called)) = (text(&["tool", "name"]), action.tool.value()) else {
         return Contains::Unclear;
     };
-    if tool != &**called {
-        return Contains::No;
+    match is_word(tool, called) {
+        Some(true) => {}
+        Some(false) => return Contains::No,
+        None => return Contains::Unclear,
     }
     let target = text(&["target"]).map(|target| is_target(target, action));
     let arguments = ["arguments", "parameters"].iter().find_map(|key| step.get(key));
@@ -68,7 +70,17 @@ fn is_step(step: &Value, action: &Action) -> Contains {
 
 fn is_target(planned: &str, action: &Action) -> Option<bool> {
     let (target, provenance) = action.target.value()?;
-    (*provenance != Provenance::Inferred).then(|| planned == &**target)
+    is_word(planned, target).filter(|_| *provenance != Provenance::Inferred)
+}
+
+/// Whether two words are the same, as they are or as redaction left them.
+fn is_word(planned: &str, called: &str) -> Option<bool> {
+    let words = (values::known(planned).value().copied()?, values::known(called).value().copied()?);
+    if words.0 == words.1 {
+        return Some(true);
+    }
+    let is_digest = [words.0, words.1].iter().any(|word| values::redacted(word).is_some());
+    if is_digest { same(&values::digest_json(words.0), &values::digest_json(words.1)) } else { Some(false) }
 }
 
 /// By digest of canonical JSON, so that neither layout nor key order decides, nor a text too long for its row.
@@ -78,5 +90,10 @@ fn are_arguments(planned: &Value, action: &Action) -> Option<bool> {
         Value::String(text) => values::digest_json(text),
         other => values::digest_json(&other.to_string()),
     };
-    called.digest.agrees_with(&planned)
+    same(&called.digest, &planned)
+}
+
+/// Whether two digests are of the same parameters; values that redaction dropped may be others.
+pub(super) fn same(one: &Digest, other: &Digest) -> Option<bool> {
+    one.agrees_with(other).filter(|_| one.key != Digest::PARTLY_WITHHELD)
 }

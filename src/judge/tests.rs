@@ -436,6 +436,65 @@ fn intent_is_decided_by_the_first_rung_that_answers() {
                 },
                 "unknown plan_unclear",
             ),
+            (
+                "arguments that redaction digested",
+                |a, t| {
+                    a.arguments = Known::Value(text(&text(ARGUMENTS).digest.to_string()));
+                    plan(t, &format!(r#"[{{"tool":"delete_row","arguments":{ARGUMENTS}}}]"#));
+                },
+                "good in_plan",
+            ),
+            (
+                "arguments that redaction digested under another key",
+                |a, t| {
+                    let keyed = Digest { key: 3, ..text(ARGUMENTS).digest };
+                    a.arguments = Known::Value(text(&keyed.to_string()));
+                    plan(t, &format!(r#"[{{"tool":"delete_row","arguments":{ARGUMENTS}}}]"#));
+                },
+                "unknown plan_unclear",
+            ),
+            (
+                "arguments with a part that redaction digested",
+                |a, t| {
+                    a.arguments = Known::Value(text(&format!(r#"{{"id":"{}"}}"#, text("7").digest)));
+                    plan(t, r#"[{"tool":"delete_row","arguments":{"id":7}}]"#);
+                },
+                "unknown plan_unclear",
+            ),
+            (
+                "arguments with a part that redaction dropped on both sides",
+                |a, t| {
+                    a.arguments = Known::Value(text(r#"{"id":"<REDACTED>"}"#));
+                    plan(t, r#"[{"tool":"delete_row","arguments":{"id":"<REDACTED>"}}]"#);
+                },
+                "unknown plan_unclear",
+            ),
+            (
+                "a target and a tool that redaction digested",
+                |a, t| {
+                    let digested = |word: &str| std::sync::Arc::from(text(word).digest.to_string());
+                    a.target = Known::Value((digested("pg://prod/accounts"), Provenance::Explicit));
+                    a.tool = Known::Value(digested("delete_row"));
+                    plan(t, r#"[{"tool":"delete_row","target":"pg://prod/accounts"}]"#);
+                },
+                "good in_plan",
+            ),
+            (
+                "another tool than the one that redaction digested",
+                |a, t| {
+                    a.tool = Known::Value(text("delete_row").digest.to_string().into());
+                    plan(t, r#"[{"tool":"read_row"}]"#);
+                },
+                "bad not_in_plan",
+            ),
+            (
+                "a target that redaction dropped",
+                |a, t| {
+                    a.target = Known::Value(("<REDACTED>".into(), Provenance::Explicit));
+                    plan(t, r#"[{"tool":"delete_row","target":"pg://prod/accounts"}]"#);
+                },
+                "unknown plan_unclear",
+            ),
             ("a step in prose", |_, t| plan(t, r#"[{"do":"then tidy up"},{"tool":"read"}]"#), "unknown plan_unclear"),
             ("a plan in prose", |_, t| plan(t, "delete the row"), "unknown plan_unreadable"),
             ("a plan cut short", |_, t| plan(t, &format!("[{}]", " ".repeat(5000))), "unknown plan_unreadable"),

@@ -137,7 +137,7 @@ hex_id!(
 pub struct Digest {
     /// The hash function.
     pub algorithm: Algorithm,
-    /// 0: unkeyed. Other keys come with redaction.
+    /// 0: unkeyed. Other keys come with redaction: [`Digest::PARTLY_DIGESTED`], [`Digest::PARTLY_WITHHELD`].
     pub key: u32,
     /// The hash.
     pub bytes: Hash,
@@ -157,15 +157,38 @@ pub enum Algorithm {
     Blake3,
 }
 
+/// `blake3:<hex>`; with a key other than 0, `blake3:<key>:<hex>`.
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "blake3:{}", self.bytes)
+        match self.key {
+            0 => write!(f, "blake3:{}", self.bytes),
+            key => write!(f, "blake3:{key}:{}", self.bytes),
+        }
     }
 }
 
 impl Digest {
+    /// The key of a JSON value that holds digests in the place of values.
+    pub const PARTLY_DIGESTED: u32 = u32::MAX - 1;
+    /// The key of a JSON value that holds marks in the place of values.
+    pub const PARTLY_WITHHELD: u32 = u32::MAX;
+
+    /// What [`fmt::Display`] writes.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix("blake3:")?;
+        let (key, hex) = match rest.split_once(':') {
+            Some((key, hex)) => (key.parse().ok()?, hex),
+            None => (0, rest),
+        };
+        Some(Self { algorithm: Algorithm::Blake3, key, bytes: Hash::from_hex(hex)? })
+    }
+
     /// Whether two values are the same: `None` when the keys differ, because such digests say nothing about each other.
+    /// Values with replaced parts are the same when they look the same; else another part may have been replaced.
     pub fn agrees_with(&self, other: &Self) -> Option<bool> {
-        (self.algorithm == other.algorithm && self.key == other.key).then(|| self.bytes == other.bytes)
+        let same = self.bytes == other.bytes;
+        let is_comparable = self.algorithm == other.algorithm && self.key == other.key;
+        let is_partial = matches!(self.key, Self::PARTLY_DIGESTED | Self::PARTLY_WITHHELD);
+        (is_comparable && (same || !is_partial)).then_some(same)
     }
 }

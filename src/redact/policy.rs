@@ -12,7 +12,7 @@ words!(
         /// The value stays.
         Keep = "keep",
         /// A digest takes its place, `blake3:<hex>` of its canonical JSON: equal values stay equal, whoever wrote
-        /// them. Short values can be guessed from their digests; drop those.
+        /// them, and it is read as the digest of the value. Short values can be guessed from their digests; drop those.
         Digest = "digest",
         /// `<REDACTED>` takes its place, so that its absence reads as withheld.
         Drop = "drop",

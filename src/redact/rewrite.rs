@@ -14,8 +14,6 @@ use crate::wire::write;
 
 use super::{Class, Policy};
 
-const DROPPED: &str = "<REDACTED>";
-
 /// The key of a log record's body.
 const BODY: &str = "body";
 
@@ -135,7 +133,7 @@ fn value(policy: &Policy, path: &str, payload: &[u8], depth: u32) -> Option<Vec<
             _ => None,
         }),
         Class::Digest => replaced(payload, digest),
-        Class::Drop => replaced(payload, |_| DROPPED.to_owned()),
+        Class::Drop => replaced(payload, |_| values::DROPPED.to_owned()),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod document;
 mod number;
 mod pseudo;
 mod read;
+mod replaced;
 mod spoken;
 
 use std::sync::Arc;
@@ -21,12 +22,17 @@ pub use canonical::canonical;
 pub use number::write_number;
 pub use pseudo::pseudo;
 pub use read::{known, number_of, truth_of};
+pub use replaced::{DROPPED, redacted};
 pub use spoken::{is_failure, spoken};
 
-/// Digest of a text: of its canonical JSON when it is JSON, else of its bytes. Key 0.
+/// Digest of a text: of its canonical JSON when it is JSON, else of its bytes. Key 0, unless redaction was here: of a
+/// text that is a digest it is that one, and JSON with replaced values has a key of its own.
 pub fn digest_json(text: &str) -> Digest {
+    if let Some(digest) = redacted(text) {
+        return digest;
+    }
     match canonical(text) {
-        Some(json) => digest_bytes(json.as_bytes()),
+        Some(json) => Digest { key: replaced::key(&json), ..digest_bytes(json.as_bytes()) },
         None => digest_bytes(text.as_bytes()),
     }
 }
@@ -90,6 +96,44 @@ mod tests {
         }
         for other in [r#"{"order_id":"A-1001","amount":42.51}"#, r#"{"order_id":"A-1001"}"#, "{order_id}", ""] {
             assert_eq!(plain.agrees_with(&digest_json(other)), Some(false), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_digest_in_the_place_of_a_value_agrees_with_the_value() {
+        let value = r#"{"id":7}"#;
+        let digest = digest_json(value);
+        for redacted in [digest.to_string(), format!("{:?}", digest.to_string()), format!(" {digest}\n")] {
+            assert_eq!(digest_json(&redacted), digest, "{redacted}");
+            assert_eq!(text(&redacted).0.digest, digest, "{redacted}");
+        }
+        assert_eq!(digest.agrees_with(&digest_json(&digest_json(r#"{"id":8}"#).to_string())), Some(false));
+        let keyed = Digest { key: 3, ..digest };
+        assert_eq!(digest_json(&keyed.to_string()), keyed);
+        assert_eq!(digest.agrees_with(&keyed), None);
+    }
+
+    #[test]
+    fn values_with_replaced_parts_are_the_same_or_nobody_knows() {
+        let digested = |value: &str| format!(r#"{{"id":7,"password":"{}"}}"#, digest_json(value));
+        let dropped = format!(r#"{{"id":7,"password":"{DROPPED}"}}"#);
+        let inside = format!(r#"{{"a":"[\"{DROPPED}\"]"}}"#);
+        let plain = r#"{"id":7,"password":"x"}"#;
+        for (one, other, want) in [
+            (digested("x"), digested("x"), Some(true)),
+            (digested("x"), digested("y"), None),
+            (digested("x"), plain.to_owned(), None),
+            (dropped.clone(), plain.to_owned(), None),
+            (dropped.clone(), digested("x"), None),
+            (dropped.clone(), dropped.clone(), Some(true)),
+            (inside.clone(), r#"{"a":["b"]}"#.to_owned(), None),
+        ] {
+            assert_eq!(digest_json(&one).agrees_with(&digest_json(&other)), want, "{one} {other}");
+        }
+        let key = |text: &str| digest_json(text).key;
+        assert_eq!((key(&dropped), key(&digested("x"))), (Digest::PARTLY_WITHHELD, Digest::PARTLY_DIGESTED));
+        for plain in [plain, r#"{"a":"blake3:abc"}"#, r#"{"a":"what does <REDACTED> mean?"}"#, "blake3:abc", DROPPED] {
+            assert_eq!(key(plain), 0, "{plain}");
         }
     }
 
