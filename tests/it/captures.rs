@@ -17,10 +17,15 @@ use crate::support::recordings::{Recording, recordings, truths};
 const EXACT: &[&str] = &[
     "google-adk",
     "google-adk-schema1",
+    "guardrails-ai",
+    "langgraph-openinference",
     "langgraph-traceloop",
+    "llama-index-openinference",
     "ms-agent-framework",
+    "openai-agents-openinference",
     "otel-openai-v2",
     "pydantic-ai",
+    "smolagents-openinference",
     "strands-agents",
     "vercel-ai-sdk-7",
 ];

@@ -6,6 +6,7 @@ mod check;
 mod clients;
 mod demo;
 mod dialect;
+mod dialect_openinference;
 mod dialect_words;
 mod end_to_end;
 mod export;

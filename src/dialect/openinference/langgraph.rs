@@ -4,7 +4,8 @@
 //!   `[{"name", "args", "id", "type": "tool_call"}]`. The tool's own input is the bare text when the tool has one
 //!   parameter, and its output a message: `{"type": "tool", "data": {"content", "tool_call_id", "status"}}`.
 //! * `GraphInterrupt` is an exception on a span with status OK: the node waits for a person. The resumed root, in
-//!   another trace, holds what was decided; a rejected call is answered in the node's output.
+//!   another trace, holds what was decided. The node's output then repeats the model's message; a rejected call is
+//!   answered in it.
 //! * Steps of middleware are named after it, `PIIMiddleware[email].before_model`, and are `AGENT` spans when the name
 //!   holds that word. One that jumps to the end or raises has blocked the run.
 //! * Agent and thread stand in `metadata`. An agent's run is named after the agent, and is a `CHAIN` when its name
@@ -15,7 +16,7 @@
 use memchr::memmem;
 use serde_json::{Map, Value};
 
-use crate::model::{Call, CheckResult, Known, Missing, Moment, Node, Status, What};
+use crate::model::{Call, Check, CheckResult, Decision, Known, Missing, Moment, Node, Status, What};
 use crate::values;
 
 use super::super::draft::{an_id, word};
@@ -26,6 +27,9 @@ use super::tool::{exception, is_pending, moment};
 use super::{Draft, INPUT, OUTPUT, Source};
 
 const CONVERSATION: &[&str] = &["session_id", "conversation_id", "thread_id"];
+
+/// The middleware that asks a person.
+const ASKS: &str = "HumanInTheLoopMiddleware";
 
 /// Ends of the names of middleware steps.
 const STEPS: &[&str] = &[".before_agent", ".before_model", ".after_model", ".after_agent"];
@@ -48,7 +52,9 @@ pub fn read<'a>(source: &'a Source<'a>, draft: &mut Draft<'a>) {
         blocked(name, source, draft);
     }
     asked(source, draft);
-    refused(source, draft);
+    if step == Some(ASKS) {
+        answered(source, draft);
+    }
     decided(source, draft);
 }
 
@@ -158,13 +164,7 @@ fn blocked(name: &str, source: &Source<'_>, draft: &mut Draft<'_>) {
     let why = exception(source, "exception.message").filter(|_| raised);
     let explanation = why.map_or(Known::ABSENT, |why| draft.text(why));
     let label = if raised { "raised" } else { "jumped to the end" };
-    let check = crate::model::Check {
-        name: word(name),
-        result: CheckResult::Fail,
-        label: word(label),
-        explanation,
-        ..empty(source)
-    };
+    let check = Check { name: word(name), result: CheckResult::Fail, label: word(label), explanation, ..empty(source) };
     draft.node = Node::Check;
     draft.say(What::Check(Box::new(check)));
 }
@@ -190,21 +190,35 @@ fn asked(source: &Source<'_>, draft: &mut Draft<'_>) {
     }
 }
 
-/// Calls that a person rejected: tool messages that the middleware itself wrote.
-fn refused(source: &Source<'_>, draft: &mut Draft<'_>) {
-    let Some(json) = source.text(OUTPUT).filter(|json| contains(json, "rejected the tool call")) else { return };
-    if draft.node == Node::Agent || draft.node == Node::Model {
-        return; // their outputs are whole conversations, and proposals
-    }
-    let output: Value = serde_json::from_str(json).unwrap_or(Value::Null);
-    for message in messages(&output).into_iter().filter_map(of_tool) {
+/// What a person said about the calls of the message that the resumed middleware puts out. A rejected call is
+/// answered there. Of several calls it cannot be told which were asked about, so only a single one is approved.
+fn answered(source: &Source<'_>, draft: &mut Draft<'_>) {
+    let output: Value = source.text(OUTPUT).and_then(|json| serde_json::from_str(json).ok()).unwrap_or(Value::Null);
+    let messages = messages(&output);
+    let mut rejected = false;
+    for message in messages.iter().filter_map(|message| of_tool(message)) {
         let text = |key: &str| message.get(key).and_then(Value::as_str).map(str::to_owned);
         let content = text("content").unwrap_or_default();
         if let Some(moment @ Moment::Refused { .. }) = values::spoken(&content) {
             let mut call = a_call(moment, &text("tool_call_id"), &text("name"), &None, draft);
             call.result = draft.text(&content);
+            about("reject", &call, source, draft);
             draft.call(call);
+            rejected = true;
         }
+    }
+    let calls = messages.iter().find_map(|message| fields(message)?.get("tool_calls")?.as_array());
+    if let (Some([only]), false) = (calls.map(Vec::as_slice), rejected) {
+        let text = |key: &str| only.get(key).and_then(Value::as_str).map(str::to_owned);
+        about("approve", &a_call(Moment::Asked, &text("id"), &text("name"), &None, draft), source, draft);
+    }
+}
+
+/// A person's decision about a call.
+fn about(raw: &str, call: &Call, source: &Source<'_>, draft: &mut Draft<'_>) {
+    if let (Some(decision), Some(id)) = (by_human(raw, source), &call.id) {
+        let decision = Decision { call_id: Some(id.clone()), tool: call.tool.clone(), ..decision };
+        draft.say(What::Decision(Box::new(decision)));
     }
 }
 

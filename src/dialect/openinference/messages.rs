@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Direction, Moment, What};
+use crate::model::{Call, Direction, Moment, Pseudo, What};
 use crate::values;
 use crate::wire::AnyValue;
 
@@ -50,8 +50,8 @@ pub fn read<'a>(source: &'a Source<'a>, draft: &mut Draft<'a>) {
     }
 }
 
-/// Calls that hand over or control the loop, as far as only their arguments show it: messages are passed on with
-/// the tools' names alone.
+/// Calls that hand over, as far as only their arguments show it: messages are passed on with the tools' names alone.
+/// Whom they hand to, the span of the handoff says better.
 fn pseudo_calls(said: &[Message], direction: Direction, draft: &mut Draft<'_>) {
     let moment = match direction {
         Direction::Output => Moment::Proposed,
@@ -62,7 +62,7 @@ fn pseudo_calls(said: &[Message], direction: Direction, draft: &mut Draft<'_>) {
         let by_name = values::pseudo(tool, None, None).is_some();
         if !by_name && values::pseudo(tool, None, arguments.as_deref()).is_some() {
             let call = a_call(moment.clone(), id, &Some(tool.clone()), arguments, draft);
-            draft.call(call);
+            draft.call(Call { pseudo: Some(Pseudo::Delegation { to: None }), ..call });
         }
     }
 }

@@ -15,7 +15,9 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use crate::model::{By, Call, CheckResult, Decision, GrantScope, Moment, Node, Outcome, Provenance, Status, What};
+use crate::model::{
+    By, Call, Check, CheckResult, Decision, GrantScope, Moment, Node, Outcome, Provenance, Status, What,
+};
 
 use super::super::draft::{an_id, word};
 use super::super::python;
@@ -59,12 +61,8 @@ fn tripwire(source: &Source<'_>, draft: &mut Draft<'_>) {
     let Some(rest) = span.status.message.strip_prefix(TRIPPED) else { return };
     let details = python::literal(rest);
     let name = details.as_ref().and_then(|details| details.get("guardrail")?.as_str()).unwrap_or("guardrail");
-    let check = crate::model::Check {
-        name: word(name),
-        result: CheckResult::Fail,
-        label: word("tripwire triggered"),
-        ..empty(source)
-    };
+    let check =
+        Check { name: word(name), result: CheckResult::Fail, label: word("tripwire triggered"), ..empty(source) };
     draft.say(What::Check(Box::new(check)));
     draft.say(What::Decision(Box::new(Decision {
         at: span.end,

@@ -6,11 +6,11 @@
 //!
 //! Source: `python/instrumentation/openinference-instrumentation-smolagents` and recordings of 0.1.43.
 
-use crate::model::{Call, Node, Pseudo};
+use crate::model::{Call, Known, Missing, Node, Pseudo};
 
 use super::super::draft::word;
 use super::tool::moment;
-use super::{Draft, Source};
+use super::{Draft, OUTPUT, Source};
 
 /// Classes of agents; a run that is named after one has no name of its own.
 const CLASSES: &[&str] = &["MultiStepAgent", "ToolCallingAgent", "CodeAgent"];
@@ -23,6 +23,9 @@ pub fn read<'a>(source: &'a Source<'a>, draft: &mut Draft<'a>) {
     if span.parent_span_id.is_some() && !CLASSES.contains(&name) {
         let mut call = Call::new(moment(source));
         call.tool = Some(word(name));
+        // The task is there only inside the managed agent's prompt.
+        call.arguments = Known::Missing(Missing::Lost);
+        call.result = draft.attribute(OUTPUT);
         call.pseudo = Some(Pseudo::Delegation { to: Some(word(name)) });
         draft.node = Node::Tool;
         draft.own = Some(call);
