@@ -112,7 +112,8 @@ fn a_step_of_middleware_that_ends_the_run_is_a_failed_check() {
     ] {
         let step = child(LANGCHAIN, name, kind, fields, more);
         let stem = name.rsplit_once('.').expect("a step").0;
-        let is = |what: &What| matches!(what, What::Check(check) if check.result == CheckResult::Fail && &*check.name == stem);
+        let failed = (CheckResult::Fail, stem);
+        let is = |what: &What| matches!(what, What::Check(check) if (check.result, &*check.name) == failed);
         assert_eq!(says(&step, is), fails, "{name}");
         assert_eq!(step.node, if fails { Node::Check } else { Node::Other });
     }
