@@ -106,7 +106,7 @@ impl Flat {
 }
 
 /// The whole of a side in one attribute: messages as JSON in any shape, or the user's text.
-fn whole(text: &str, direction: Direction, draft: &mut Draft<'_>) {
+pub fn whole(text: &str, direction: Direction, draft: &mut Draft<'_>) {
     let json = serde_json::from_str::<Value>(text).unwrap_or(Value::Null);
     let listed = json.get("messages").unwrap_or(&json);
     let said = messages(listed);

@@ -13,6 +13,9 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use crate::model::{Known, Missing};
+use crate::values;
+
 /// How deep contents inside contents are followed.
 const MAX_DEPTH: u32 = 8;
 
@@ -119,6 +122,10 @@ fn part_json(part: &Part) -> Value {
         }
     };
     match part {
+        // Withheld: a part without content.
+        Part::Text(text) if values::known(text) == Known::Missing(Missing::Withheld) => {
+            return json!({ "type": "text" });
+        }
         Part::Text(text) => return json!({ "type": "text", "content": text }),
         Part::Call { id, name, arguments } => {
             put("type", &Some("tool_call".to_owned()));

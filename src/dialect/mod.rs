@@ -23,6 +23,7 @@ mod header;
 mod mcp;
 mod message;
 mod ms_agent_framework;
+mod openinference;
 mod operation;
 mod pydantic_ai;
 mod python;
@@ -104,6 +105,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &ms_agent_framework::MsAgentFramework,
     &traceloop::Traceloop,
     &vercel_ai::VercelAi,
+    &openinference::OpenInference,
     &mcp::Mcp,
     &wherefore_ns::Wherefore,
 ];

@@ -132,7 +132,7 @@ fn asked(source: &Source<'_>, draft: &mut Draft<'_>) {
 }
 
 /// The action requests of an interrupt: `(Interrupt(value={'action_requests': […], 'review_configs': …}, id=…),)`.
-fn requests(message: &str) -> Vec<Value> {
+pub fn requests(message: &str) -> Vec<Value> {
     let list = message.split_once("'action_requests': ").and_then(|(_, rest)| rest.split_once(", 'review_configs'"));
     match list.and_then(|(list, _)| python::literal(list)) {
         Some(Value::Array(requests)) => requests,
@@ -177,16 +177,18 @@ fn decided(source: &Source<'_>, draft: &mut Draft<'_>) {
     let input: Value = serde_json::from_str(json).unwrap_or(Value::Null);
     let decisions = input.pointer("/inputs/resume/decisions").and_then(Value::as_array);
     for raw in decisions.into_iter().flatten().filter_map(|decision| decision.get("type")?.as_str()) {
-        if let Some((_, outcome)) = ANSWERS.iter().find(|(word, _)| *word == raw) {
-            draft.say(What::Decision(Box::new(by_human(*outcome, raw, source))));
+        if let Some(decision) = by_human(raw, source) {
+            draft.say(What::Decision(Box::new(decision)));
         }
     }
 }
 
-fn by_human(outcome: Outcome, raw: &str, source: &Source<'_>) -> Decision {
-    Decision {
+/// What a person answered, in the middleware's word; `None` for another word.
+pub fn by_human(raw: &str, source: &Source<'_>) -> Option<Decision> {
+    let (_, outcome) = ANSWERS.iter().find(|(word, _)| *word == raw)?;
+    Some(Decision {
         at: source.span().map(|span| span.start).unwrap_or_default(),
-        outcome,
+        outcome: *outcome,
         by: By::Human,
         principal: None,
         scope: GrantScope::Once,
@@ -199,7 +201,7 @@ fn by_human(outcome: Outcome, raw: &str, source: &Source<'_>) -> Decision {
         tool: None,
         parameters: None,
         witness: None,
-    }
+    })
 }
 
 fn contains(text: &str, part: &str) -> bool {

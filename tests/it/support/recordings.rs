@@ -24,10 +24,15 @@ use wherefore::wire::json;
 const READ: &[&str] = &[
     "google-adk",
     "google-adk-schema1",
+    "guardrails-ai",
+    "langgraph-openinference",
     "langgraph-traceloop",
+    "llama-index-openinference",
     "ms-agent-framework",
+    "openai-agents-openinference",
     "otel-openai-v2",
     "pydantic-ai",
+    "smolagents-openinference",
     "strands-agents",
     "vercel-ai-sdk-7",
 ];
