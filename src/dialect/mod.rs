@@ -14,12 +14,15 @@
 //! To add a dialect: a file with one `impl Dialect`, and a row in [`TABLE`].
 
 mod adk;
+mod documents;
 mod draft;
 mod evaluation;
 mod genai;
 mod genai_events;
 mod genai_flat;
+mod genkit;
 mod header;
+mod langfuse;
 mod mcp;
 mod message;
 mod ms_agent_framework;
@@ -30,6 +33,7 @@ mod source;
 mod strands;
 mod traceloop;
 mod vercel_ai;
+mod vercel_ai_legacy;
 mod wherefore_ns;
 
 use bytes::Bytes;
@@ -104,6 +108,9 @@ pub static TABLE: &[&dyn Dialect] = &[
     &ms_agent_framework::MsAgentFramework,
     &traceloop::Traceloop,
     &vercel_ai::VercelAi,
+    &vercel_ai_legacy::VercelAiLegacy,
+    &genkit::Genkit,
+    &langfuse::Langfuse,
     &mcp::Mcp,
     &wherefore_ns::Wherefore,
 ];

@@ -22,6 +22,7 @@ use wherefore::wire::json;
 
 /// Stacks whose dialect is read: every real tool call of theirs is exactly one action.
 const READ: &[&str] = &[
+    "genkit",
     "google-adk",
     "google-adk-schema1",
     "langgraph-traceloop",
@@ -29,6 +30,7 @@ const READ: &[&str] = &[
     "otel-openai-v2",
     "pydantic-ai",
     "strands-agents",
+    "vercel-ai-sdk",
     "vercel-ai-sdk-7",
 ];
 
