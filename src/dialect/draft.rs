@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{
     Body, By, Call, Check, Decision, Direction, Fact, GrantScope, Known, Messages, Missing, Moment, Node, Outcome,
-    Provenance, Status, Text, What,
+    Provenance, SpanId, Status, Text, TraceId, What,
 };
 use crate::values;
 use crate::wire::AnyValue;
@@ -30,6 +30,8 @@ pub struct Draft<'a> {
     pub node: Node,
     /// The call that the record itself is, on a tool span. Refinements change it in place.
     pub own: Option<Call>,
+    /// Where a log record without trace context says that it stands.
+    pub place: Option<(TraceId, SpanId)>,
     /// What the dialect's tool spans prove, and whether its records carry content.
     pub(super) rules: Rules,
     pub(super) dialect: &'static str,
@@ -42,7 +44,7 @@ impl<'a> Draft<'a> {
     pub fn new(source: &'a Source<'a>) -> Self {
         let node = if source.span().is_some() { Node::Other } else { Node::Log };
         let (facts, bodies) = (Vec::new(), Vec::new());
-        Self { source, node, own: None, rules: Rules::DEFAULT, dialect: super::UNREAD, facts, bodies }
+        Self { source, node, own: None, place: None, rules: Rules::DEFAULT, dialect: super::UNREAD, facts, bodies }
     }
 
     /// Adds a fact in the producer's own convention.

@@ -14,6 +14,8 @@
 //! To add a dialect: a file with one `impl Dialect`, and a row in [`TABLE`].
 
 mod adk;
+mod agt;
+mod claude_code;
 mod documents;
 mod draft;
 mod evaluation;
@@ -26,6 +28,7 @@ mod langfuse;
 mod mcp;
 mod message;
 mod ms_agent_framework;
+mod opa;
 mod operation;
 mod pydantic_ai;
 mod python;
@@ -111,6 +114,9 @@ pub static TABLE: &[&dyn Dialect] = &[
     &vercel_ai_legacy::VercelAiLegacy,
     &genkit::Genkit,
     &langfuse::Langfuse,
+    &claude_code::ClaudeCode,
+    &agt::Agt,
+    &opa::Opa,
     &mcp::Mcp,
     &wherefore_ns::Wherefore,
 ];
@@ -129,6 +135,11 @@ pub fn evidence(tenant: &Tenant, role: Role, received: &Received<'_>, frame: &By
         dialect.read(&source, &mut draft);
     }
     draft.finish();
-    let Draft { node, dialect, facts, bodies, .. } = draft;
-    Evidence { node, dialect, facts, bodies, ..header::header(tenant, role, received) }
+    let Draft { node, dialect, facts, bodies, place, .. } = draft;
+    let header = header::header(tenant, role, received);
+    let (trace, span) = match (header.trace, place) {
+        (None, Some((trace, span))) => (Some(trace), Some(span)),
+        (trace, _) => (trace, header.span),
+    };
+    Evidence { node, dialect, facts, bodies, trace, span, ..header }
 }

@@ -8,6 +8,7 @@ mod clients;
 mod connections;
 mod demo;
 mod dialect;
+mod dialect_published;
 mod dialect_sdks;
 mod dialect_words;
 mod end_to_end;
