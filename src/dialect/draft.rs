@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Body, Call, Check, Direction, Fact, Known, Messages, Missing, Moment, Node, Provenance, Status, Text, What,
+    Body, By, Call, Check, Decision, Direction, Fact, GrantScope, Known, Messages, Missing, Moment, Node, Outcome,
+    Provenance, SpanId, Status, Text, TraceId, What,
 };
 use crate::values;
 use crate::wire::AnyValue;
@@ -29,6 +30,8 @@ pub struct Draft<'a> {
     pub node: Node,
     /// The call that the record itself is, on a tool span. Refinements change it in place.
     pub own: Option<Call>,
+    /// Where a log record without trace context says that it stands.
+    pub place: Option<(TraceId, SpanId)>,
     /// What the dialect's tool spans prove, and whether its records carry content.
     pub(super) rules: Rules,
     pub(super) dialect: &'static str,
@@ -41,7 +44,7 @@ impl<'a> Draft<'a> {
     pub fn new(source: &'a Source<'a>) -> Self {
         let node = if source.span().is_some() { Node::Other } else { Node::Log };
         let (facts, bodies) = (Vec::new(), Vec::new());
-        Self { source, node, own: None, rules: Rules::DEFAULT, dialect: super::UNREAD, facts, bodies }
+        Self { source, node, own: None, place: None, rules: Rules::DEFAULT, dialect: super::UNREAD, facts, bodies }
     }
 
     /// Adds a fact in the producer's own convention.
@@ -252,6 +255,40 @@ fn is_content(what: &What) -> bool {
 pub fn an_id(id: &str) -> Option<Arc<str>> {
     let placeholder = PLACEHOLDERS.iter().any(|word| id.trim().eq_ignore_ascii_case(word));
     (!placeholder).then(|| Arc::from(id))
+}
+
+/// A decision about this call alone that was enforced, made when the record began. `raw`: the producer's own words.
+pub fn a_decision(source: &Source<'_>, outcome: Outcome, by: By, raw: &str) -> Decision {
+    let at = match (source.log(), source.span()) {
+        (Some(log), _) => log.time_or_observed(),
+        (None, span) => span.map(|span| span.start).unwrap_or_default(),
+    };
+    Decision {
+        at,
+        outcome,
+        by,
+        principal: None,
+        scope: GrantScope::Once,
+        enforced: true,
+        standing: false,
+        raw: word(raw),
+        policies: Vec::new(),
+        call_id: None,
+        plan: None,
+        tool: None,
+        parameters: None,
+        witness: None,
+    }
+}
+
+/// A decision that names a call: its id, its tool, its parameters.
+pub fn about(call: &Call, decision: Decision) -> Decision {
+    Decision {
+        call_id: call.id.clone(),
+        tool: call.tool.clone(),
+        parameters: call.arguments.value().map(|text| text.digest),
+        ..decision
+    }
 }
 
 /// A producer's word, cut when it is too long to be one.

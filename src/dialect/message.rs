@@ -7,6 +7,8 @@
 //! | Anthropic | `{type: tool_use, id, name, input}` | `{type: tool_result, tool_use_id, content}` |
 //! | Bedrock | `{toolUse: {toolUseId, name, input}}` | `{toolResult: {toolUseId, status, content}}` |
 //! | Gemini | `{function_call: {id, name, args}}` | `{function_response: {id, name, response}}` |
+//! | Vercel | `{type: tool-call, toolCallId, toolName, input}` | `{type: tool-result, toolCallId, output: {type, value}}` |
+//! | Genkit | `{toolRequest: {ref, name, input}}` | `{toolResponse: {ref, name, output}}` |
 //!
 //! Any of them may stand in a string that holds JSON. What has none of these shapes is no part.
 
@@ -222,12 +224,38 @@ fn tool_part(fields: &Map<String, Value>) -> Option<Part> {
     if let Some(answer) = inner(&["function_response", "functionResponse"]) {
         return Some(an_answer(answer, &["id"], &["response"]));
     }
+    if let Some(call) = inner(&["toolRequest"]) {
+        return Some(a_call(call, &["ref"], &["input"]));
+    }
+    if let Some(answer) = inner(&["toolResponse"]) {
+        return Some(an_answer(answer, &["ref"], &["output"]));
+    }
     match fields.get("type").and_then(Value::as_str)? {
         "tool_call" | "tool_use" => Some(a_call(fields, &["id"], &["arguments", "input", "args"])),
         "tool_call_response" | "tool_result" => {
             Some(an_answer(fields, &["id", "tool_use_id"], &["response", "result", "content"]))
         }
+        "tool-call" => Some(Part::Call {
+            id: text_at(fields, &["toolCallId"]),
+            name: text_at(fields, &["toolName"]),
+            arguments: value_at(fields, &["input", "args"]),
+        }),
+        "tool-result" => Some(vercel_answer(fields)),
         _ => None,
+    }
+}
+
+/// Vercel wraps a result and says with its type whether it is one: `json`, `text`, `content`, `error-text`,
+/// `error-json`, `execution-denied`. The last has no value and stays whole.
+fn vercel_answer(fields: &Map<String, Value>) -> Part {
+    let output = fields.get("output").and_then(Value::as_object);
+    let kind = output.and_then(|output| output.get("type")?.as_str()).unwrap_or_default();
+    let value = output.filter(|output| output.contains_key("value"));
+    Part::Answer {
+        id: text_at(fields, &["toolCallId"]),
+        name: text_at(fields, &["toolName"]),
+        result: value.map_or_else(|| value_at(fields, &["output", "result"]), |output| value_at(output, &["value"])),
+        error: kind.starts_with("error") || fields.get("isError") == Some(&Value::Bool(true)),
     }
 }
 
@@ -315,9 +343,30 @@ mod tests {
                 answer("c", "no", true),
             ),
             (json!({"role": "tool", "id": "c", "content": "ok"}), answer("c", "ok", false)),
+            (json!([{"type": "tool-call", "toolCallId": "c", "toolName": "t", "input": {}}]), call("c", "t", "{}")),
+            (json!([{"toolRequest": {"name": "t", "ref": "c", "input": {}}}]), call("c", "t", "{}")),
             (json!({"message": {"role": "tool", "tool_call_id": "c", "content": "ok"}}), answer("c", "ok", false)),
         ] {
             assert_eq!(message(&value).parts, [want], "{value}");
+        }
+    }
+
+    #[test]
+    fn results_that_name_their_tool_are_read() {
+        for (value, want, failed) in [
+            (json!({"type": "tool-result", "output": {"type": "json", "value": {"a": 1}}}), r#"{"a":1}"#, false),
+            (json!({"type": "tool-result", "output": {"type": "error-text", "value": "no"}}), "no", true),
+            (json!({"type": "tool-result", "result": "ok"}), "ok", false),
+            (
+                json!({"type": "tool-result", "output": {"type": "execution-denied", "reason": "no"}}),
+                r#"{"reason":"no","type":"execution-denied"}"#,
+                false,
+            ),
+            (json!({"toolResponse": {"ref": "c", "name": "t", "output": "ok"}}), "ok", false),
+        ] {
+            let parts = message(&json!({"role": "tool", "content": [value]})).parts;
+            let [Part::Answer { result, error, .. }] = &parts[..] else { panic!("{parts:?}") };
+            assert_eq!((result.as_deref(), *error), (Some(want), failed), "{value}");
         }
     }
 

@@ -14,15 +14,21 @@
 //! To add a dialect: a file with one `impl Dialect`, and a row in [`TABLE`].
 
 mod adk;
+mod agt;
+mod claude_code;
+mod documents;
 mod draft;
 mod evaluation;
 mod genai;
 mod genai_events;
 mod genai_flat;
+mod genkit;
 mod header;
+mod langfuse;
 mod mcp;
 mod message;
 mod ms_agent_framework;
+mod opa;
 mod openinference;
 mod operation;
 mod pydantic_ai;
@@ -31,6 +37,7 @@ mod source;
 mod strands;
 mod traceloop;
 mod vercel_ai;
+mod vercel_ai_legacy;
 mod wherefore_ns;
 
 use bytes::Bytes;
@@ -106,6 +113,12 @@ pub static TABLE: &[&dyn Dialect] = &[
     &traceloop::Traceloop,
     &vercel_ai::VercelAi,
     &openinference::OpenInference,
+    &vercel_ai_legacy::VercelAiLegacy,
+    &genkit::Genkit,
+    &langfuse::Langfuse,
+    &claude_code::ClaudeCode,
+    &agt::Agt,
+    &opa::Opa,
     &mcp::Mcp,
     &wherefore_ns::Wherefore,
 ];
@@ -124,6 +137,11 @@ pub fn evidence(tenant: &Tenant, role: Role, received: &Received<'_>, frame: &By
         dialect.read(&source, &mut draft);
     }
     draft.finish();
-    let Draft { node, dialect, facts, bodies, .. } = draft;
-    Evidence { node, dialect, facts, bodies, ..header::header(tenant, role, received) }
+    let Draft { node, dialect, facts, bodies, place, .. } = draft;
+    let header = header::header(tenant, role, received);
+    let (trace, span) = match (header.trace, place) {
+        (None, Some((trace, span))) => (Some(trace), Some(span)),
+        (trace, _) => (trace, header.span),
+    };
+    Evidence { node, dialect, facts, bodies, trace, span, ..header }
 }

@@ -26,7 +26,8 @@ const SENTENCES: &[(&str, Moment)] = &[
 /// Phrases of a policy layer's answer; they count only in an error.
 const POLICY_PHRASES: &[&str] = &["blocked by policy", "denied by policy", "rejected by policy"];
 
-/// What a result says instead of being one. Vercel's `{"denied": true}` does not tell by whom.
+/// What a result says instead of being one. Vercel's `{"denied": true}` (7) and `{"type": "execution-denied"}` (6) do
+/// not tell by whom.
 pub fn spoken(result: &str) -> Option<Moment> {
     let result = Said::new(result);
     if result.denied() {
@@ -59,7 +60,11 @@ impl<'a> Said<'a> {
     }
 
     fn denied(&self) -> bool {
-        self.json.as_ref().is_some_and(|json| json.get("denied") == Some(&Value::Bool(true)))
+        let says = |json: &Value| {
+            json.get("denied") == Some(&Value::Bool(true))
+                || json.get("type").and_then(Value::as_str) == Some("execution-denied")
+        };
+        self.json.as_ref().is_some_and(says)
     }
 
     /// The one text under `error`.
@@ -85,6 +90,7 @@ mod tests {
             ("User rejected the tool call for `issue_refund` with reason: no", Some(HUMAN)),
             (r#"{"error": "This tool call requires confirmation, please approve or reject."}"#, Some(Moment::Asked)),
             (r#"{"denied":true,"reason":"no"}"#, Some(Moment::Refused { by: By::Unknown })),
+            (r#"{"type":"execution-denied","reason":"no"}"#, Some(Moment::Refused { by: By::Unknown })),
             (r#"{"error": "issue_refund blocked by policy: amount limit is 20 EUR."}"#, Some(POLICY)),
             (r#"{"page": "This tool call is rejected."}"#, None),
             (r#"{"error": "timeout", "note": "blocked by policy"}"#, None),

@@ -9,6 +9,8 @@ mod connections;
 mod demo;
 mod dialect;
 mod dialect_openinference;
+mod dialect_published;
+mod dialect_sdks;
 mod dialect_words;
 mod end_to_end;
 mod export;

@@ -22,6 +22,7 @@ use wherefore::wire::json;
 
 /// Stacks whose dialect is read: every real tool call of theirs is exactly one action.
 const READ: &[&str] = &[
+    "genkit",
     "google-adk",
     "google-adk-schema1",
     "guardrails-ai",
@@ -34,6 +35,7 @@ const READ: &[&str] = &[
     "pydantic-ai",
     "smolagents-openinference",
     "strands-agents",
+    "vercel-ai-sdk",
     "vercel-ai-sdk-7",
 ];
 
