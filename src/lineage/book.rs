@@ -160,7 +160,10 @@ impl Book {
             let Some(action) = self.actions.remove(handle) else {
                 continue;
             };
-            self.displace(*handle, &action.turns());
+            for turn in action.turns() {
+                self.displace(*handle, turn);
+                self.place(&BTreeSet::new(), turn);
+            }
             for response in action.responses() {
                 let response = (action.tenant.clone(), response.clone());
                 if let Some(proposed) = self.by_response.get_mut(&response) {

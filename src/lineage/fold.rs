@@ -623,8 +623,8 @@ impl Fold<'_> {
     fn unify(&mut self, one: Handle, other: Handle) -> Handle {
         let (kept, gone) = (one.min(other), one.max(other));
         let lost = Arc::unwrap_or_clone(self.book.actions.remove(&gone).expect("both components exist"));
-        self.book.displace(gone, &lost.turns());
         for turn in lost.turns() {
+            self.book.displace(gone, turn);
             if let Some(turn) = self.book.turns.get_mut(&turn).map(Arc::make_mut) {
                 turn.members.remove(&gone);
                 turn.members.insert(kept);

@@ -99,12 +99,10 @@ impl Book {
         turns.into_iter().flat_map(|turn| self.pair_anew(turn)).collect()
     }
 
-    /// Takes a component out of the turns it stood in.
-    pub(super) fn displace(&mut self, handle: Handle, turns: &BTreeSet<TurnId>) {
-        for turn in turns {
-            if let Some(state) = self.turns.get_mut(turn).filter(|state| state.pairs.sides.contains_key(&handle)) {
-                Arc::make_mut(state).pairs.place(handle, None);
-            }
+    /// Takes a component out of a turn it stood in.
+    pub(super) fn displace(&mut self, handle: Handle, turn: TurnId) {
+        if let Some(state) = self.turns.get_mut(&turn).filter(|state| state.pairs.sides.contains_key(&handle)) {
+            Arc::make_mut(state).pairs.place(handle, None);
         }
     }
 
