@@ -1,8 +1,8 @@
 //! Incidents: the findings of one root lineage that page, from the first violation to containment.
 //!
 //! The clock starts at the first finding that pages, as sent, and stops at the first containment step other than
-//! `resume` (`telemetry.md` §13.2). A step before a violation does not contain it: a finding after containment opens the
-//! incident again, and only a later step contains it.
+//! `resume` (`telemetry.md` §13.2). A step before a violation does not contain it: a finding after containment opens
+//! the incident again, and only a later step contains it.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -128,8 +128,8 @@ impl<'a> Draft<'a> {
         text
     }
 
-    /// Messages of a model call, passed on unread. A redacted value is withheld, a digest of one too; what is no array is
-    /// ignored.
+    /// Messages of a model call, passed on unread. A redacted value is withheld, a digest of one too; what is no array
+    /// is ignored.
     pub fn messages(&mut self, direction: Direction, value: AnyValue<'a>) {
         if let AnyValue::Str(raw) = value
             && (values::known(raw) == Known::Missing(Missing::Withheld) || values::redacted(raw).is_some())
