@@ -5,8 +5,8 @@
 //! | `/metrics` | exposition; 503 until the fold has caught up, so that no scrape sees a counter go back |
 //! | `/healthz` | 200 while the process works |
 //! | `/readyz` | ingest and judging, named separately; 503 when either is not ready |
-//! | `/api/v1/actions` | a page of actions, newest first; filters as query parameters |
-//! | `/api/v1/actions/ID` | the lineages an alias resolves to, open ones too |
+//! | `/api/v1/actions` | a page of actions, newest first by the time they ended; filters as query parameters |
+//! | `/api/v1/actions/ID` | the lineages an alias, or the beginning of an id, resolves to; open ones too |
 //! | `/api/v1/incidents` | incidents that are open or were lately |
 //! | `/lineage/ID` | the same lineages as text: where links in alerts lead |
 //!
@@ -15,6 +15,8 @@
 mod filter;
 mod problem;
 mod stored;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,20 +24,24 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Request, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use crate::explain;
-use crate::model::{Action, Lineage, Tenant};
+use crate::model::{Lineage, Tenant};
 use crate::net::Tokens;
 
-pub use filter::{Filter, From, Page, after, in_store};
+pub use filter::{Filter, MOST, Page};
 pub use problem::Problem;
-pub use stored::{lineages, neighbour, page};
+pub use stored::{
+    LINEAGES, NAMESAKES, NEIGHBOURS, Recent, beginning, lineages, neighbour, page, page_of_open, the_one,
+};
 
 type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send>>;
 type Expose = Arc<dyn Fn(Option<&str>, Option<&Tenant>) -> Option<(&'static str, String)> + Send + Sync>;
@@ -65,6 +71,8 @@ pub struct Readiness {
     pub judging: bool,
     /// Frames not folded yet.
     pub lag_frames: u64,
+    /// How long the oldest of them has waited.
+    pub lag_seconds: f64,
     /// Why something is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -90,6 +98,7 @@ pub fn router(answers: Answers, tokens: Tokens) -> Router {
         .route_layer(middleware::from_fn_with_state(app.clone(), admit))
         .merge(open)
         .fallback(|| async { Problem::not_found("there is no such path; see `/`") })
+        .method_not_allowed_fallback(|| async { Problem::wrong_method() })
         .with_state(app)
 }
 
@@ -110,8 +119,9 @@ async fn admit(State(app): State<App>, mut request: Request<Body>, next: Next) -
 async fn index() -> &'static str {
     "wherefore\n\n\
      /metrics              exposition for Prometheus\n\
-     /api/v1/actions       actions, newest first: ?agent= ?tool= ?state= ?sli= &verdict= ?finding=open ?limit=\n\
-     /api/v1/actions/ID    the lineage of an action, by any alias\n\
+     /api/v1/actions       actions, newest first: ?tenant= agent= tool= state= sli= verdict= finding=open rule=\n\
+     \x20                     severity= settled= since= until= limit= cursor=\n\
+     /api/v1/actions/ID    the lineage of an action, by any alias or the first eight digits of its id\n\
      /api/v1/incidents     incidents\n\
      /lineage/ID           the same as text\n\
      /healthz /readyz      probes\n"
@@ -131,17 +141,25 @@ async fn metrics(State(app): State<App>, seen: axum::Extension<Seen>, headers: H
     }
 }
 
-async fn actions(
-    State(app): State<App>,
-    seen: axum::Extension<Seen>,
-    Query(given): Query<Vec<(String, String)>>,
-) -> Result<Response, Problem> {
-    let mut filter = Filter::parse(&given)?;
+async fn actions(State(app): State<App>, seen: axum::Extension<Seen>, uri: Uri) -> Result<Response, Problem> {
+    let mut filter = Filter::parse(&parameters(&uri)?)?;
     if let Some(tenant) = &seen.0.0 {
-        filter.tenant = Some(tenant.clone());
+        filter.which.tenant = Some(tenant.clone());
     }
     let page = (app.answers.actions)(filter).await?;
     Ok(axum::Json(page).into_response())
+}
+
+/// The parameters of a query, as forms write them. What is not UTF-8 names nothing, and nothing takes its place.
+fn parameters(uri: &Uri) -> Result<Vec<(String, String)>, Problem> {
+    let text = |encoded: &str| {
+        let spaced = encoded.replace('+', " ");
+        let text = percent_decode_str(&spaced).decode_utf8().map(|text| text.into_owned());
+        text.map_err(|_| Problem::bad_request(&format!("`{encoded}` is not UTF-8")))
+    };
+    let pairs = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.map(|(name, value)| Ok((text(name)?, text(value)?))).collect()
 }
 
 #[derive(Serialize)]
@@ -149,7 +167,11 @@ struct Lineages {
     lineages: Vec<Lineage>,
 }
 
-async fn found(app: &App, seen: &Seen, alias: String) -> Result<Vec<Lineage>, Problem> {
+/// An alias as it stands in the path.
+type Alias = Result<Path<String>, PathRejection>;
+
+async fn found(app: &App, seen: &Seen, alias: Alias) -> Result<Vec<Lineage>, Problem> {
+    let Path(alias) = alias.map_err(|_| Problem::bad_request("the path is not UTF-8"))?;
     let lineages = (app.answers.lineages)((seen.0.clone(), alias.clone())).await?;
     if lineages.is_empty() {
         return Err(Problem::not_found(&format!("no action is known under `{alias}`")));
@@ -157,20 +179,12 @@ async fn found(app: &App, seen: &Seen, alias: String) -> Result<Vec<Lineage>, Pr
     Ok(lineages)
 }
 
-async fn action(
-    State(app): State<App>,
-    seen: axum::Extension<Seen>,
-    Path(alias): Path<String>,
-) -> Result<Response, Problem> {
+async fn action(State(app): State<App>, seen: axum::Extension<Seen>, alias: Alias) -> Result<Response, Problem> {
     let lineages = found(&app, &seen, alias).await?;
     Ok(axum::Json(Lineages { lineages }).into_response())
 }
 
-async fn lineage(
-    State(app): State<App>,
-    seen: axum::Extension<Seen>,
-    Path(alias): Path<String>,
-) -> Result<Response, Problem> {
+async fn lineage(State(app): State<App>, seen: axum::Extension<Seen>, alias: Alias) -> Result<Response, Problem> {
     let texts: Vec<String> = found(&app, &seen, alias).await?.iter().map(explain::why).collect();
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], texts.join("\n")).into_response())
 }
@@ -183,9 +197,4 @@ struct Incidents {
 async fn incidents(State(app): State<App>, seen: axum::Extension<Seen>) -> Result<Response, Problem> {
     let incidents = (app.answers.incidents)(seen.0.0.clone()).await?;
     Ok(axum::Json(Incidents { incidents }).into_response())
-}
-
-/// Newest first; of equal times the greater id first, so that pages never overlap.
-pub fn newest_first(a: &Action, b: &Action) -> std::cmp::Ordering {
-    (b.end, b.id).cmp(&(a.end, a.id))
 }

@@ -21,6 +21,11 @@ impl Problem {
         Self { status: StatusCode::NOT_FOUND, detail: detail.to_owned() }
     }
 
+    /// The path is there, and is only read.
+    pub fn wrong_method() -> Self {
+        Self { status: StatusCode::METHOD_NOT_ALLOWED, detail: "questions are asked with GET".to_owned() }
+    }
+
     /// A token is missing or wrong.
     pub fn unauthorized() -> Self {
         Self { status: StatusCode::UNAUTHORIZED, detail: "a valid bearer token is required".to_owned() }
@@ -35,9 +40,7 @@ impl Problem {
     pub fn internal() -> Self {
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, detail: "the answer could not be made".to_owned() }
     }
-}
 
-impl Problem {
     /// The sentence.
     pub fn detail(&self) -> &str {
         &self.detail
@@ -51,7 +54,8 @@ impl IntoResponse for Problem {
             "type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail,
         });
         let retry = (self.status == StatusCode::SERVICE_UNAVAILABLE).then_some([(header::RETRY_AFTER, "1")]);
+        let allow = (self.status == StatusCode::METHOD_NOT_ALLOWED).then_some([(header::ALLOW, "GET, HEAD")]);
         let headers = [(header::CONTENT_TYPE, "application/problem+json")];
-        (self.status, headers, retry, body.to_string()).into_response()
+        (self.status, headers, retry, allow, body.to_string()).into_response()
     }
 }

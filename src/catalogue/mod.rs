@@ -136,6 +136,8 @@ catalogue! {
         "Bytes left for the journal and the store";
     DiskFullSeconds = Gauge "wherefore_disk_full_seconds" ["seconds"] ()
         "Seconds until the disk is full at the rate of the last ten minutes";
+    JournalClockAhead = Gauge "wherefore_journal_clock_ahead_seconds" ["seconds"] ()
+        "How far the journal's clock, which never goes back, is ahead of the wall clock";
     FoldLagFrames = Gauge "wherefore_fold_lag_frames" [""] ()
         "Synced frames that the engine has not folded yet";
     FoldLagSeconds = Gauge "wherefore_fold_lag_seconds" ["seconds"] ()
@@ -157,6 +159,12 @@ catalogue! {
         "Connections open";
     ConnectionsAccepted = Counter "wherefore_connections_accepted" [""] ("listener")
         "Connections accepted since the start";
+    ConnectionsRefused = Counter "wherefore_connections_refused" [""] ("listener")
+        "Connections closed at once because as many as may be were open, since the start";
+    ConnectionsTimedOut = Counter "wherefore_connections_timed_out" [""] ("listener")
+        "Connections closed because their peer neither asked nor read, since the start";
+    ConnectionsLimit = Gauge "wherefore_connections_limit" [""] ("listener")
+        "Connections that may be open";
     BuildInfo = Info "wherefore_build" [""] ("version")
         "The binary";
     StartTime = Gauge "wherefore_start_timestamp_seconds" ["seconds"] ()
@@ -179,10 +187,8 @@ impl Metric {
         use Metric::*;
         let received = matches!(self, ReceivedRequests | ReceivedRecords | ReceivedBytes | RejectedRecords);
         received
-            || matches!(
-                self,
-                RefusedRequests | AckSeconds | JournalSyncSeconds | ConnectionsAccepted | PartitionsRetired
-            )
+            || matches!(self, RefusedRequests | AckSeconds | JournalSyncSeconds | PartitionsRetired)
+            || matches!(self, ConnectionsAccepted | ConnectionsRefused | ConnectionsTimedOut)
     }
 }
 

@@ -27,3 +27,19 @@ impl Check {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    /// The page that people are sent to and the map of the module show the same keys.
+    #[test]
+    fn every_key_is_documented_where_people_look() {
+        let page = include_str!("../../docs/configuration.md");
+        let (_, page) = page.split_once("```yaml\n").expect("a block");
+        let (page, _) = page.split_once("```\n").expect("its end");
+        let module = include_str!("../config/mod.rs").lines().skip_while(|line| *line != "//! ```yaml").skip(1);
+        let module = module.take_while(|line| *line != "//! ```");
+        let module: String =
+            module.map(|line| format!("{}\n", line.strip_prefix("//! ").unwrap_or_default())).collect();
+        assert_eq!(page, module, "copy the block of `src/config/mod.rs` to `docs/configuration.md`");
+    }
+}

@@ -7,6 +7,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Failed;
 
@@ -57,7 +58,12 @@ pub(super) fn get(server: &str, token: Option<&str>, path: &str) -> Result<Answe
             .to_bytes();
         match status {
             StatusCode::OK => Ok(Answer::Body(body)),
-            _ => Err(Failed::new(detail(&body).unwrap_or_else(|| format!("`{server}` answered {status}")))),
+            _ => Err(Failed::new(detail(&body).unwrap_or_else(|| {
+                format!(
+                    "`{server}` answers no questions: {status}\nquestions go to the query listener, \
+                     `http://127.0.0.1:9464` by default; 4317 and 4318 take OTLP"
+                )
+            }))),
         }
     })
 }
@@ -68,14 +74,10 @@ fn detail(body: &[u8]) -> Option<String> {
     problem.get("detail")?.as_str().map(str::to_owned)
 }
 
-/// Percent-encodes a part of a path or a query's value (RFC 3986: everything that is not unreserved).
-pub(super) fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
+/// What stands for itself in a part of a path or a query's value: what is unreserved (RFC 3986).
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A part of a path, or a query's value.
+pub(super) fn encoded(text: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(text, UNRESERVED)
 }

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -23,6 +23,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::model::{Constants, Nanos, Role, Signal, Span};
+use crate::pipeline::wall;
 
 static RECORDING: &[u8] = include_bytes!("../../demo/incident.jsonl.zst");
 static TOKENS: &str = include_str!("../../demo/tokens.yaml");
@@ -139,7 +140,7 @@ pub async fn play(to: SocketAddr, start: Nanos, salt: u64) -> Result<(), DemoErr
     let tokens = tokens_by_role();
     for timed in requests(start, salt) {
         let due = start + timed.offset;
-        tokio::time::sleep(Duration::from_nanos(due.since(wall_clock()).0)).await;
+        tokio::time::sleep(Duration::from_nanos(due.since(wall()).0)).await;
         send(&client, to, &tokens, timed).await?;
     }
     Ok(())
@@ -167,11 +168,6 @@ async fn send(
     }
     let reply = String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned();
     Err(DemoError::Refused { to, status, reply })
-}
-
-fn wall_clock() -> Nanos {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 fn tokens_by_role() -> BTreeMap<Role, String> {

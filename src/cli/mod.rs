@@ -16,6 +16,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::telemetry::causes;
+
 /// Why did this AI agent act, and was that right?
 ///
 /// An OTLP collector for agents: point their exporter at port 4317 (gRPC) or 4318 (HTTP). It joins what arrives into
@@ -32,9 +34,9 @@ enum Command {
     /// Receive OTLP, judge, and answer questions, until stopped
     Serve(serve::Serve),
     /// Explain one action: any id that telemetry shows will do
-    Why(why::Why),
+    Why(why::Explain),
     /// List actions, newest first
-    Actions(actions::Actions),
+    Actions(Box<actions::Actions>),
     /// Judge recorded OTLP offline
     Replay(replay::Replay),
     /// Check configuration, envelopes and tokens without starting
@@ -80,17 +82,12 @@ impl Failed {
 
     /// An error with its causes, each said once.
     fn from_error(attempt: &str, error: &dyn std::error::Error) -> Self {
-        let mut message = format!("{attempt}: {error}");
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            // Some libraries say their cause themselves.
-            let said = error.to_string();
-            if !message.contains(&said) {
-                message.push_str(&format!(": {said}"));
-            }
-            cause = error.source();
-        }
-        Self::new(message)
+        Self::new(format!("{attempt}: {}", causes(error)))
+    }
+
+    /// The same of an error that says itself what was attempted.
+    fn of(error: &dyn std::error::Error) -> Self {
+        Self::new(causes(error))
     }
 }
 

@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use crate::api::Page;
 use crate::config::{self, Checked, Config};
 use crate::envelope;
+use crate::journal::JournalError;
 use crate::net::Tokens;
-use crate::pipeline::{Addresses, Server, wall};
+use crate::pipeline::{Addresses, ServeError, Server, wall};
 use crate::telemetry;
 
 use super::client::{Answer, get};
@@ -23,7 +24,8 @@ const LAST_TRACES: Duration = Duration::from_secs(3);
 /// Receive OTLP, judge, and answer questions, until stopped
 ///
 /// Needs no file: without one it listens on loopback (4317 and 4318 for OTLP, 9464 for metrics and questions) and
-/// keeps its journal and store under `./wherefore-data`.
+/// keeps its journal and store under `./wherefore-data`. Every key of the configuration file, with its default, is in
+/// docs/configuration.md; `wherefore check` tells what is wrong with one.
 #[derive(Debug, clap::Args)]
 pub struct Serve {
     /// Play a recorded incident: an agent deletes production records during a code freeze and reports success
@@ -82,13 +84,29 @@ async fn serve(checked: Checked, demo: Option<&Stage>) -> Result<(), Failed> {
         .map_err(|error| Failed::from_error("cannot start logs and traces", &error))?;
     let stop = CancellationToken::new();
     tokio::spawn(stop_at_signal(stop.clone()));
-    let server = Server::start(checked).await.map_err(|error| Failed::from_error("cannot start", &error))?;
+    let server = Server::start(checked).await.map_err(|error| cannot_start(&error))?;
     if demo.is_some() {
         tokio::spawn(tell(server.addresses, stop.clone()));
     }
     let ended = server.run(stop).await;
     telemetry.shutdown(LAST_TRACES).await;
     ended.map_err(|error| Failed::from_error("stopped", &error))
+}
+
+/// Why it cannot start, and what to do about what happens most.
+fn cannot_start(error: &ServeError) -> Failed {
+    match error {
+        ServeError::Bind(bind) if bind.source.kind() == io::ErrorKind::AddrInUse => Failed::new(format!(
+            "cannot listen on `{}`: it is taken; by another wherefore?\nother addresses: `listen` in `wherefore.yaml`, \
+             or in a file that `--config` names",
+            bind.address
+        )),
+        ServeError::Bind(bind) => Failed::of(bind),
+        ServeError::Journal(locked @ JournalError::Locked(_)) => Failed::new(format!(
+            "{locked}; another wherefore?\nanother data directory: `data` in the file, or `--data`"
+        )),
+        other => Failed::from_error("cannot start", other),
+    }
 }
 
 /// Where the demo plays: a folder of its own that goes when it ends.

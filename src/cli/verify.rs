@@ -3,11 +3,13 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use crate::journal;
+use crate::journal::{self, JournalError};
 
 use super::Failed;
 
 /// Verify the journal's hash chain and name the first bad record
+///
+/// Exit code 0: the chain holds. 1: a record is not what was written. 2: there is no journal, or it cannot be read.
 #[derive(Debug, clap::Args)]
 pub struct Verify {
     /// The data directory
@@ -18,8 +20,14 @@ pub struct Verify {
 impl Verify {
     pub(super) fn run(self) -> Result<(), Failed> {
         let dir = self.data.join("journal");
-        let verified =
-            journal::verify(&dir).map_err(|broken| Failed::from_error("the journal is not whole", &broken))?;
+        if !dir.is_dir() {
+            let data = self.data.display();
+            return Err(Failed::usage(format!("no journal in `{data}`\n`--data` names the server's data directory")));
+        }
+        let verified = journal::verify(&dir).map_err(|error| match error {
+            JournalError::Broken(broken) => Failed::from_error("the journal is not whole", &broken),
+            unread => Failed::usage(Failed::of(&unread).message),
+        })?;
         let mut out = io::stdout();
         writeln!(out, "the chain holds: frames {} to {}", verified.first_sequence, verified.last_sequence)?;
         writeln!(out, "segments   {}", verified.segments)?;

@@ -14,10 +14,11 @@ use super::{Failed, Where};
 
 /// Explain one action: any id that telemetry shows will do
 ///
-/// ID is an action id, a trace id, `TRACE/SPAN`, a span id, a call id, or a key as `why` prints it. Asks the running
-/// server; without one it reads the store and does not see open actions.
+/// ID is an action id or its first eight digits, as `actions` prints them, a trace id, `TRACE/SPAN`, a span id, a call
+/// id, or a key as `why` prints it. Asks the running server; without one it reads the store and does not see open
+/// actions.
 #[derive(Debug, clap::Args)]
-pub struct Why {
+pub struct Explain {
     /// Any alias of the action
     #[arg(value_name = "ID")]
     id: String,
@@ -33,7 +34,7 @@ struct Lineages {
     lineages: Vec<Lineage>,
 }
 
-impl Why {
+impl Explain {
     pub(super) fn run(self) -> Result<(), Failed> {
         let lineages = self.lineages()?;
         if lineages.is_empty() {
@@ -59,25 +60,40 @@ impl Why {
                     .map_err(|error| Failed::from_error("cannot read the server's answer", &error))?;
                 Ok(lineages.lineages)
             }
-            Answer::NoServer => {
-                let store = offline(&self.place)?;
-                api::lineages(&store, None, &self.id)
-                    .map_err(|error| Failed::from_error("cannot read the store", &error))
-            }
+            Answer::NoServer => self.stored(&offline(&self.place)?),
+        }
+    }
+
+    /// By an alias; by the beginning of an id, where no alias is so called.
+    fn stored(&self, store: &Reader) -> Result<Vec<Lineage>, Failed> {
+        let known_as = |alias: &str| api::lineages(store, None, alias).map_err(|error| Failed::of(&error));
+        let found = known_as(&self.id)?;
+        let Some(range) = api::beginning(&self.id).filter(|_| found.is_empty()) else {
+            return Ok(found);
+        };
+        let (ids, all) = store.ids_in(None, &range, api::NAMESAKES + 1).map_err(|error| Failed::of(&error))?;
+        match api::the_one(&self.id, &ids, all).map_err(|problem| Failed::usage(problem.detail()))? {
+            Some(id) => known_as(&id.to_string()),
+            None => Ok(found),
         }
     }
 }
 
 /// The store of a server that does not run.
 pub(super) fn offline(place: &Where) -> Result<Reader, Failed> {
-    let folder = place.data.join("store");
-    let store = Reader::open(&folder).map_err(|error| {
-        Failed::from_error(&format!("no server answers at `{}`, and no store can be read", place.server), &error)
-    })?;
+    let (server, folder) = (&place.server, place.data.join("store"));
+    if !folder.join("state.db").exists() {
+        return Err(Failed::new(format!(
+            "no server at `{server}`, and no data in `{}`\nstart `wherefore serve`, or say where they are: `--server`, \
+             `--data`",
+            place.data.display()
+        )));
+    }
+    let store =
+        Reader::open(&folder).map_err(|error| Failed::from_error(&format!("no server at `{server}`"), &error))?;
     writeln!(
         io::stderr(),
-        "wherefore: no server answers at `{}`; reading `{}`: open actions are not shown",
-        place.server,
+        "wherefore: no server at `{server}`; reading `{}`: open actions are not shown",
         folder.display()
     )?;
     Ok(store)

@@ -39,9 +39,10 @@ impl fmt::Display for Checked {
 /// # Errors
 /// Every mistake of every file. A program that was asked to check ends with exit code 2 then.
 pub fn check(path: Option<&Path>, insecure: bool) -> Result<Checked, Vec<Mistake>> {
-    let mut config = Config::load(path)?;
+    // What the file names is looked at although some of the file is wrong: who corrects one mistake knows all others.
+    let (config, mut mistakes) = Config::read(path);
+    let Some(mut config) = config else { return Err(mistakes) };
     config.listen.insecure |= insecure;
-    let mut mistakes = Vec::new();
     let envelopes = note(&mut mistakes, config.envelopes.read());
     let rules = envelopes.as_deref().and_then(|files| note(&mut mistakes, parse(files)));
     let tokens = note(&mut mistakes, tokens(&config));

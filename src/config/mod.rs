@@ -12,7 +12,7 @@
 //!   insecure: false
 //! tokens: tokens.yaml              # who may send, and as whom
 //! data: wherefore-data             # journal and store
-//! disk: 10GiB                      # or a share of its disk, `10%`; both by default, whichever is less
+//! disk: 10GiB                      # 256MiB at least, or a share of its disk, `10%`; by default whichever is less
 //! memory: 512MiB                   # of open turns and actions
 //! checkpoint: { every: 30s, bytes: 64MiB }   # what a restart folds again at most: time, or journal
 //! limits: { request: 16MiB, decompressed: 64MiB, in_flight: 256MiB, body_time: 30s, connections: 1024, drain: 10s }
@@ -142,6 +142,9 @@ impl Default for Disk {
 }
 
 impl Disk {
+    /// The least budget: the logs of SQLite alone may take half of it.
+    pub const MIN: u64 = 256 << 20;
+
     /// The budget in bytes on a filesystem of `size` bytes.
     pub fn budget(&self, size: u64) -> u64 {
         self.bytes.min((size as f64 * self.share) as u64)
@@ -190,16 +193,23 @@ impl Config {
     /// # Errors
     /// Every mistake of the file, or that it cannot be read.
     pub fn load(path: Option<&Path>) -> Result<Self, Vec<Mistake>> {
+        read::whole(Self::read(path))
+    }
+
+    /// The same, with what could be read beside the mistakes of the rest, if anything could.
+    fn read(path: Option<&Path>) -> (Option<Self>, Vec<Mistake>) {
         let path = match path {
             Some(path) => path,
             None if Path::new(FILE).exists() => Path::new(FILE),
-            None => return Ok(Self::default()),
+            None => return (Some(Self::default()), Vec::new()),
         };
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path);
-        let text = text.map_err(|error| vec![Mistake::of_file(&name, format!("cannot read the file: {error}"))])?;
-        let config = Self::parse(&name, &text, path.parent().unwrap_or(Path::new("")))?;
-        Ok(Self { file: Some(path.to_owned()), ..config })
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => return (None, vec![Mistake::of_file(&name, format!("cannot read the file: {error}"))]),
+        };
+        let (config, mistakes) = read::config(&name, &text, path.parent().unwrap_or(Path::new("")));
+        (config.map(|config| Self { file: Some(path.to_owned()), ..config }), mistakes)
     }
 
     /// Reads the text of a configuration whose relative paths belong to `folder`.
@@ -207,7 +217,7 @@ impl Config {
     /// # Errors
     /// Every mistake of the text.
     pub fn parse(name: &str, text: &str, folder: &Path) -> Result<Self, Vec<Mistake>> {
-        read::config(name, text, folder)
+        read::whole(read::config(name, text, folder))
     }
 }
 

@@ -31,15 +31,21 @@ const CONFIG: &[&str] = &[
     "objectives",
 ];
 
-pub(super) fn config(name: &str, text: &str, folder: &Path) -> Result<Config, Vec<Mistake>> {
+/// What stands in a text, with defaults where it is wrong, and its mistakes. None when it is no mapping at all.
+pub(super) fn config(name: &str, text: &str, folder: &Path) -> (Option<Config>, Vec<Mistake>) {
     // A file of comments alone says: the defaults. So does an empty one.
     let bare = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
     if text.lines().all(bare) {
-        return Ok(untyped(folder));
+        return (Some(untyped(folder)), Vec::new());
     }
     let (mut page, node) = Page::read(name, text);
     let config = node.and_then(|node| sections(&mut page, &node, folder));
-    match (config, page.into_mistakes()) {
+    (config, page.into_mistakes())
+}
+
+/// A configuration without mistakes, or the mistakes.
+pub(super) fn whole(read: (Option<Config>, Vec<Mistake>)) -> Result<Config, Vec<Mistake>> {
+    match read {
         (Some(config), mistakes) if mistakes.is_empty() => Ok(config),
         (_, mistakes) => Err(mistakes),
     }
@@ -109,7 +115,13 @@ fn address(page: &mut Page, node: &Node) -> Option<SocketAddr> {
 fn disk(page: &mut Page, node: &Node) -> Option<Disk> {
     match &node.kind {
         Kind::Text(text) if text.ends_with('%') => Some(Disk { bytes: u64::MAX, share: share(page, node)? }),
-        _ => Some(Disk { bytes: page.size(node)?, share: 1.0 }),
+        _ => {
+            let bytes = page.size(node)?;
+            if bytes < Disk::MIN {
+                page.wrong(node.at, format!("the journal and the store need at least {} MiB", Disk::MIN >> 20));
+            }
+            Some(Disk { bytes, share: 1.0 })
+        }
     }
 }
 
@@ -131,6 +143,13 @@ fn limits(page: &mut Page, node: &Node) -> Option<(Limits, ServeSettings)> {
     set(&mut limits.body_time, page.maybe(table, "body_time", duration));
     set(&mut serve.max_connections, page.maybe(table, "connections", count));
     set(&mut serve.drain, page.maybe(table, "drain", duration));
+    let largest = crate::journal::MAX_BODY_LEN;
+    if limits.decompressed > largest {
+        page.wrong(table.at, format!("`decompressed` is more than the {} MiB that a frame holds", largest >> 20));
+    }
+    if limits.in_flight < limits.decompressed {
+        page.wrong(table.at, "`in_flight` is less than `decompressed`, so no request of that size could be read");
+    }
     if limits.decompressed < limits.request {
         page.wrong(table.at, "`decompressed` is less than `request`, so no request of that size could be read");
     }
@@ -145,11 +164,10 @@ fn duration(page: &mut Page, node: &Node) -> Option<Duration> {
     page.length(node).map(|span| Duration::from_nanos(span.0))
 }
 
-/// At least three: each listener keeps one connection for its next.
 fn count(page: &mut Page, node: &Node) -> Option<usize> {
     let count = page.whole(node)?;
-    let fits = usize::try_from(count).ok().filter(|count| (3..=1 << 20).contains(count));
-    fits.or_else(|| page.expected(node, "a number from 3 to 1048576"))
+    let fits = usize::try_from(count).ok().filter(|count| (1..=1 << 20).contains(count));
+    fits.or_else(|| page.expected(node, "a number from 1 to 1048576"))
 }
 
 /// Each length of time, and the order that the promises need: what moves a live counter is inside the horizon, and

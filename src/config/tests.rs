@@ -125,7 +125,16 @@ fn each_mistake_is_refused_at_its_place() {
             "disk: 0%\n",
             "wherefore.yaml:1:7: expected a share above 0 and up to 1, such as `0.995` or `99.5%`, found `0%`",
         ),
-        ("limits: { connections: 2 }\n", "wherefore.yaml:1:24: expected a number from 3 to 1048576, found `2`"),
+        ("limits: { connections: 0 }\n", "wherefore.yaml:1:24: expected a number from 1 to 1048576, found `0`"),
+        ("disk: 1MiB\n", "wherefore.yaml:1:7: the journal and the store need at least 256 MiB"),
+        (
+            "limits: { decompressed: 300MiB, in_flight: 1GiB }\n",
+            "wherefore.yaml:1:9: `decompressed` is more than the 256 MiB that a frame holds",
+        ),
+        (
+            "limits: { in_flight: 32MiB }\n",
+            "wherefore.yaml:1:9: `in_flight` is less than `decompressed`, so no request of that size could be read",
+        ),
         (
             "limits: { request: 65MiB }\n",
             "wherefore.yaml:1:9: `decompressed` is less than `request`, so no request of that size could be read",
@@ -223,6 +232,22 @@ fn mistakes_of_all_files_are_said_together() {
     assert!(envelope.starts_with("envelopes/a.yaml:1:11: "), "{said}");
     assert!(tokens.starts_with("tokens.yaml: entry 1: "), "{said}");
     assert!(traces.starts_with("wherefore.yaml: refusing to export own traces to `http://localhost:4317`"), "{said}");
+}
+
+#[test]
+fn a_mistake_in_the_file_does_not_hide_what_is_wrong_with_what_it_names() {
+    let config = "memory: lots\ntokens: nowhere.yaml\nenvelopes: [a.yaml]\nlisten: { query: 0.0.0.0:9464 }\n\
+                  traces: { endpoint: http://localhost:4317 }\n";
+    let said = checked(&[(FILE, config), ("a.yaml", "envelope: A\n")], false).expect_err("four mistakes");
+    let starts: Vec<&str> = said.lines().filter(|line| !line.starts_with(' ')).collect();
+    let [memory, envelope, tokens, traces] = &starts[..] else { panic!("{said}") };
+    assert!(memory.starts_with("wherefore.yaml:1:9: "), "{said}");
+    assert!(envelope.starts_with("a.yaml:1:11: "), "{said}");
+    assert!(tokens.starts_with("nowhere.yaml: cannot read the token file"), "{said}");
+    assert!(traces.starts_with("wherefore.yaml: refusing to export own traces"), "{said}");
+    let exposed = checked(&[(FILE, "memory: lots\nlisten: { query: 0.0.0.0:9464 }\n")], false).expect_err("two");
+    assert!(exposed.contains("refusing to listen on `0.0.0.0:9464`"), "{exposed}");
+    assert_eq!(mistakes("just text\n").len(), 1);
 }
 
 #[test]

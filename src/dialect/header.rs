@@ -92,7 +92,8 @@ fn of_log(log: &LogView<'_>) -> Place {
 }
 
 /// Whether W3C trace state says that traces were sampled away: OpenTelemetry's `ot=th:` with a threshold that is
-/// not zero, or the older `ot=p:` with a probability exponent that is not zero.
+/// not zero, or the older `ot=p:` with a probability exponent that is not zero. The sampled flag is not asked: many
+/// exporters leave it unset, which looks like cleared. Spans that never come are noticed by `lineage`.
 fn is_sampled(trace_state: &str) -> bool {
     let Some(ot) = trace_state.split(',').find_map(|entry| entry.trim().strip_prefix("ot=")) else { return false };
     ot.split(';').filter_map(|field| field.split_once(':')).any(|(key, value)| {

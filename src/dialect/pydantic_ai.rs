@@ -10,9 +10,8 @@
 use memchr::memmem;
 use serde_json::Value;
 
-use crate::model::{Call, Direction, Moment, Proof, Status, What};
+use crate::model::{By, Call, Direction, Moment, Proof, What};
 
-use super::draft::word;
 use super::genai_events::a_call;
 use super::{Content, Dialect, Draft, Rules, Source};
 
@@ -84,8 +83,8 @@ fn tool_call(mut own: Call, source: &Source<'_>, draft: &mut Draft<'_>) -> Call 
     if let Some(deferred) = source.text("pydantic_ai.tool.deferral.name") {
         own.moment = if deferred == "ApprovalRequired" { Moment::Asked } else { Moment::Proposed };
     } else if source.text("pydantic_ai.tool.failure_stage") == Some("validation") {
-        // The arguments did not fit the tool's schema: an attempt that failed before the tool's own code.
-        own.moment = Moment::Ran { status: Status::Error(word("validation")), proof: Proof::Ran };
+        // The arguments did not fit the tool's schema. Its own code was never reached, and no policy was asked.
+        own.moment = Moment::Refused { by: By::Unknown };
     }
     own
 }

@@ -1,15 +1,17 @@
 //! What the engine remembers of an action and a turn besides their evidence: what was published and counted. This
 //! follows processing order; the lineage does not.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ActionId, Digest, FindingId, Hash, Nanos, Sli, TurnId, Value};
+use crate::lineage::EndedBy;
+use crate::model::{ActionId, Digest, FindingId, Hash, Nanos, Sli, Span, TurnId, Value};
 use crate::sli::LedgerKey;
 
-/// The books of one component.
+/// The books of one component: what was seen of it, and, if it was published, what was told and counted.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Account {
     /// Fixed at first publication.
@@ -22,26 +24,146 @@ pub struct Account {
     pub first_seen: Nanos,
     /// When its last evidence was folded, on the engine's clock.
     pub last_seen: Nanos,
-    /// End of the evidence that ends it, as sent, and how late that was folded, in nanoseconds.
-    pub latest: Option<(Nanos, u64)>,
+    /// When the last evidence came that it is read for, its own or its neighbours', on the journal's clock.
+    pub heard: Nanos,
+    /// The evidence that ends it. Decides what is late, and when its slice closes.
+    pub ended: Option<Ended>,
     /// Its outcome was taken.
     pub settled: bool,
-    /// Evidence came after the horizon had passed: its ledger slice is closed.
+    /// Evidence came after its slice of the ledger had closed: no number moves any more.
     pub frozen: bool,
     /// SLIs whose deadline has passed, with the value that was due.
     pub due: BTreeMap<Sli, Value>,
     /// What the ledger holds of it.
     pub booked: BTreeMap<Sli, (LedgerKey, Value)>,
-    /// Findings that were opened, by rule, and whether they page.
-    pub raised: BTreeMap<Arc<str>, (FindingId, bool)>,
+    /// When the slice closes that it is booked in, on the journal's clock.
+    pub closes: Option<Nanos>,
+    /// Findings that were opened and not taken back, by rule.
+    pub raised: BTreeMap<Arc<str>, Raised>,
     /// Rules whose violation was counted at once.
     pub violated: BTreeSet<Arc<str>>,
+    /// Where it stands among the denied attempts of a turn, under its id.
+    pub denial: Option<Denial>,
     /// Hash of the last row without its revision.
     pub published: Option<Hash>,
     /// End of the last row, as sent.
     pub end: Nanos,
     /// The action this one was merged into, if its last row is a tombstone.
     pub merged_into: Option<ActionId>,
+}
+
+/// The evidence that ends an action, and when it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// What kind of evidence.
+    pub by: EndedBy,
+    /// Its end, as sent.
+    pub end: Nanos,
+    /// When it was folded, on the journal's clock.
+    pub arrived: Nanos,
+}
+
+impl Ended {
+    /// The one that counts: a run's before an answer's before a proposal's, then the later end. Sent twice, it came
+    /// when it came first.
+    pub fn or(self, other: Self) -> Self {
+        std::cmp::max_by_key(self, other, |it| (it.by, it.end, Reverse(it.arrived)))
+    }
+
+    /// How late it came. What ends in the future came in time.
+    pub fn late(&self) -> Span {
+        self.arrived.since(self.end)
+    }
+
+    /// Where it is booked: at its end as sent. One further ahead than the horizon is no time at all and counts as now,
+    /// or its slice would never close.
+    pub fn booked_at(&self, horizon: Span) -> Nanos {
+        if self.end > self.arrived + horizon { self.arrived } else { self.end }
+    }
+
+    /// When that slice closes. What comes later moves no number.
+    pub fn closes(&self, horizon: Span) -> Nanos {
+        self.booked_at(horizon) + horizon
+    }
+}
+
+/// A finding that was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Raised {
+    /// Its id.
+    pub finding: FindingId,
+    /// It pages.
+    pub pages: bool,
+    /// The turn whose incident it is part of. `None` in rows of a former version: the action's own.
+    pub turn: Option<TurnId>,
+}
+
+/// Where an action stands in [`TurnAccount::denied`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denial {
+    /// Whose books.
+    pub turn: TurnId,
+    /// The tool.
+    pub tool: Arc<str>,
+    /// The target, or the parameters where no target is known.
+    pub about: Arc<str>,
+    /// The attempt's start, as sent.
+    pub start: Nanos,
+}
+
+impl Account {
+    /// One whose first evidence is folded now.
+    pub fn begun(judged_by: Digest, clock: Nanos) -> Self {
+        Self { judged_by: Some(judged_by), first_seen: clock, ..Self::default() }
+    }
+
+    /// Adds what was seen of another component that turned out to be the same. Its books stay where they are, but for
+    /// what was found: findings are told once, so those that both had are given back, to be superseded.
+    pub fn absorb(&mut self, lost: &mut Self) -> Vec<(Arc<str>, Raised)> {
+        if lost.first_seen < self.first_seen {
+            (self.first_seen, self.judged_by) = (lost.first_seen, lost.judged_by);
+        }
+        self.last_seen = self.last_seen.max(lost.last_seen);
+        self.heard = self.heard.max(lost.heard);
+        self.ended = match (self.ended, lost.ended) {
+            (Some(own), Some(other)) => Some(own.or(other)),
+            (own, other) => own.or(other),
+        };
+        self.end = self.end.max(lost.end);
+        self.settled |= lost.settled;
+        self.take_findings(lost)
+    }
+
+    /// Takes over what was found and counted of another half. Gives back what both had found.
+    pub fn take_findings(&mut self, lost: &mut Self) -> Vec<(Arc<str>, Raised)> {
+        self.violated.append(&mut lost.violated);
+        let mut twice = Vec::new();
+        for (rule, other) in std::mem::take(&mut lost.raised) {
+            let own = self.raised.entry(rule.clone()).or_insert(other);
+            if own.finding != other.finding {
+                // One that pages stays: somebody may be looking at it.
+                let dropped = if other.pages && !own.pages { std::mem::replace(own, other) } else { other };
+                twice.push((rule, dropped));
+            }
+        }
+        twice
+    }
+
+    /// Goes on under the name of one that was published, with its books.
+    pub fn inherit(&mut self, former: &mut Self) {
+        self.id = former.id.take();
+        self.revision = std::mem::take(&mut former.revision);
+        self.frozen |= std::mem::take(&mut former.frozen);
+        self.due = std::mem::take(&mut former.due);
+        self.booked = std::mem::take(&mut former.booked);
+        self.closes = former.closes.take();
+        self.denial = former.denial.take();
+        self.published = former.published.take();
+        self.end = std::mem::take(&mut former.end);
+        self.merged_into = former.merged_into.take();
+        // It has none of its own: what is found is found under a name.
+        self.take_findings(former);
+    }
 }
 
 /// The books of one turn.
@@ -51,29 +173,31 @@ pub struct TurnAccount {
     pub revision: u32,
     /// When its last evidence was folded, on the engine's clock.
     pub last_seen: Nanos,
-    /// When its root's end was folded, on the engine's clock.
+    /// When its first root's end was folded, on the engine's clock.
     pub root_seen: Option<Nanos>,
     /// Nothing more is expected.
     pub closed: bool,
     /// Hash of the last row without its revision.
     pub published: Option<Hash>,
-    /// Denied attempts in it: (tool, target or parameters) → (start, action).
+    /// Denied attempts in it: (tool, target or parameters) → (start, action). [`Account::denial`] points here.
     pub denied: BTreeMap<(Arc<str>, Arc<str>), BTreeSet<(Nanos, ActionId)>>,
     /// Containment steps already told to the incidents.
     pub contained: usize,
 }
 
-/// The turn whose row keeps a component, as the store finds it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Want {
-    /// A turn.
-    Turn(TurnId),
-    /// The turn that keeps a component.
-    Handle(u64),
-    /// Turns with a call of this id.
-    Call(crate::model::Tenant, Arc<str>),
-    /// Turns with a call that this model response proposed.
-    Response(crate::model::Tenant, Arc<str>),
-    /// The turn with this MCP request.
-    Mcp(crate::model::Tenant, Arc<str>, Arc<str>),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HORIZON: Span = Span::hours(48);
+
+    #[test]
+    fn a_slice_closes_a_horizon_after_its_end_as_sent_unless_that_is_no_time() {
+        let hour = |hour| Nanos(0) + Span::hours(hour);
+        for (end, arrived, booked) in [(100, 100, 100), (100, 150, 100), (101, 100, 101), (999, 100, 100)] {
+            let ended = Ended { by: EndedBy::Run, end: hour(end), arrived: hour(arrived) };
+            assert_eq!(ended.booked_at(HORIZON), hour(booked));
+            assert_eq!(ended.closes(HORIZON), hour(booked + 48));
+        }
+    }
 }

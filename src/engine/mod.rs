@@ -17,8 +17,12 @@
 //! deadline still has as long to go as it had. What is late is decided by the journal's clock itself.
 
 mod account;
+mod count;
+mod denials;
 mod dues;
+mod merge;
 mod publish;
+mod reread;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -28,7 +32,7 @@ use crate::catalogue::{Metric, Sample, SampleValue};
 use crate::contain::{Dropped, Incident, Incidents};
 use crate::envelope::Rules;
 use crate::judge;
-use crate::lineage::{self, Book, Handle};
+use crate::lineage::{self, Book, Handle, Touched};
 use crate::model::{
     Action, ActionId, Body, Constants, Digest, Evidence, Finding, Moment, Nanos, Node, Sli, Span, Tenant, Turn, TurnId,
     What,
@@ -36,15 +40,15 @@ use crate::model::{
 use crate::sli::{Cell, Counters, Ledger};
 use crate::values;
 
-pub use account::{Account, TurnAccount, Want};
+pub use account::{Account, Denial, Ended, Raised, TurnAccount};
 pub use dues::{Due, Dues};
-pub use rows::{Changes, Checkpoint, Rows, TurnRow};
+pub use rows::{Changes, Checkpoint, Rows, TurnRow, Want};
 
 /// What rows are made of, for a store that knows the engine and not its stages.
 pub mod parts {
     pub use crate::catalogue::{Exemplar, Metric};
     pub use crate::contain::Incident;
-    pub use crate::lineage::{About, ActionState, Attached, Handle, Ranked, TurnState};
+    pub use crate::lineage::{About, ActionState, Attached, EndedBy, Handle, Ranked, TurnState};
     pub use crate::sli::{Cell, Histogram, LedgerKey, Series};
 }
 
@@ -59,7 +63,7 @@ const SOON: Span = Span::millis(100);
 const SHARED_AFTER: Span = Span::seconds(30);
 /// How many sources' clocks are watched at once.
 const SOURCES: usize = 500;
-/// Slices and slots are tidied at most this often.
+/// Slices and slots are tidied in the first step of each hour.
 const TIDY_EVERY: Span = Span::hours(1);
 
 /// What the engine judges with. A value of the journal: a replay judges with what was in force.
@@ -135,11 +139,11 @@ pub struct Engine {
     now: Nanos,
     /// How long the process was down, in all.
     held: Span,
-    tidied: Nanos,
     last_evidence: HashMap<Tenant, Nanos, foldhash::fast::RandomState>,
     skew: HashMap<(Tenant, Arc<str>), f64, foldhash::fast::RandomState>,
     introduced: BTreeSet<(Tenant, Arc<str>)>,
     changed: rows::Changed,
+    marks: reread::Marks,
     /// Records of this frame by who reads them: counted together, because there are many.
     read: Vec<(Tenant, &'static str, u64)>,
 }
@@ -159,11 +163,11 @@ impl Engine {
             configurations: vec![(configuration.digest(), configuration)],
             now: Nanos(0),
             held: Span(0),
-            tidied: Nanos(0),
             last_evidence: HashMap::default(),
             skew: HashMap::default(),
             introduced: BTreeSet::new(),
             changed: rows::Changed::default(),
+            marks: reread::Marks::default(),
             read: Vec::new(),
         }
     }
@@ -177,8 +181,10 @@ impl Engine {
     /// One step. `now` is the journal's stamp, `rows` what [`Engine::wants`] asked for.
     pub fn step(&mut self, now: Nanos, input: Input<'_>) -> Output {
         let mut output = Output::default();
-        let now = now.max(self.now);
-        if matches!(input, Input::Restart) && self.now > Nanos(0) {
+        let before = self.now;
+        let now = now.max(before);
+        let restarts = matches!(input, Input::Restart) && before > Nanos(0);
+        if restarts {
             self.held = Span(self.held.0.saturating_add(now.since(self.now).0));
         }
         self.now = now;
@@ -191,24 +197,32 @@ impl Engine {
                 for (tenant, dialect, count) in self.read.drain(..) {
                     self.counters.add(Metric::ReadRecords, &[tenant.as_str(), dialect], count, now, None);
                 }
+                self.walk_marked();
                 self.pass(&mut output);
             }
             Input::Configure(configuration) => self.configure(configuration),
             Input::Tick | Input::Restart => {}
         }
-        if now.since(self.tidied) >= TIDY_EVERY {
-            self.tidied = now;
-            self.counters.tidy(now);
-            self.introduced.clear();
-            self.incidents.tidy(now);
-            let horizon = self.configuration().1.constants.horizon;
-            self.ledger.forget(now - Span(horizon.0.saturating_mul(2)));
-            self.skew.clear();
+        self.walk_marked();
+        // By the clock alone, so that a process that began later does it at the same frames. Not in the first: what was
+        // open when the process ended settles before its slices become final.
+        if now.slice(TIDY_EVERY) != before.slice(TIDY_EVERY) && !restarts {
+            self.tidy();
         }
         for (tenant, why) in self.incidents.take_dropped() {
             self.counters.add(Metric::IncidentsDropped, &[tenant.as_str(), why.as_str()], 1, now, None);
         }
         output
+    }
+
+    /// Forgets what was not used for long.
+    fn tidy(&mut self) {
+        self.counters.tidy(self.now);
+        self.introduced.clear();
+        self.incidents.tidy(self.now);
+        let horizon = self.constants().horizon;
+        self.ledger.forget(self.now - Span(horizon.0.saturating_mul(2)));
+        self.skew.clear();
     }
 
     /// When the next deadline passes, on the journal's clock.
@@ -257,7 +271,7 @@ impl Engine {
                 Due::Close(turn) => self.close(turn, output),
                 Due::Settle(handle) => self.settle(handle, output),
                 Due::Check(handle) | Due::Revise(handle) => self.revise(handle, output),
-                Due::Kin(handle) => self.relatives_change(handle, self.clock() + REVISE_AFTER),
+                Due::Kin(handle) => self.relatives_change(handle),
             }
         }
     }
@@ -272,65 +286,60 @@ impl Engine {
             return;
         }
         output.bodies.extend(touched.bodies.iter().cloned());
-        let (now, clock) = (self.now, self.clock());
-        let constants = self.constants();
-        for (kept, gone) in &touched.merged {
-            self.merge(*kept, *gone, output);
+        for (index, (kept, gone)) in touched.merged.iter().enumerate() {
+            // The same record may have merged the one that was kept into a third.
+            let later = touched.merged[index + 1..].iter();
+            let kept = later.fold(*kept, |kept, (next, gone)| if *gone == kept { *next } else { kept });
+            self.merge(kept, *gone, output);
         }
-
-        let turn = self.turns.entry(touched.turn).or_default();
-        turn.last_seen = clock;
-        if touched.root {
-            turn.root_seen = Some(clock);
-        }
-        let rooted = turn.root_seen.is_some();
-        self.changed.turns.insert(touched.turn);
-        let wait = if rooted { constants.grace } else { constants.idle };
-        self.dues.set(Due::Close(touched.turn), clock + wait);
-
-        let judged_by = self.configuration().0;
+        let first_root = touched.root && self.turns.get(&touched.turn).is_none_or(|turn| turn.root_seen.is_none());
+        let wait = self.visit_turn(&touched);
         for handle in &touched.actions {
-            let account = self.accounts.entry(*handle).or_insert_with(|| Account {
-                judged_by: Some(judged_by),
-                first_seen: clock,
-                ..Account::default()
-            });
-            account.last_seen = clock;
-            // An action's slice closes H after its end as known before; what comes later moves it no more.
-            let end = account.latest.map_or(evidence.end, |(end, _)| end);
-            account.frozen |= now > end + constants.horizon;
-            let late = self.now.since(evidence.end).0;
-            if account.latest.is_none_or(|(end, _)| end <= evidence.end) {
-                account.latest = Some((evidence.end, late));
-            }
-            self.changed.actions.insert(*handle);
-            if account.settled {
-                self.dues.sooner(Due::Revise(*handle), clock + REVISE_AFTER);
-            } else {
-                self.dues.set(Due::Settle(*handle), clock + wait);
-            }
-        }
-        for handle in &touched.actions {
-            self.dues.sooner(Due::Kin(*handle), clock + SOON);
+            self.visit(*handle, wait);
         }
         for handle in &touched.told {
-            if self.accounts.get(handle).is_some_and(|account| account.settled) {
-                self.dues.sooner(Due::Revise(*handle), clock + REVISE_AFTER);
-            }
+            self.reread(*handle, self.now, REVISE_AFTER);
         }
-        if touched.root {
-            self.root_ended(touched.turn, clock + constants.grace);
-        }
-        for (turn, since) in &touched.turns {
-            self.changed.turns.insert(*turn);
-            self.spoken_of(*turn, clock);
-            self.shared_changed(*turn, *since, clock + SHARED_AFTER);
-        }
+        self.mark(&touched, first_root);
         if may_prove_execution(evidence) {
             for handle in &touched.actions {
                 self.look_at_once(*handle, output);
             }
         }
+    }
+
+    /// A record came to a turn. Says how long its open actions wait for more.
+    fn visit_turn(&mut self, touched: &Touched) -> Span {
+        let (clock, constants) = (self.clock(), self.constants());
+        let turn = self.turns.entry(touched.turn).or_default();
+        turn.last_seen = clock;
+        if touched.root {
+            turn.root_seen.get_or_insert(clock);
+        }
+        let wait = if turn.root_seen.is_some() { constants.grace } else { constants.idle };
+        self.changed.turns.insert(touched.turn);
+        self.dues.set(Due::Close(touched.turn), clock + wait);
+        wait
+    }
+
+    /// A record spoke of a component.
+    fn visit(&mut self, handle: Handle, wait: Span) {
+        let (now, clock, judged_by) = (self.now, self.clock(), self.configuration().0);
+        let account = self.accounts.entry(handle).or_insert_with(|| Account::begun(judged_by, clock));
+        account.last_seen = clock;
+        account.heard = now;
+        if let Some((by, end)) = self.book.ended(handle)
+            && account.ended.is_none_or(|known| (known.by, known.end) < (by, end))
+        {
+            account.ended = Some(Ended { by, end, arrived: now });
+        }
+        let settled = account.settled;
+        self.changed.actions.insert(handle);
+        match settled {
+            true => self.reread(handle, now, REVISE_AFTER),
+            false => self.dues.set(Due::Settle(handle), clock + wait),
+        }
+        self.dues.sooner(Due::Kin(handle), clock + SOON);
     }
 
     /// Counts a record as it comes: lateness, skew, freshness, who reads it.
@@ -365,7 +374,7 @@ impl Engine {
             _ => None,
         });
         if let Some(agent) = agent {
-            self.introduce(&evidence.tenant.clone(), &agent.clone());
+            self.introduce(&evidence.tenant, agent);
         }
     }
 
@@ -389,60 +398,25 @@ impl Engine {
         Span(self.constants().live_lateness.0.saturating_add(SLOW_CLOCK.0))
     }
 
-    /// The root of a turn has ended: what is not settled settles after the grace.
-    fn root_ended(&mut self, turn: TurnId, at: Nanos) {
-        for handle in self.book.members(turn) {
-            if self.accounts.get(&handle).is_some_and(|account| !account.settled) {
-                self.dues.sooner(Due::Settle(handle), at);
-            }
-        }
-    }
-
-    /// A turn that others speak of has books too, although it may never have evidence of its own.
-    fn spoken_of(&mut self, turn: TurnId, clock: Nanos) {
-        let account = self.turns.entry(turn).or_default();
-        account.last_seen = clock;
-        if !account.closed && self.dues.get(Due::Close(turn)).is_none() {
-            self.dues.set(Due::Close(turn), clock + self.constants().idle);
-        }
-    }
-
-    /// What a turn shares changed for actions that end at `since` or later: those settled are read again, soon.
-    fn shared_changed(&mut self, turn: TurnId, since: Nanos, at: Nanos) {
-        for handle in self.book.members(turn) {
-            if self.accounts.get(&handle).is_some_and(|account| account.settled && account.end >= since) {
-                self.dues.sooner(Due::Revise(handle), at);
-            }
-        }
-    }
-
-    /// Others that are computed together with this component are read again if they are settled.
-    fn relatives_change(&mut self, handle: Handle, at: Nanos) {
-        for other in self.book.relatives(handle) {
-            if other != handle && self.accounts.get(&other).is_some_and(|account| account.settled) {
-                self.dues.sooner(Due::Revise(other), at);
-            }
-        }
-    }
-
     /// Nothing more is expected for a turn: what is missing is missing for good, and its actions are read again.
     fn close(&mut self, turn: TurnId, output: &mut Output) {
         let Some(account) = self.turns.get_mut(&turn) else {
             return;
         };
         account.closed = true;
+        let heard = account.last_seen + self.held;
         self.publish_turn(turn, output);
         let soon = self.clock() + SOON;
         for handle in self.book.members(turn) {
-            let Some(account) = self.accounts.get(&handle) else {
-                continue;
-            };
-            let due = if account.settled { Due::Revise(handle) } else { Due::Settle(handle) };
-            self.dues.sooner(due, soon);
+            match self.accounts.get(&handle).map(|account| account.settled) {
+                Some(true) => self.reread(handle, heard, SOON),
+                Some(false) => self.dues.sooner(Due::Settle(handle), soon),
+                None => {}
+            }
         }
     }
 
-    /// Looks for a forbidden call that ran, before anything settles. Later evidence can only add to it.
+    /// Looks for a forbidden call that ran, before anything settles: whatever comes later, it did run.
     fn look_at_once(&mut self, handle: Handle, output: &mut Output) {
         if self.configurations.iter().all(|(_, configuration)| configuration.rules.is_empty()) {
             return;
@@ -453,8 +427,8 @@ impl Engine {
         if rules.is_empty() {
             return;
         }
-        // Only what ran breaks a rule for good, and most of what is read in messages did not run yet.
-        if !self.book.state(&group).is_some_and(|state| state.is_proven_execution()) {
+        // A span that other things than a run can make waits for settling: what comes next may be a refusal.
+        if !self.book.has_run(&group) {
             return;
         }
         let reading = lineage::Reading { closed: false, expired: false };
@@ -538,3 +512,6 @@ fn may_prove_execution(evidence: &Evidence) -> bool {
             _ => false,
         })
 }
+
+#[cfg(test)]
+mod tests;

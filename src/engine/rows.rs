@@ -4,13 +4,30 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::catalogue::Metric;
 use crate::contain::{Incident, Incidents};
 use crate::lineage::{self, ActionState, Handle, TurnState};
 use crate::model::{Digest, Evidence, IncidentId, Key, Nanos, Span, Tenant, TurnId, What};
 use crate::sli::{Cell, Counters, Histogram, Ledger, LedgerKey, Series};
 
-use super::{Account, Configuration, Due, Dues, Engine, TurnAccount, Want};
+use super::{Account, Configuration, Due, Dues, Engine, TurnAccount};
+
+/// A name under which the store finds the turns that keep something.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Want {
+    /// A turn, by its id.
+    Turn(TurnId),
+    /// The turn that keeps a component.
+    Handle(Handle),
+    /// Turns with a call of this id.
+    Call(Tenant, Arc<str>),
+    /// Turns with a call that this model response proposed.
+    Response(Tenant, Arc<str>),
+    /// The turn with this MCP session and request.
+    Mcp(Tenant, Arc<str>, Arc<str>),
+}
 
 /// What changed since the last checkpoint.
 #[derive(Debug, Default)]
@@ -74,6 +91,8 @@ pub struct Checkpoint {
     /// Digests of the configurations that open actions are judged with, the one in force last. Their content is in
     /// the journal's configuration frames and in the store's table of versions.
     pub configurations: Vec<Digest>,
+    /// Slices of the ledger that start before this are final. 0 when a former version wrote it.
+    pub ledger_from: Nanos,
 }
 
 impl Engine {
@@ -95,8 +114,7 @@ impl Engine {
         engine.counters = Counters::restore(small.counters, small.settle_lag, small.now);
         engine.last_evidence = small.last_evidence.into_iter().collect();
         engine.dues = Dues::restore(dues);
-        let horizon = engine.configuration().1.constants.horizon;
-        engine.ledger = Ledger::restore(ledger, small.now - Span(horizon.0.saturating_mul(2)));
+        engine.ledger = Ledger::restore(ledger, small.ledger_from);
         engine.incidents = Incidents::restore(incidents);
         engine
     }
@@ -240,6 +258,7 @@ impl Engine {
             settle_lag: Some(self.counters.settle_lag().clone()),
             last_evidence: self.last_evidence.iter().map(|(tenant, at)| (tenant.clone(), *at)).collect(),
             configurations: self.configurations.iter().map(|(digest, _)| *digest).collect(),
+            ledger_from: self.ledger.floor(),
         };
         changes.small.last_evidence.sort();
         changes

@@ -2,14 +2,29 @@
 
 use crate::model::{Decision, EvidenceId, Execution, Missing, Nanos, Role, Service, Span, State, Witness};
 
-/// Why a value is missing.
+/// What the word for a missing value means.
 pub(super) fn missing(why: Missing) -> &'static str {
     match why {
-        Missing::Absent => "absent: all that could carry it has arrived, and nothing does",
-        Missing::Withheld => "withheld: content capture is off, or it was redacted",
-        Missing::Lost => "lost: it was cut off, sampled out, or never arrived",
-        Missing::Pending => "pending: it may still arrive",
+        Missing::Absent => "all that could carry it has arrived, and nothing does",
+        Missing::Withheld => "content capture is off, or it was redacted",
+        Missing::Lost => "it was cut off, sampled out, or never arrived",
+        Missing::Pending => "it may still arrive",
     }
+}
+
+/// When it began, and how long it took. Zero is no time: nobody sent one.
+pub(super) fn when(start: Nanos, end: Nanos) -> String {
+    match (is_known(start), is_known(end)) {
+        (true, true) => format!("{start}, took {}", length(end.since(start))),
+        (true, false) => format!("{start}, its end was not sent"),
+        (false, true) => format!("ended {end}, its start was not sent"),
+        (false, false) => "unknown: its times were not sent".to_owned(),
+    }
+}
+
+/// Whether somebody sent a time: what OTLP leaves out reads as zero.
+pub(super) fn is_known(at: Nanos) -> bool {
+    at != Nanos(0)
 }
 
 /// Where an action stands.
@@ -96,6 +111,9 @@ pub(super) fn length(span: Span) -> String {
 /// The time of day in UTC, with the date when it is another day than `day`.
 pub(super) fn clock(at: Nanos, day: Nanos) -> String {
     const A_DAY: Span = Span::days(1);
+    if !is_known(at) {
+        return "unknown".to_owned();
+    }
     // RFC 3339 up to the year 9999; nanoseconds in 64 bits end in 2554.
     let text = at.to_string();
     if at.slice(A_DAY) == day.slice(A_DAY) { text[11..23].to_owned() } else { text }
@@ -125,6 +143,16 @@ mod tests {
         assert_eq!(clock(at(1), at(0)), "06:30:01.000");
         assert_eq!(clock(at(0) - Span::days(1), at(0)), "2026-11-19T06:30:00.000Z");
         assert!(!clock(Nanos(u64::MAX), Nanos(0)).is_empty());
+    }
+
+    #[test]
+    fn a_time_that_nobody_sent_is_no_time() {
+        let (at, none) = (at(1), Nanos(0));
+        assert_eq!(when(at, at + Span::seconds(2)), "2026-11-20T06:30:01.000Z, took 2.0 s");
+        assert_eq!(when(none, none), "unknown: its times were not sent");
+        for shown in [when(none, at), when(at, none), clock(none, at)] {
+            assert!(!shown.contains("1970") && !shown.contains("took"), "{shown}");
+        }
     }
 
     #[test]

@@ -10,18 +10,24 @@
 //! Everything passes through [`harmless`], so no value can move the cursor, colour the terminal, or reverse the
 //! reading order; and a quotation stands behind its bar, so no value can look like a row.
 
+use std::collections::BTreeSet;
+
 use unicode_width::UnicodeWidthChar;
 
 use super::WIDTH;
+use crate::model::Missing;
 
 /// Where values begin.
 pub(super) const INDENT: usize = 16;
 /// Lines of one quotation. The rest is in the JSON.
 const FOLD: usize = 12;
 
-/// The text so far.
+/// The text so far, and which words for a missing value it has used.
 #[derive(Debug, Default)]
-pub(super) struct Sheet(String);
+pub(super) struct Sheet {
+    text: String,
+    missing: BTreeSet<Missing>,
+}
 
 impl Sheet {
     /// A line without a label, at the left.
@@ -66,19 +72,30 @@ impl Sheet {
         }
     }
 
+    /// The word for a missing value, which [`Sheet::missing`] will name.
+    pub(super) fn word(&mut self, why: Missing) -> &'static str {
+        self.missing.insert(why);
+        why.as_str()
+    }
+
+    /// Which of those words stand in it.
+    pub(super) fn missing(&self) -> BTreeSet<Missing> {
+        self.missing.clone()
+    }
+
     /// An empty line.
     pub(super) fn gap(&mut self) {
-        self.0.push('\n');
+        self.text.push('\n');
     }
 
     /// The text.
     pub(super) fn finish(self) -> String {
-        self.0
+        self.text
     }
 
     fn push(&mut self, before: &str, text: &str) {
-        self.0.push_str(format!("{before}{text}").trim_end());
-        self.0.push('\n');
+        self.text.push_str(format!("{before}{text}").trim_end());
+        self.text.push('\n');
     }
 }
 

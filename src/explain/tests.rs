@@ -190,7 +190,11 @@ fn hostile_content_is_shown_and_not_obeyed() {
 
 #[test]
 fn a_table_has_a_line_for_each_action() {
-    let all: Vec<Action> = [approved(), refused(), hostile()].map(|lineage| lineage.action).into();
+    let mut all: Vec<Action> = [approved(), refused(), hostile()].map(|lineage| lineage.action).into();
+    all[0].tool = Known::Value("a_tool_with_a_name_that_would_take_three_lines_of_its_column".into());
+    // A clock that is far ahead, and a sender without one.
+    all[2].end = crate::model::Nanos(u64::MAX);
+    all.push(Action { end: crate::model::Nanos(0), ..all[1].clone() });
     let got = actions(&all);
     assert_eq!(got, include_str!("tests/actions.txt"), "\n{got}");
     assert_eq!(actions(&[]), "no actions\n");

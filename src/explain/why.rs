@@ -3,11 +3,11 @@
 //! Every stage is there, in order, whether or not something is known about it: what is missing is part of the answer.
 
 use super::WIDTH;
-use super::phrases::{clock, decision, length, missing, records, service, short, state, witness};
+use super::phrases::{clock, decision, length, missing, records, service, short, state, when, witness};
 use super::sheet::{INDENT, Sheet, brief, cell, columns_of};
 use crate::model::{
-    Action, CallSays, Check, Decision, Field, Finding, FindingState, Known, Lineage, Moment, Nanos, Outcome, Piece,
-    Provenance, Says, Severity, Shared, Span, State, Text, Turn, Value, Verdict,
+    Action, CallSays, Check, Decision, Field, Finding, FindingState, Known, Lineage, Missing, Moment, Nanos, Outcome,
+    Piece, Provenance, Says, Severity, Shared, Span, State, Text, Turn, Value, Verdict,
 };
 
 /// How many ids of context are shown: whoever wants them all asks for JSON.
@@ -37,7 +37,25 @@ pub fn why(lineage: &Lineage) -> String {
     sheet.gap();
     neighbours(&mut sheet, lineage);
     joins(&mut sheet, action);
+    legend(&mut sheet);
     sheet.finish()
+}
+
+/// A row whose value is missing.
+fn lacks(sheet: &mut Sheet, label: &str, before: &str, why: Missing) {
+    let word = sheet.word(why);
+    sheet.row(label, &format!("{before}{word}"));
+}
+
+/// What the words mean that stand for missing values, each once.
+fn legend(sheet: &mut Sheet) {
+    let words = sheet.missing();
+    if !words.is_empty() {
+        sheet.gap();
+    }
+    for why in words {
+        sheet.row(why.as_str(), missing(why));
+    }
 }
 
 fn header(sheet: &mut Sheet, lineage: &Lineage) {
@@ -50,8 +68,9 @@ fn header(sheet: &mut Sheet, lineage: &Lineage) {
     if let Some(other) = action.merged_into {
         sheet.note(&format!("merged: it goes on as {other}"));
     }
-    sheet.row("when", &format!("{}, took {}", action.start, length(action.end.since(action.start))));
-    sheet.row("agent", &format!("{} of {}", agent(action), service(&action.service)));
+    sheet.row("when", &when(action.start, action.end));
+    let agent = agent(sheet, action);
+    sheet.row("agent", &format!("{agent} of {}", service(&action.service)));
     sheet.row("turn", &turn.id.to_string());
     if let Some((trace, span)) = action.trace() {
         sheet.row("trace", &format!("{trace}, span {span}"));
@@ -73,11 +92,11 @@ fn alarms(action: &Action) -> String {
     bad.chain(open).collect()
 }
 
-fn agent(action: &Action) -> String {
+fn agent(sheet: &mut Sheet, action: &Action) -> String {
     match &action.agent {
         Known::Value((name, Some(version))) => format!("{name} {version}"),
         Known::Value((name, None)) => name.to_string(),
-        Known::Missing(why) => format!("unnamed ({})", why.as_str()),
+        Known::Missing(why) => format!("unnamed ({})", sheet.word(*why)),
     }
 }
 
@@ -108,7 +127,7 @@ fn prompt_and_policy(sheet: &mut Sheet, action: &Action, turn: &Turn) {
     }
     match &action.policy {
         Known::Value(policies) => sheet.row("policy", &policies.join(", ")),
-        Known::Missing(why) => sheet.row("policy", missing(*why)),
+        Known::Missing(why) => lacks(sheet, "policy", "", *why),
     }
 }
 
@@ -119,7 +138,7 @@ fn context(sheet: &mut Sheet, action: &Action, turn: &Turn) {
         Known::Value(_) if ids.is_empty() => sheet.row("context", "retrieval ran and found nothing"),
         Known::Value(_) if more.is_empty() => sheet.row("context", &shown.join(", ")),
         Known::Value(_) => sheet.row("context", &format!("{} and {} more", shown.join(", "), more.len())),
-        Known::Missing(why) => sheet.row("context", missing(*why)),
+        Known::Missing(why) => lacks(sheet, "context", "", *why),
     }
 }
 
@@ -130,7 +149,7 @@ fn plan(sheet: &mut Sheet, action: &Action, turn: &Turn) {
             sheet.row("plan", &format!("{id}{}", source(plan)));
             text(sheet, &plan.value.text);
         }
-        Known::Missing(why) => sheet.row("plan", missing(*why)),
+        Known::Missing(why) => lacks(sheet, "plan", "", *why),
     }
     if let Some(step) = &action.plan_step {
         sheet.note(&format!("this call is step {step}"));
@@ -177,11 +196,11 @@ fn call(sheet: &mut Sheet, action: &Action) {
     let id = action.call_id.as_ref().map(|id| format!(", call id {id}")).unwrap_or_default();
     match &action.tool {
         Known::Value(tool) => sheet.row("call", &format!("{tool}{effect}{id}")),
-        Known::Missing(why) => sheet.row("call", &format!("its tool is {}", missing(*why))),
+        Known::Missing(why) => lacks(sheet, "call", "its tool is ", *why),
     }
     match &action.target {
         Known::Value((target, provenance)) => sheet.row("target", &format!("{target} ({})", provenance.as_str())),
-        Known::Missing(why) => sheet.row("target", missing(*why)),
+        Known::Missing(why) => lacks(sheet, "target", "", *why),
     }
     let says = |call: &CallSays, wanted: &Text| call.arguments.value().is_some_and(|text| text.digest == wanted.digest);
     told(sheet, "parameters", action, &action.arguments, says);
@@ -199,7 +218,7 @@ fn output(sheet: &mut Sheet, action: &Action) {
 fn told(sheet: &mut Sheet, label: &str, action: &Action, known: &Known<Text>, says: fn(&CallSays, &Text) -> bool) {
     let wanted = match known {
         Known::Value(text) => text,
-        Known::Missing(why) => return sheet.row(label, missing(*why)),
+        Known::Missing(why) => return lacks(sheet, label, "", *why),
     };
     let said = |piece: &&Piece| matches!(&piece.says, Says::Call(call) if says(call, wanted));
     let pieces: Vec<&Piece> = action.pieces.iter().filter(said).collect();
@@ -249,7 +268,8 @@ fn waited(action: &Action, made: &Decision) -> Option<Span> {
 fn checks(sheet: &mut Sheet, action: &Action) {
     if action.checks.is_empty() {
         let why = action.fields.get(&Field::PostCheck).and_then(Known::missing);
-        return sheet.row("checks", &format!("none ({})", why.map_or("nothing was checked", missing)));
+        let word = why.map_or("nothing was checked", |why| sheet.word(why));
+        return sheet.row("checks", &format!("none ({word})"));
     }
     let mut label = "checks";
     for check in &action.checks {
@@ -302,9 +322,8 @@ fn verdicts(sheet: &mut Sheet, lineage: &Lineage) {
 fn completeness(sheet: &mut Sheet, action: &Action) {
     let ((seen, of), (known, observable)) = (action.observed(), action.observable());
     sheet.row("completeness", &format!("observed {seen} of {of}, observable {known} of {observable}"));
-    let lacks =
-        action.fields.iter().filter_map(|(field, known)| Some(format!("{field} {}", known.missing()?.as_str())));
-    let lacks: Vec<String> = lacks.collect();
+    let lacks = action.fields.iter().filter_map(|(field, known)| Some((field, known.missing()?)));
+    let lacks: Vec<String> = lacks.map(|(field, why)| format!("{field} {}", sheet.word(why))).collect();
     if !lacks.is_empty() {
         sheet.note(&lacks.join(", "));
     }
@@ -356,7 +375,7 @@ fn shared(sheet: &mut Sheet, label: &str, known: &Known<Shared<Text>>) {
             sheet.row(label, &source(shared));
             text(sheet, &shared.value);
         }
-        Known::Missing(why) => sheet.row(label, missing(*why)),
+        Known::Missing(why) => lacks(sheet, label, "", *why),
     }
 }
 

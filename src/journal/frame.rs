@@ -35,7 +35,7 @@ const TRAILER_LEN: usize = 4;
 /// A header holds some names and hashes; anything longer is not one.
 pub(super) const MAX_HEADER_LEN: usize = 1 << 20;
 /// The largest body of a frame. Requests are bounded far below.
-pub(super) const MAX_BODY_LEN: usize = 256 << 20;
+pub const MAX_BODY_LEN: usize = 256 << 20;
 /// Bodies are recompressed in the background, where the cheapest level already gives most of what there is to gain.
 const ZSTD_LEVEL: i32 = 3;
 

@@ -29,7 +29,7 @@ impl Journal {
         let shared = &self.shared;
         let _one_at_a_time = lock(&shared.maintenance);
         let mut removed = Removed::default();
-        let now = (shared.options.clock)();
+        let (now, _) = shared.clock.now();
         loop {
             let oldest = lock(&shared.catalogue).removable(applied, retention, now);
             let Some(oldest) = oldest else { break };

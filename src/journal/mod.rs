@@ -42,6 +42,7 @@ mod tests;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
@@ -50,17 +51,20 @@ use tokio::sync::oneshot;
 
 use crate::model::{Nanos, Span};
 
+pub use clock::wall;
 pub use entry::{Entry, Frame, Kind, Position, Rejection};
 pub use error::{AppendError, Broken, Fault, JournalError};
 pub use follower::Follower;
+pub use frame::MAX_BODY_LEN;
 pub use maintain::Removed;
 pub use reader::Reader;
 pub use recovery::Recovery;
 pub use rewrite::Rewritten;
-pub use stats::Stats;
+pub use stats::{Full, Stats};
 pub use verify::{Verified, verify};
 
 use catalogue::Catalogue;
+use clock::Clock;
 use disk::Disk;
 use feed::Feeds;
 use queue::Queue;
@@ -89,6 +93,8 @@ pub struct Options {
     pub compress: bool,
     /// The wall clock. Handed in so that tests can set it.
     pub clock: fn() -> Nanos,
+    /// A clock that nobody sets. Handed in so that tests can hold it.
+    pub monotonic: fn() -> Span,
 }
 
 impl Default for Options {
@@ -106,6 +112,7 @@ impl Default for Options {
             reserve_bytes: 256 << 20,
             compress: true,
             clock: clock::wall,
+            monotonic: clock::monotonic,
         }
     }
 }
@@ -134,6 +141,11 @@ struct Shared {
     feeds: Feeds,
     catalogue: Mutex<Catalogue>,
     counters: Mutex<Counters>,
+    clock: Clock,
+    /// Bytes that the files may take; senders are refused beyond.
+    room: AtomicU64,
+    /// Bytes for which there was no room when senders were refused last; 0 once something of theirs was written.
+    wanted: AtomicU64,
     /// Held while sealed segments are removed or replaced.
     maintenance: Mutex<()>,
 }
@@ -150,7 +162,7 @@ impl Journal {
     fn open_on(dir: &Path, options: Options, disk: Disk) -> Result<(Self, Recovery), JournalError> {
         let lock = segment::lock(dir)?;
         let Recovered { recovery, tail, catalogue } = recovery::recover(dir, &options, &disk)?;
-        let shared = Arc::new(Shared::new(dir, options, disk, catalogue, recovery.last_sequence));
+        let shared = Arc::new(Shared::new(dir, options, disk, catalogue, &recovery));
         let writer = Writer::new(shared.clone(), tail)
             .and_then(Writer::start)
             .map_err(JournalError::io("start the writer of", dir))?;
@@ -176,9 +188,15 @@ impl Journal {
         self.shared.feeds.synced()
     }
 
-    /// The wall clock that frames are stamped with, as of now.
+    /// The time that a frame would be stamped with now.
     pub fn clock(&self) -> Nanos {
-        (self.shared.options.clock)()
+        self.shared.clock.now().0
+    }
+
+    /// From now on senders are refused when the files would take more bytes than this. The journal's own frames are
+    /// not: without them nothing could be judged, and nothing would become free.
+    pub fn set_room(&self, bytes: u64) {
+        self.shared.room.store(bytes, Ordering::Release);
     }
 
     /// Every synced frame after the given sequence, once and in order, now and as they come. Up to `capacity_bytes`
@@ -198,17 +216,47 @@ impl Journal {
 }
 
 impl Shared {
-    fn new(dir: &Path, options: Options, disk: Disk, catalogue: Catalogue, synced: u64) -> Self {
+    fn new(dir: &Path, options: Options, disk: Disk, catalogue: Catalogue, found: &Recovery) -> Self {
         Self {
             dir: dir.to_path_buf(),
             queue: Queue::new(options.queue_bytes, options.queue_entries),
-            feeds: Feeds::new(synced),
+            feeds: Feeds::new(found.last_sequence),
+            clock: Clock::new(options.clock, options.monotonic, found.last_now),
+            room: AtomicU64::new(u64::MAX),
+            wanted: AtomicU64::new(0),
             catalogue: Mutex::new(catalogue),
             counters: Mutex::default(),
             maintenance: Mutex::default(),
             options,
             disk,
         }
+    }
+
+    /// Bytes that senders may still fill: of the filesystem, without the reserve, and of the files' own bound.
+    fn left(&self) -> Left {
+        let free = self.disk.free_bytes(&self.dir).ok();
+        let (_, held) = lock(&self.catalogue).size();
+        Left {
+            free,
+            // A filesystem that does not tell is used until a write fails.
+            on_disk: free.map_or(u64::MAX, |free| free.saturating_sub(self.options.reserve_bytes)),
+            in_budget: self.room.load(Ordering::Acquire).saturating_sub(held),
+        }
+    }
+}
+
+/// Room for senders.
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    /// Bytes that may still be written to the filesystem, the reserve included; none when it does not tell.
+    free: Option<u64>,
+    on_disk: u64,
+    in_budget: u64,
+}
+
+impl Left {
+    fn bytes(self) -> u64 {
+        self.on_disk.min(self.in_budget)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The journal's own figures.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -9,7 +10,7 @@ use crate::model::{Nanos, Span};
 
 use super::entry::Frame;
 use super::error::AppendError;
-use super::{Shared, lock};
+use super::{Left, Shared, lock};
 
 /// Figures since the journal was opened, and its state now.
 #[derive(Debug, Clone)]
@@ -48,8 +49,22 @@ pub struct Stats {
     pub disk_bytes: u64,
     /// Bytes that may still be written to the filesystem; none when it does not tell.
     pub free_bytes: Option<u64>,
-    /// Seconds until senders are refused for lack of space, at the recent rate and with nothing removed. None at rest.
+    /// Why senders are refused for lack of space, if they are.
+    pub full: Option<Full>,
+    /// Seconds until senders are refused because the filesystem is full, at the recent rate and with nothing removed;
+    /// 0 while they are refused. None when the filesystem does not tell.
     pub seconds_to_full: Option<f64>,
+    /// How far the journal's clock is ahead of the wall clock.
+    pub ahead: Span,
+}
+
+/// What has no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// The filesystem has its emergency reserve left.
+    Disk,
+    /// The files have reached their own bound ([`super::Journal::set_room`]).
+    Budget,
 }
 
 /// What the writer counts.
@@ -119,6 +134,8 @@ struct Rate {
 
 /// The age at which a byte counts 1/e.
 const RATE_SECONDS: f64 = 600.0;
+/// At rest the time until the disk is full is long, and known: a series that disappears is an alert that cannot fire.
+const RATE_AT_REST: f64 = 1.0;
 /// One batch says little about a rate; no window is shorter.
 const RATE_MIN_SECONDS: f64 = 10.0;
 
@@ -144,7 +161,7 @@ fn decay(age: Span) -> f64 {
 
 /// Everything as of now.
 pub(super) fn snapshot(shared: &Shared) -> Stats {
-    let Shared { dir, options, disk, queue, feeds, catalogue, counters, .. } = shared;
+    let Shared { queue, feeds, catalogue, counters, clock, .. } = shared;
     let synced = feeds.synced();
     let (load, closed) = queue.status();
     let (segments, disk_bytes, oldest) = {
@@ -153,10 +170,12 @@ pub(super) fn snapshot(shared: &Shared) -> Stats {
         (segments, disk_bytes, catalogue.ends().map(|(oldest, _)| oldest.header))
     };
     let first_sequence = oldest.map_or(1, |header| header.first());
-    let free_bytes = disk.free_bytes(dir).ok();
-    let now = (options.clock)();
+    let left = shared.left();
+    let full = full(left, shared.wanted.load(Ordering::Acquire));
+    let (now, ahead) = clock.now();
     let counters = lock(counters);
-    let rate = counters.rate.per_second(now);
+    let room = if full.is_some() { 0 } else { left.on_disk };
+    let seconds = room as f64 / counters.rate.per_second(now).max(RATE_AT_REST);
     Stats {
         frames: counters.frames,
         bytes: counters.bytes,
@@ -174,10 +193,19 @@ pub(super) fn snapshot(shared: &Shared) -> Stats {
         oldest: oldest.filter(|_| first_sequence <= synced).map(|header| header.created),
         segments,
         disk_bytes,
-        free_bytes,
-        seconds_to_full: free_bytes
-            .filter(|_| rate >= 1.0)
-            .map(|free| free.saturating_sub(options.reserve_bytes) as f64 / rate),
+        free_bytes: left.free,
+        full,
+        seconds_to_full: left.free.map(|_| seconds),
+        ahead,
+    }
+}
+
+/// A last byte of room is none for whoever was refused more.
+fn full(left: Left, wanted: u64) -> Option<Full> {
+    match left {
+        Left { on_disk, .. } if on_disk < wanted.max(1) => Some(Full::Disk),
+        Left { in_budget, .. } if in_budget < wanted.max(1) => Some(Full::Budget),
+        _ => None,
     }
 }
 

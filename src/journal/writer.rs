@@ -6,6 +6,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -14,7 +15,6 @@ use prost::Message;
 use crate::proto::records::FrameHeader;
 
 use super::chain::{Chain, Salts, commitment};
-use super::clock::stamp;
 use super::disk;
 use super::entry::{Frame, Position};
 use super::error::{AppendError, is_no_space};
@@ -94,15 +94,13 @@ impl Writer {
         }
     }
 
-    /// Keeps senders out of the emergency reserve.
+    /// Keeps senders out of the emergency reserve, and inside the budget.
     fn refuse_without_space(&self, waiting: Vec<Waiting>) -> (Vec<Waiting>, Vec<Answer>) {
-        let Shared { dir, disk, options, .. } = &*self.shared;
-        // A filesystem that does not tell is used until a write fails.
-        let free = disk.free_bytes(dir).unwrap_or(u64::MAX);
-        let bytes: usize = waiting.iter().map(Waiting::weight).sum();
-        if free >= options.reserve_bytes.saturating_add(bytes as u64) {
+        let bytes = waiting.iter().map(Waiting::weight).sum::<usize>() as u64;
+        if bytes <= self.shared.left().bytes() || !waiting.iter().any(|waiting| waiting.entry.kind.is_received()) {
             return (waiting, Vec::new());
         }
+        self.shared.wanted.store(bytes, Ordering::Release);
         let (received, own): (Vec<_>, Vec<_>) =
             waiting.into_iter().partition(|waiting| waiting.entry.kind.is_received());
         let refused = received.into_iter().map(|waiting| (waiting.reply, Err(AppendError::NoSpace)));
@@ -112,7 +110,7 @@ impl Writer {
     /// Seals the segment and begins the next one when it is large or old enough.
     fn rotate_if_due(&mut self) -> Result<(), AppendError> {
         let Shared { options, .. } = &*self.shared;
-        let (now, _) = stamp((options.clock)(), self.tail.chain.now);
+        let (now, _) = self.shared.clock.now();
         let age = now.since(self.tail.segment.header.created);
         if self.tail.len == HEADER_LEN as u64 || (self.tail.len < options.segment_bytes && age < options.segment_age) {
             return Ok(());
@@ -132,7 +130,7 @@ impl Writer {
         let first = self.tail.chain.sequence + 1;
         let mut batch = Batch { frames: Vec::new(), encoded: Vec::new(), replies: Vec::new(), end: self.tail.chain };
         for Waiting { entry, body_hash, body_crc, reply } in waiting {
-            let (now, clamped) = stamp((self.shared.options.clock)(), batch.end.now);
+            let (now, clamped) = self.shared.clock.stamp();
             let position = Position { sequence: batch.end.sequence + 1, now };
             let frame = Frame::new(entry, position, clamped);
             let (facts, salt) = (frame.facts(first), self.salts.draw());
@@ -166,6 +164,9 @@ impl Writer {
         self.tail.chain = batch.end;
         lock(&self.shared.catalogue).grown(self.tail.len);
         lock(&self.shared.counters).record(&batch.frames, bytes, synced_in);
+        if batch.frames.iter().any(|frame| frame.kind.is_received()) {
+            self.shared.wanted.store(0, Ordering::Release);
+        }
         self.shared.feeds.publish(&batch.frames);
         Ok(())
     }
@@ -176,7 +177,11 @@ impl Writer {
             return self.poison(&self.io("write", source));
         }
         match self.shared.disk.cut(&self.tail.segment.file, self.tail.len) {
-            Ok(()) => AppendError::NoSpace,
+            Ok(()) => {
+                // The filesystem says that there is room, and there is none: not until there is more.
+                self.shared.wanted.store(self.shared.left().bytes().saturating_add(1), Ordering::Release);
+                AppendError::NoSpace
+            }
             Err(source) => self.poison(&self.io("cut", source)),
         }
     }

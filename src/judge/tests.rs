@@ -1173,9 +1173,9 @@ proptest! {
         mut action in actions(), turn in turns(), by in prop::sample::select(By::ALL), second in 0_u64..9,
     ) {
         // Of what it denied itself it may think better.
-        let called = sample::action();
-        let is_others = |it: &Decision| is_independent(it.witness.as_ref(), &called);
-        action.decisions.retain(|it| it.outcome != Outcome::Deny || is_others(it));
+        let is_own = |it: &Decision| !is_independent(it.witness.as_ref(), &sample::action());
+        let own_denial = |it: &Decision| it.outcome == Outcome::Deny && is_own(it);
+        action.decisions.retain(|it| !own_denial(it));
         action.decisions.push(denied(By::Policy));
         let verdicts = |action: &Action| {
             [Sli::IntentAlignment, Sli::DeniedActions].map(|sli| value(sli, &strict(), action, &turn))

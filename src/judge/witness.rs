@@ -1,15 +1,19 @@
 //! Who may testify, and whose word is the last.
 
-use crate::model::{Action, By, Decision, EvidenceId, Outcome, Provenance, Role, Witness};
+use crate::model::{Action, By, Decision, EvidenceId, Outcome, Piece, Provenance, Role, Says, Witness};
 
 /// Whether a witness is somebody else than the acting agent: by the role of its token, else by its service.
 ///
-/// Without a token's role the record's own service has to differ from the acting one, and both must be named: what
-/// says nothing about where it comes from is nobody's independent word. A token with the role `agent` never is.
+/// Without a token's role the record's own service has to differ from the acting one and from every other that tells
+/// of the call itself, such as a tool server's, and it must be named: what says nothing about where it comes from is
+/// nobody's independent word. A token with the role `agent` never is.
 pub fn is_independent(witness: Option<&Witness>, action: &Action) -> bool {
     let Some(witness) = witness else { return false };
     let named = !witness.service.name.is_empty() && !action.service.name.is_empty();
-    witness.role.is_independent() || (witness.role == Role::Unspecified && named && witness.service != action.service)
+    let takes_part = |piece: &Piece| !piece.role.is_independent() && matches!(piece.says, Says::Call(_));
+    let mut parties = action.pieces.iter().filter(|piece| takes_part(piece)).map(|piece| &piece.service);
+    let apart = witness.service != action.service && parties.all(|service| *service != witness.service);
+    witness.role.is_independent() || (witness.role == Role::Unspecified && named && apart)
 }
 
 /// Whether a statement may decide anything: an inferred one may not.

@@ -95,13 +95,14 @@ impl Book {
     /// Puts a turn and its components back. What follows from their keys and spans is computed again.
     pub fn put_back(&mut self, mut kept: Arc<TurnState>, actions: Vec<Arc<ActionState>>) {
         let turn = Arc::make_mut(&mut kept);
-        turn.waiting = waiting(turn);
-        turn.idless.clear();
+        turn.forget_derived();
+        turn.look_up_all();
         for action in &actions {
             if !action.keys.iter().any(|key| matches!(key, Key::Call(..))) && turn.members.contains(&action.handle) {
                 turn.idless.insert(action.handle);
             }
         }
+        let handles: BTreeSet<Handle> = actions.iter().map(|action| action.handle).collect();
         for action in actions {
             for key in &action.keys {
                 self.by_key.insert((action.tenant.clone(), key.clone()), action.handle);
@@ -116,7 +117,9 @@ impl Book {
             }
             self.actions.insert(action.handle, action);
         }
-        self.turns.insert(kept.id, kept);
+        let turn = kept.id;
+        self.turns.insert(turn, kept);
+        self.place(&handles, turn);
     }
 
     /// All turns, those together that components are read with: they leave memory together or not at all.
@@ -157,11 +160,12 @@ impl Book {
             let Some(action) = self.actions.remove(handle) else {
                 continue;
             };
+            self.displace(*handle, &action.turns());
             for response in action.responses() {
                 let response = (action.tenant.clone(), response.clone());
-                if let Some(group) = self.by_response.get_mut(&response) {
-                    group.remove(handle);
-                    if group.is_empty() {
+                if let Some(proposed) = self.by_response.get_mut(&response) {
+                    proposed.remove(handle);
+                    if proposed.is_empty() {
                         self.by_response.remove(&response);
                     }
                 }
@@ -170,9 +174,9 @@ impl Book {
                 self.by_key.remove(&(action.tenant.clone(), key.clone()));
                 if let Key::Call(_, id) = key {
                     let pair = (action.tenant.clone(), id.clone());
-                    if let Some(group) = self.by_pair.get_mut(&pair) {
-                        group.remove(handle);
-                        if group.is_empty() {
+                    if let Some(holders) = self.by_pair.get_mut(&pair) {
+                        holders.remove(handle);
+                        if holders.is_empty() {
                             self.by_pair.remove(&pair);
                         }
                     }
@@ -200,15 +204,4 @@ impl Book {
             .sum();
         pieces + state.spans.len() * SPAN + state.evidence.len() * RECORD + COMPONENT
     }
-}
-
-/// Tool and agent spans whose chain of parents ends at a span that is not here.
-fn waiting(turn: &TurnState) -> BTreeMap<SpanId, BTreeSet<SpanId>> {
-    let mut waiting: BTreeMap<SpanId, BTreeSet<SpanId>> = BTreeMap::new();
-    for (span, node) in &turn.spans {
-        if let Some(missing) = super::fold::first_missing(turn, node) {
-            waiting.entry(missing).or_default().insert(*span);
-        }
-    }
-    waiting
 }

@@ -6,20 +6,19 @@ use std::sync::Arc;
 
 use crate::model::Nanos;
 use crate::model::{
-    Action, Body, Call, Check, Decision, Evidence, EvidenceId, Fact, Hash, Key, Known, Messages, Missing, ModelUse,
-    Moment, Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text, TraceId, TurnId, What, Witness,
+    Body, Call, Check, Decision, Evidence, EvidenceId, Fact, Hash, Key, Known, Messages, Missing, ModelUse, Moment,
+    Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text, TraceId, TurnId, What, Witness,
 };
 use crate::model::{CallSays, Pseudo};
 
 use super::messages::{self, Cursor, Hashed};
 use super::pair::REPEATED;
 use super::state::{About, ActionState, Attached, Book, Handle, Ranked, TurnState};
+use super::tree::Met;
 
-/// How far up a span tree is walked for an ancestor.
-const ANCESTORS: usize = 64;
 /// How many message arrays a turn remembers: one per agent is enough.
 const CURSORS: usize = 8;
-/// How many retrievals, delegations, policies a turn keeps of each.
+/// How many retrievals, delegations, policies, decisions about plans, containment steps a turn keeps of each.
 const SHARED: usize = 256;
 
 /// What one piece of evidence changed.
@@ -41,6 +40,18 @@ pub struct Touched {
     pub root: bool,
     /// Texts that rows refer to and do not hold.
     pub bodies: Vec<Body>,
+}
+
+impl Touched {
+    /// Of components that became one after another, all name the one that is left.
+    fn name_survivors(&mut self) {
+        let gone: HashMap<Handle, Handle> = self.merged.iter().map(|(kept, gone)| (*gone, *kept)).collect();
+        for (kept, _) in &mut self.merged {
+            while let Some(survivor) = gone.get(kept) {
+                *kept = *survivor;
+            }
+        }
+    }
 }
 
 /// The turn of a trace.
@@ -103,7 +114,10 @@ impl Book {
             fold.part = u16::try_from(index).unwrap_or(u16::MAX);
             fold.fact(fact);
         }
-        fold.touched
+        let mut touched = fold.touched;
+        touched.name_survivors();
+        touched.told.extend(self.place(&touched.actions, id));
+        touched
     }
 }
 
@@ -150,13 +164,13 @@ impl Fold<'_> {
             changed |= service.offer(&mut turn.service);
         }
         self.shared(changed);
-        if let (Some(span), true) = (evidence.span, evidence.node != Node::Log) {
-            self.span(span);
+        if let (Some(trace), Some(span), true) = (evidence.trace, evidence.span, evidence.node != Node::Log) {
+            self.span(trace, span);
         }
     }
 
-    /// Puts a span into the tree, and resolves what waited for it.
-    fn span(&mut self, span: SpanId) {
+    /// Puts a span into the tree, and looks again from the spans below it.
+    fn span(&mut self, trace: TraceId, span: SpanId) {
         let evidence = self.evidence;
         let call = evidence.facts.iter().find_map(|fact| match &fact.what {
             What::Call(call) => Some(call),
@@ -174,62 +188,31 @@ impl Fold<'_> {
         // An agent with a parent elsewhere may be a sub-agent whose caller still runs.
         let root = node.parent.is_none();
         let turn = self.turn();
+        let had_gaps = turn.has_gaps();
         let is_tool = node.node == Node::Tool;
         let mut changed = is_tool && !turn.tool_spans;
         turn.tool_spans |= is_tool;
-        let walks = matches!(node.node, Node::Tool | Node::Agent);
-        match turn.spans.get(&span) {
-            Some(known) if *known >= node => {}
-            _ => {
-                turn.spans.insert(span, node);
-            }
-        }
-        let mut starts = turn.waiting.remove(&span).unwrap_or_default();
-        if walks {
-            starts.insert(span);
-        }
+        let starts = turn.put_span(span, node);
         if root {
-            changed |= turn.root_ended < Some(evidence.end);
+            // When it ended is nothing that its actions share.
+            changed |= turn.root_ended.is_none();
             turn.root_ended = turn.root_ended.max(Some(evidence.end));
             self.touched.root = true;
         }
-        self.shared(changed);
         for start in starts {
-            self.climb(start);
+            self.climb(trace, start);
         }
+        changed |= self.turn().has_gaps() != had_gaps;
+        self.shared(changed);
     }
 
-    /// Looks for the nearest tool above a tool or agent span. Waits at the first span that is not here yet.
-    fn climb(&mut self, start: SpanId) {
-        let Some(trace) = self.evidence.trace else {
-            return;
-        };
-        let turn = self.turn();
-        let Some(from) = turn.spans.get(&start).cloned() else {
-            return;
-        };
-        let mut next = from.parent;
-        for _ in 0..ANCESTORS {
-            let Some(above) = next else { return };
-            let Some(node) = turn.spans.get(&above) else {
-                turn.waiting.entry(above).or_default().insert(start);
-                return;
-            };
-            match (from.node, node.node) {
-                (Node::Tool, Node::Tool) => {
-                    let one =
-                        node.tool == from.tool && from.tool.is_some() && !contradict(&node.call_id, &from.call_id);
-                    if one {
-                        self.unify_keys(&Key::Span(trace, above), Key::Span(trace, start));
-                    }
-                    return;
-                }
-                (Node::Agent, Node::Tool) => {
-                    self.delegates(trace, above);
-                    return;
-                }
-                (_, Node::Agent) => return,
-                _ => next = node.parent,
+    /// Looks for the nearest tool above a tool or agent span.
+    fn climb(&mut self, trace: TraceId, start: SpanId) {
+        for (above, met) in self.turn().look_up(start) {
+            match met {
+                Met::Same => drop(self.component(&[Key::Span(trace, above), Key::Span(trace, start)])),
+                Met::Caller => self.delegates(trace, above),
+                Met::Another => {}
             }
         }
     }
@@ -286,7 +269,7 @@ impl Fold<'_> {
             What::Containment(step) => {
                 let witness = self.witness(provenance);
                 let at = self.evidence.end;
-                let changed = self.turn().containment.insert((at, *step, witness));
+                let changed = keep_smallest(&mut self.turn().containment, (at, *step, witness));
                 self.shared(changed);
             }
             What::Withheld => {
@@ -502,7 +485,7 @@ impl Fold<'_> {
         if !keys.is_empty() {
             self.piece(provenance, &keys, 0, Says::Decision(Box::new(decision)));
         } else if decision.plan.is_some() {
-            let changed = self.turn().plan_decisions.insert(decision);
+            let changed = keep_largest(&mut self.turn().plan_decisions, decision);
             self.shared(changed);
         } else {
             let about = self.evidence.span.map_or(About::Turn, About::Span);
@@ -636,14 +619,11 @@ impl Fold<'_> {
         turn.place(handle, idless);
     }
 
-    fn unify_keys(&mut self, one: &Key, other: Key) {
-        self.component(&[one.clone(), other]);
-    }
-
     /// Makes two components one. The smaller handle stays; no record depends on which.
     fn unify(&mut self, one: Handle, other: Handle) -> Handle {
         let (kept, gone) = (one.min(other), one.max(other));
         let lost = Arc::unwrap_or_clone(self.book.actions.remove(&gone).expect("both components exist"));
+        self.book.displace(gone, &lost.turns());
         for turn in lost.turns() {
             if let Some(turn) = self.book.turns.get_mut(&turn).map(Arc::make_mut) {
                 turn.members.remove(&gone);
@@ -652,17 +632,17 @@ impl Fold<'_> {
             }
         }
         for response in lost.responses() {
-            let group = self.book.by_response.entry((lost.tenant.clone(), response.clone())).or_default();
-            group.remove(&gone);
-            group.insert(kept);
+            let proposed = self.book.by_response.entry((lost.tenant.clone(), response.clone())).or_default();
+            proposed.remove(&gone);
+            proposed.insert(kept);
         }
         for key in &lost.keys {
             self.book.by_key.insert((lost.tenant.clone(), key.clone()), kept);
             if let Key::Call(_, id) = key {
                 let pair = (lost.tenant.clone(), id.clone());
-                let group = self.book.by_pair.entry(pair).or_default();
-                group.remove(&gone);
-                group.insert(kept);
+                let holders = self.book.by_pair.entry(pair).or_default();
+                holders.remove(&gone);
+                holders.insert(kept);
             }
         }
         let action = Arc::make_mut(self.book.actions.get_mut(&kept).expect("both components exist"));
@@ -696,89 +676,6 @@ impl TurnState {
     }
 }
 
-impl ActionState {
-    /// Keeps a piece if it is new or says the same from a shorter array. Of too many, the earliest stay.
-    fn keep(&mut self, piece: Piece) -> bool {
-        let id = identity(&piece);
-        let rank = |piece: &Piece| (piece.read_at, piece.end, piece.evidence, piece.part);
-        if self.pieces.get(&id).is_some_and(|known| rank(known) <= rank(&piece)) {
-            return false;
-        }
-        self.pieces.insert(id, piece);
-        if self.pieces.len() > Action::PIECES {
-            let last = self.pieces.iter().max_by(|a, b| a.1.cmp(b.1)).map(|(id, _)| *id);
-            self.crowded = true;
-            if let Some(last) = last {
-                self.pieces.remove(&last);
-                return last != id;
-            }
-        }
-        true
-    }
-}
-
-/// What makes two pieces the same: for a span, a decision or a check the record; for what stands in messages, which
-/// every later model call repeats, what is said.
-fn identity(piece: &Piece) -> u128 {
-    let mut hasher = blake3::Hasher::new();
-    let mut field = |bytes: &[u8]| {
-        hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
-    };
-    match &piece.says {
-        Says::Call(call) if !matches!(call.moment, Moment::Ran { .. }) => {
-            let moment: &[u8] = match &call.moment {
-                Moment::Proposed => b"proposed",
-                Moment::Carried | Moment::History => b"carried",
-                Moment::Asked => b"asked",
-                Moment::Answered { error: true, .. } => b"error",
-                Moment::Answered { error: false, .. } => b"answer",
-                Moment::Refused { by } => by.as_str().as_bytes(),
-                Moment::Ran { .. } => b"ran",
-            };
-            field(moment);
-            field(call.tool.as_deref().unwrap_or_default().as_bytes());
-            for text in [&call.arguments, &call.result] {
-                match text {
-                    Known::Value(text) => field(&text.digest.bytes.0),
-                    Known::Missing(why) => field(why.as_str().as_bytes()),
-                }
-            }
-            field(&piece.turn.0);
-        }
-        _ => {
-            field(&piece.evidence.0);
-            field(&piece.part.to_le_bytes());
-        }
-    }
-    let hash = hasher.finalize();
-    let mut id = [0; 16];
-    id.copy_from_slice(&hash.as_bytes()[..16]);
-    u128::from_le_bytes(id)
-}
-
-/// The first span that is missing on the way from a tool or agent span to its nearest tool or agent above.
-pub(super) fn first_missing(turn: &TurnState, from: &SpanNode) -> Option<SpanId> {
-    if !matches!(from.node, Node::Tool | Node::Agent) {
-        return None;
-    }
-    let mut next = from.parent;
-    for _ in 0..ANCESTORS {
-        let above = next?;
-        match turn.spans.get(&above) {
-            None => return Some(above),
-            Some(node) if matches!(node.node, Node::Tool | Node::Agent) => return None,
-            Some(node) => next = node.parent,
-        }
-    }
-    None
-}
-
-/// Two ids that are both there and differ.
-fn contradict(one: &Option<Arc<str>>, other: &Option<Arc<str>>) -> bool {
-    matches!((one, other), (Some(one), Some(other)) if one != other)
-}
-
 /// A missing value never beats one that is there.
 fn known_first(provenance: Provenance, text: &Known<Text>) -> Provenance {
     if text.is_present() { provenance } else { Provenance::Inferred }
@@ -787,6 +684,19 @@ fn known_first(provenance: Provenance, text: &Known<Text>) -> Provenance {
 /// Marks a turn's actions since a time.
 fn touch(turns: &mut BTreeMap<TurnId, Nanos>, turn: TurnId, since: Nanos) {
     turns.entry(turn).and_modify(|known| *known = since.min(*known)).or_insert(since);
+}
+
+/// Adds to a set that keeps the largest of too many: of decisions about a plan the latest, because of two the later
+/// holds. True when the set changed.
+fn keep_largest<T: Ord>(set: &mut BTreeSet<T>, new: T) -> bool {
+    if set.len() >= SHARED && set.first().is_some_and(|first| *first > new) {
+        return false;
+    }
+    let changed = set.insert(new);
+    while set.len() > SHARED {
+        set.pop_first();
+    }
+    changed
 }
 
 /// Adds to a set that keeps the smallest of too many. True when the set changed.

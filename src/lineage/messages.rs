@@ -64,9 +64,13 @@ pub(super) struct Hashed {
 }
 
 impl Cursor {
-    /// Of an array that ends properly and can be continued, and whose first bytes are hashed.
+    /// Of an array that ends properly and can be continued, and whose first bytes are hashed. An empty one cannot: what
+    /// follows a comma would be read, although no array begins with one.
     pub fn of(json: &[u8], direction: Direction, start: crate::model::Nanos, hashed: Hashed) -> Option<Self> {
         let open = trim_end(json).strip_suffix(b"]")?;
+        if open.trim_ascii() == b"[" {
+            return None;
+        }
         let Hashed { mut hasher, len } = hashed;
         hasher.update(open.get(len..)?);
         Some(Self { direction, start, len: open.len(), hash: *hasher.finalize().as_bytes() })
@@ -306,7 +310,8 @@ impl Reader {
                 call.moment = match call.moment {
                     Moment::Carried => Moment::History,
                     Moment::Answered { error, .. } => Moment::Answered { error, history: true },
-                    other => other,
+                    // A framework's own sentence in the place of a result is an answer too; `told` reads it again.
+                    _ => Moment::Answered { error: false, history: true },
                 };
                 self.out.calls.push(call);
             }

@@ -1,23 +1,19 @@
-//! Computed pairs: components that share no key and are one action all the same.
+//! Actions of several components: those that share no key and are one action all the same.
 //!
-//! * *k-th pair*: in one turn, a tool's span and a model's call of it, a call id on one side only: the k-th with
-//!   the k-th by time, equal parameters first.
+//! * *k-th pair* (see `kth`): in one turn, a tool's span and a model's call of it.
 //! * *approval pair*: two turns of one service, the same call id and tool, parameters that do not differ, and the
 //!   same conversation or a later input that carries the call. The latest earlier open call wins.
 //!
-//! Pairs are computed from the set whenever an action is read, and give no key.
+//! Pairs are computed from the set, and give no key.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::{Digest, JoinMethod, Key, Moment, Nanos, Piece, Says, Service, TurnId};
 
-use super::read::state_of;
-use super::state::{ActionState, Book, Handle, TurnState};
+use super::read::actor;
+use super::state::{ActionState, Book, Handle};
 
-/// Beyond so many calls without an id, or so many calls at all, the pairs of a turn are unknown.
-const PAIRED: usize = 256;
-const MEMBERS: usize = 10_000;
 /// An id that stands in more components than this is not an identity.
 pub(super) const REPEATED: usize = 64;
 
@@ -37,40 +33,47 @@ impl Group {
     }
 }
 
-/// A component with its k-th partners: what approval pairs are made of.
-struct Unit<'a> {
+/// A component with its k-th partners: what approval pairs are made of. What is compared is read once.
+struct Half<'a> {
     root: Handle,
-    members: Vec<Handle>,
-    pieces: Vec<&'a Piece>,
-    start: Nanos,
-    first_key: &'a Key,
+    partners: Vec<Handle>,
+    /// When it begins, and its smallest key: halves in this order.
+    order: (Nanos, &'a Key),
+    turns: BTreeSet<TurnId>,
+    /// The call ids it names.
+    ids: BTreeSet<&'a Arc<str>>,
+    tool: Option<&'a Arc<str>>,
+    digest: Option<Digest>,
+    service: Option<&'a Service>,
+    conversation: Option<&'a Arc<str>>,
+    /// Only gateways, policy engines, evaluators and people speak in it.
+    is_bystander: bool,
+    /// It says more than that the call stands in its messages or was decided about: it proposed or ran it itself.
+    claims: bool,
+    /// Its input carries the call after the last user message.
+    carries: bool,
+    /// It says something of a call, not only of a decision or a check.
+    calls: bool,
+    /// All it says of the call stands before the last user message.
+    is_history: bool,
 }
 
 impl Book {
     /// The action that a component belongs to. `None` when the component is gone.
     pub fn group(&self, handle: Handle) -> Option<Group> {
-        let unit = self.unit(handle)?;
-        let rivals = self.rivals(&unit);
-        if rivals.len() < 2 {
-            return Some(unit.group());
-        }
-        let parents = self.parents(&rivals);
-        let root_of = |mut index: usize| {
-            while let Some(parent) = parents[index] {
-                index = parent;
-            }
-            index
-        };
-        let own = rivals.iter().position(|rival| rival.root == unit.root)?;
-        let root = root_of(own);
-        let mut group = rivals[root].group();
-        for (index, rival) in rivals.iter().enumerate() {
-            if index != root && root_of(index) == root {
-                group.members.push((rival.root, JoinMethod::ApprovalPair));
-                group.members.extend(rival.members.iter().map(|member| (*member, JoinMethod::KthPair)));
+        let own = self.half(handle)?;
+        let halves = self.halves(own);
+        let roots = self.roots(&halves);
+        let index = halves.iter().position(|half| half.root == handle || half.partners.contains(&handle))?;
+        let root = roots[index];
+        let mut members: Vec<_> = halves[root].kth_pairs().collect();
+        for (index, half) in halves.iter().enumerate() {
+            if index != root && roots[index] == root {
+                members.push((half.root, JoinMethod::ApprovalPair));
+                members.extend(half.kth_pairs());
             }
         }
-        Some(group)
+        Some(Group { root: halves[root].root, members })
     }
 
     /// Components that may change when this one does: all that its pairs are computed from.
@@ -80,263 +83,148 @@ impl Book {
             return out;
         };
         for id in call_ids(action) {
-            let group = self.by_pair.get(&(action.tenant.clone(), id.clone()));
-            out.extend(group.into_iter().filter(|group| group.len() <= REPEATED).flatten());
+            let holders = self.by_pair.get(&(action.tenant.clone(), id.clone()));
+            out.extend(holders.into_iter().filter(|holders| holders.len() <= REPEATED).flatten());
         }
-        out.extend(self.kth_pairs_of(action).iter().flat_map(|(message, span)| [*message, *span]));
+        let root = self.kth_root(handle, action);
+        out.insert(root);
+        out.extend(self.kth_partners(root));
         out
     }
 
-    fn unit(&self, handle: Handle) -> Option<Unit<'_>> {
-        let action = self.actions.get(&handle)?;
-        let pairs = self.kth_pairs_of(action);
-        let root = pairs.iter().find(|(message, _)| *message == handle).map_or(handle, |(_, span)| *span);
-        let members: Vec<_> = pairs.iter().filter(|(_, span)| *span == root).map(|(message, _)| *message).collect();
-        let root_action = self.actions.get(&root)?;
-        let mut pieces: Vec<&Piece> = root_action.pieces.values().collect();
-        for member in &members {
-            pieces.extend(self.actions.get(member)?.pieces.values());
-        }
-        let start = pieces.iter().map(|piece| piece.start).min()?;
-        Some(Unit { root, members, pieces, start, first_key: root_action.keys.first()? })
+    /// The span that a component is one with, if it is a model's call; else itself.
+    fn kth_root(&self, handle: Handle, action: &ActionState) -> Handle {
+        let turns = action.turns();
+        let span_of = |turn| self.turns.get(turn).and_then(|turn| turn.pairs.span_of(handle));
+        turns.iter().find_map(span_of).unwrap_or(handle)
     }
 
-    /// The units that share a call id with this one, oldest first.
-    fn rivals<'a>(&'a self, unit: &Unit<'a>) -> Vec<Unit<'a>> {
-        let mut roots = BTreeSet::from([unit.root]);
-        for handle in std::iter::once(unit.root).chain(unit.members.iter().copied()) {
-            let Some(action) = self.actions.get(&handle) else {
-                continue;
-            };
+    /// The model's calls that are one with a span.
+    fn kth_partners(&self, root: Handle) -> BTreeSet<Handle> {
+        let turns = self.actions.get(&root).map(|action| action.turns()).unwrap_or_default();
+        turns.iter().filter_map(|turn| self.turns.get(turn)).flat_map(|turn| turn.pairs.calls_of(root)).collect()
+    }
+
+    fn half(&self, handle: Handle) -> Option<Half<'_>> {
+        let root = self.kth_root(handle, self.actions.get(&handle)?);
+        let action = self.actions.get(&root)?;
+        let partners: Vec<Handle> =
+            self.kth_partners(root).into_iter().filter(|partner| self.actions.contains_key(partner)).collect();
+        let components: Vec<_> = partners.iter().filter_map(|partner| self.actions.get(partner)).collect();
+        let pieces = action.pieces.values().chain(components.iter().flat_map(|component| component.pieces.values()));
+        let pieces: Vec<&Piece> = pieces.collect();
+        let half = Half::of(root, partners, action.keys.first()?, &pieces)?;
+        let turns = half.turns.iter().filter_map(|turn| self.turns.get(turn));
+        let conversation = turns.filter_map(|turn| turn.conversation.as_ref()).map(|it| &it.value).next();
+        Some(Half { conversation, ..half })
+    }
+
+    /// A half and those that share a call id with it, oldest first.
+    fn halves<'a>(&'a self, own: Half<'a>) -> Vec<Half<'a>> {
+        let mut roots = BTreeSet::from([own.root]);
+        let mut halves = Vec::new();
+        let components = std::iter::once(own.root).chain(own.partners.iter().copied());
+        for action in components.filter_map(|handle| self.actions.get(&handle)) {
             for id in call_ids(action) {
-                let Some(group) = self.by_pair.get(&(action.tenant.clone(), id.clone())) else {
-                    continue;
-                };
-                if group.len() > 1 && group.len() <= REPEATED {
-                    roots.extend(group.iter().filter_map(|other| self.unit(*other)).map(|other| other.root));
+                let holders = self.by_pair.get(&(action.tenant.clone(), id.clone()));
+                let holders = holders.filter(|holders| (2..=REPEATED).contains(&holders.len()));
+                for half in holders.into_iter().flatten().filter_map(|holder| self.half(*holder)) {
+                    if roots.insert(half.root) {
+                        halves.push(half);
+                    }
                 }
             }
         }
-        let mut units: Vec<_> = roots.into_iter().filter_map(|root| self.unit(root)).collect();
-        units.sort_by(|a, b| (a.start, a.first_key).cmp(&(b.start, b.first_key)));
-        units
+        halves.push(own);
+        halves.sort_by_key(|half| half.order);
+        halves
     }
 
-    /// For each unit the earlier one that it continues.
-    fn parents(&self, units: &[Unit<'_>]) -> Vec<Option<usize>> {
-        let mut parents = vec![None; units.len()];
-        for later in 1..units.len() {
-            let claims = units[later].has_claims();
-            parents[later] = (0..later).rev().find(|&earlier| {
-                let open = || {
-                    let taken = (earlier + 1..later).any(|between| parents[between] == Some(earlier));
-                    let spans = units[earlier].pieces.iter().any(|piece| self.has_tool_spans(piece.turn));
-                    !taken && state_of(&units[earlier].pieces, spans).is_open()
-                };
-                self.continues(&units[earlier], &units[later]) && (!claims || open())
+    /// For each half the first half of its action: itself, or that of the latest earlier half that it continues.
+    fn roots(&self, halves: &[Half<'_>]) -> Vec<usize> {
+        let mut roots: Vec<usize> = (0..halves.len()).collect();
+        // Whether an action may still be claimed, as long as nothing joins it.
+        let mut open: Vec<Option<bool>> = vec![None; halves.len()];
+        for (index, later) in halves.iter().enumerate() {
+            let found = (0..index).rev().find(|&earlier| {
+                let root = roots[earlier];
+                let chain = || (0..index).filter(|half| roots[*half] == root).map(|half| &halves[half]);
+                let mut is_open = || *open[root].get_or_insert_with(|| self.is_open(chain));
+                continues(&halves[earlier], later) && (!later.claims || !halves[earlier].is_history && is_open())
             });
-        }
-        parents
-    }
-
-    fn has_tool_spans(&self, turn: TurnId) -> bool {
-        self.turns.get(&turn).is_some_and(|turn| turn.tool_spans)
-    }
-
-    /// Whether two units may be halves of one action.
-    fn continues(&self, earlier: &Unit<'_>, later: &Unit<'_>) -> bool {
-        let apart = earlier.turns().is_disjoint(&later.turns());
-        let shares_id = !earlier.ids().is_disjoint(&later.ids());
-        let one_tool = !differ(earlier.tool(), later.tool());
-        let one_call = match (earlier.digest(), later.digest()) {
-            (Some(earlier), Some(later)) => earlier.agrees_with(&later) == Some(true),
-            _ => true,
-        };
-        apart && shares_id && one_tool && one_call && self.one_dialogue(earlier, later)
-    }
-
-    /// The same conversation, or an input of the later turn that carries the call after its last user message.
-    fn one_dialogue(&self, earlier: &Unit<'_>, later: &Unit<'_>) -> bool {
-        let conversation = |unit: &Unit<'_>| {
-            unit.turns().iter().find_map(|turn| self.turns.get(turn)?.conversation.as_ref().map(|it| it.value.clone()))
-        };
-        let (one, other) = (conversation(earlier), conversation(later));
-        let independent = |unit: &Unit<'_>| unit.pieces.iter().all(|piece| piece.role.is_independent());
-        let one_service = earlier.service() == later.service() || independent(earlier) || independent(later);
-        match (one, other) {
-            (Some(one), Some(other)) => one_service && one == other,
-            _ => one_service && later.carries(),
-        }
-    }
-
-    fn kth_pairs_of(&self, action: &ActionState) -> Vec<(Handle, Handle)> {
-        let turns = action.turns();
-        let paired: Vec<_> = turns.iter().filter_map(|turn| self.turns.get(turn)).filter(|it| it.has_pairs()).collect();
-        let Some(tool) = tool_of(action).filter(|_| !paired.is_empty()) else {
-            return Vec::new();
-        };
-        paired.into_iter().flat_map(|turn| self.kth_pairs(turn, &tool)).collect()
-    }
-
-    /// The k-th pairs of one tool in one turn: (model's call, tool's span).
-    fn kth_pairs(&self, turn: &TurnState, tool: &str) -> Vec<(Handle, Handle)> {
-        let of_tool =
-            |handle: &&Handle| self.actions.get(handle).is_some_and(|action| tool_of(action).as_deref() == Some(tool));
-        let mut spans = Vec::new();
-        let mut arrays = Vec::new();
-        let mut events = Vec::new();
-        for handle in turn.members.iter().filter(of_tool) {
-            let side = Side::of(*handle, &self.actions[handle], turn.id);
-            match side {
-                Side { ran: true, spoken: false, .. } => spans.push(side),
-                Side { ran: false, spoken: true, event: false, .. } => arrays.push(side),
-                Side { ran: false, proposed: true, event: true, .. } => events.push(side),
-                _ => {}
+            if let Some(earlier) = found {
+                roots[index] = roots[earlier];
+                open[roots[index]] = None;
             }
         }
-        for sides in [&mut spans, &mut arrays, &mut events] {
-            sides.sort_by(|a, b| a.order.cmp(&b.order));
-        }
-        let mut pairs = Vec::new();
-        for calls in [&mut arrays, &mut events] {
-            if spans.is_empty() || calls.is_empty() {
-                continue;
-            }
-            let mut left = spans.clone();
-            match_in_order(&mut left, calls, exact, &mut pairs);
-            match_in_order(&mut left, calls, vague, &mut pairs);
-        }
-        // The same proposal in an array and in an event, and no span of it: the array's stands for both.
-        match_in_order(&mut arrays, &mut events, exact, &mut pairs);
-        pairs
+        roots
+    }
+
+    /// Whether a call may be claimed by what proposes or runs it later: nothing came of it yet. Where nobody told of
+    /// the call itself, what was decided about it waits for it.
+    fn is_open<'a, I: Iterator<Item = &'a Half<'a>>>(&self, chain: impl Fn() -> I) -> bool {
+        let components = chain().flat_map(|half| std::iter::once(half.root).chain(half.partners.iter().copied()));
+        !chain().any(|half| half.calls) || self.standing(components).is_open()
     }
 }
 
-impl TurnState {
-    /// Whether k-th pairs are looked for: some calls have no id, and there are not too many to compare.
-    fn has_pairs(&self) -> bool {
-        (1..=PAIRED).contains(&self.idless.len()) && self.members.len() <= MEMBERS
-    }
-}
-
-fn exact(one: &Side<'_>, other: &Side<'_>) -> bool {
-    one.digest.is_some() && one.digest == other.digest
-}
-
-fn vague(one: &Side<'_>, other: &Side<'_>) -> bool {
-    one.digest.is_none() || other.digest.is_none()
-}
-
-/// One side of a k-th pair.
-#[derive(Clone)]
-struct Side<'a> {
-    handle: Handle,
-    ran: bool,
-    spoken: bool,
-    proposed: bool,
-    /// Told by an event of its own, not by its place in a message array.
-    event: bool,
-    has_id: bool,
-    digest: Option<Digest>,
-    /// Proposals of this turn before calls that it only carried, then time, then the smallest key.
-    order: (bool, Nanos, Option<&'a Key>),
-}
-
-impl<'a> Side<'a> {
-    fn of(handle: Handle, action: &'a ActionState, turn: TurnId) -> Self {
+impl<'a> Half<'a> {
+    fn of(root: Handle, partners: Vec<Handle>, first_key: &'a Key, pieces: &[&'a Piece]) -> Option<Self> {
         let calls = || {
-            action.pieces.values().filter(move |piece| piece.turn == turn).filter_map(|piece| match &piece.says {
-                Says::Call(call) => Some((piece, call)),
+            pieces.iter().filter_map(|piece| match &piece.says {
+                Says::Call(call) => Some(&**call),
                 _ => None,
             })
         };
-        let ran = action.keys.iter().any(|key| matches!(key, Key::Span(..)));
-        let proposed = calls().any(|(_, call)| call.moment == Moment::Proposed);
-        let spoken = proposed || calls().any(|(_, call)| call.moment == Moment::Carried);
-        let time = calls()
-            .filter(|(_, call)| !matches!(call.moment, Moment::Answered { .. } | Moment::History))
-            .map(|(piece, _)| if ran { piece.start } else { piece.end })
-            .min();
-        Self {
-            handle,
-            ran,
-            spoken,
-            proposed,
-            event: action.keys.iter().all(|key| matches!(key, Key::Part(..))),
-            has_id: call_ids(action).next().is_some(),
-            digest: calls().find_map(|(_, call)| call.arguments.value().map(|text| text.digest)),
-            order: (!ran && !proposed, time.unwrap_or_default(), action.keys.first()),
-        }
-    }
-}
-
-/// Pairs each span with the first call that fits; both sides leave the lists.
-fn match_in_order<'a>(
-    spans: &mut Vec<Side<'a>>,
-    calls: &mut Vec<Side<'a>>,
-    fits: impl Fn(&Side<'_>, &Side<'_>) -> bool,
-    pairs: &mut Vec<(Handle, Handle)>,
-) {
-    spans.retain(|span| {
-        let found = calls.iter().position(|call| !(span.has_id && call.has_id) && fits(span, call));
-        let Some(found) = found else { return true };
-        pairs.push((calls.remove(found).handle, span.handle));
-        false
-    });
-}
-
-impl Unit<'_> {
-    fn group(&self) -> Group {
-        let members = self.members.iter().map(|member| (*member, JoinMethod::KthPair)).collect();
-        Group { root: self.root, members }
-    }
-
-    fn turns(&self) -> BTreeSet<TurnId> {
-        self.pieces.iter().map(|piece| piece.turn).collect()
-    }
-
-    fn calls(&self) -> impl Iterator<Item = &crate::model::CallSays> {
-        self.pieces.iter().filter_map(|piece| match &piece.says {
-            Says::Call(call) => Some(&**call),
-            _ => None,
+        let moments = || calls().map(|call| &call.moment);
+        let is_old = |moment: &Moment| matches!(moment, Moment::History | Moment::Answered { history: true, .. });
+        Some(Self {
+            root,
+            partners,
+            order: (pieces.iter().map(|piece| piece.start).min()?, first_key),
+            turns: pieces.iter().map(|piece| piece.turn).collect(),
+            ids: pieces.iter().filter_map(|piece| call_id(piece)).collect(),
+            tool: calls().find_map(|call| call.tool.as_ref()),
+            digest: calls().find_map(|call| call.arguments.value().map(|text| text.digest)),
+            service: actor(pieces).or(pieces.iter().min().copied()).map(|piece| &piece.service),
+            conversation: None,
+            is_bystander: pieces.iter().all(|piece| piece.role.is_independent()),
+            claims: moments().any(|moment| matches!(moment, Moment::Ran { .. } | Moment::Proposed | Moment::Asked)),
+            carries: moments().any(|moment| {
+                let answers = matches!(moment, Moment::Answered { .. } | Moment::Refused { .. });
+                *moment == Moment::Carried || answers && !is_old(moment)
+            }),
+            calls: moments().next().is_some(),
+            is_history: moments().next().is_some() && moments().all(is_old),
         })
     }
 
-    fn ids(&self) -> BTreeSet<Arc<str>> {
-        let decided = self.pieces.iter().filter_map(|piece| match &piece.says {
-            Says::Decision(decision) => decision.call_id.clone(),
-            Says::Check(check) => check.call_id.clone(),
-            Says::Call(_) => None,
-        });
-        self.calls().filter_map(|call| call.id.clone()).chain(decided).collect()
-    }
-
-    fn tool(&self) -> Option<&str> {
-        self.calls().find_map(|call| call.tool.as_deref())
-    }
-
-    fn digest(&self) -> Option<Digest> {
-        self.calls().find_map(|call| call.arguments.value().map(|text| text.digest))
-    }
-
-    fn service(&self) -> Option<&Service> {
-        self.pieces.iter().min().map(|piece| &piece.service)
-    }
-
-    /// Says more than that the call stands in its messages or was decided about: it proposed or ran it itself.
-    fn has_claims(&self) -> bool {
-        self.calls().any(|call| matches!(call.moment, Moment::Ran { .. } | Moment::Proposed | Moment::Asked))
-    }
-
-    fn carries(&self) -> bool {
-        self.calls().any(|call| {
-            matches!(call.moment, Moment::Carried | Moment::Answered { history: false, .. } | Moment::Refused { .. })
-        })
+    fn kth_pairs(&self) -> impl Iterator<Item = (Handle, JoinMethod)> + '_ {
+        self.partners.iter().map(|partner| (*partner, JoinMethod::KthPair))
     }
 }
 
-fn differ(one: Option<&str>, other: Option<&str>) -> bool {
-    matches!((one, other), (Some(one), Some(other)) if one != other)
+/// Whether two halves may be of one action.
+fn continues(earlier: &Half<'_>, later: &Half<'_>) -> bool {
+    let apart = earlier.turns.is_disjoint(&later.turns);
+    let shares_id = !earlier.ids.is_disjoint(&later.ids);
+    let one_tool = earlier.tool.is_none() || later.tool.is_none() || earlier.tool == later.tool;
+    let one_call = match (earlier.digest, later.digest) {
+        (Some(earlier), Some(later)) => earlier.agrees_with(&later) == Some(true),
+        _ => true,
+    };
+    let one_service = earlier.service == later.service || earlier.is_bystander || later.is_bystander;
+    let one_conversation = earlier.conversation.is_some() && earlier.conversation == later.conversation;
+    apart && shares_id && one_tool && one_call && one_service && (one_conversation || later.carries)
+}
+
+/// The call id that a piece names.
+fn call_id(piece: &Piece) -> Option<&Arc<str>> {
+    match &piece.says {
+        Says::Call(call) => call.id.as_ref(),
+        Says::Decision(decision) => decision.call_id.as_ref(),
+        Says::Check(check) => check.call_id.as_ref(),
+    }
 }
 
 fn call_ids(action: &ActionState) -> impl Iterator<Item = &Arc<str>> {
@@ -344,23 +232,4 @@ fn call_ids(action: &ActionState) -> impl Iterator<Item = &Arc<str>> {
         Key::Call(_, id) => Some(id),
         _ => None,
     })
-}
-
-/// The tool that a component's records agree on, if any names one.
-fn tool_of(action: &ActionState) -> Option<Arc<str>> {
-    let tools = || {
-        action.pieces.values().filter_map(|piece| match &piece.says {
-            Says::Call(call) => call.tool.as_ref(),
-            _ => None,
-        })
-    };
-    let first = tools().next()?;
-    if tools().all(|tool| tool == first) {
-        return Some(first.clone());
-    }
-    let mut named: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
-    for tool in tools() {
-        *named.entry(tool).or_default() += 1;
-    }
-    named.into_iter().max_by_key(|(tool, count)| (*count, std::cmp::Reverse(*tool))).map(|(tool, _)| tool.clone())
 }

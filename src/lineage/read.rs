@@ -1,15 +1,20 @@
 //! Reads actions and turns out of the book. Nothing here changes state, and everything is a function of the set
 //! of records and of what the reader says about time: is the turn closed, has the action's window passed?
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Action, ActionId, By, CallSays, Check, ConversationId, Decision, Evidence, Execution, Field, Join, JoinMethod, Key,
     Known, Marks, Missing, Moment, Nanos, Outcome, Phase, Piece, Proof, Provenance, Says, Shared, State, Status,
-    Tenant, Turn, TurnId,
+    Tenant, Turn, TurnId, last_word,
 };
+use crate::values;
 
+use super::fold::{turn_of_response, turn_of_trace};
 use super::pair::Group;
 use super::state::{About, Attached, Book, Handle, Ranked, TurnState};
 
@@ -56,19 +61,17 @@ pub fn attempt(action: &Action) -> Option<Attempt> {
     Some((action.turn, tool, about))
 }
 
-/// Whether the last enforced decision about an action is a denial by something other than a person.
+/// Whether an action that did not run was denied by policy: not by a person, and not by nobody named. Whom the last
+/// decision names counts before whom a refusal names, as in the verdict about denials.
 pub fn is_denied(action: &Action) -> bool {
-    let by_rule = |by: By| matches!(by, By::Policy | By::Hook | By::Model | By::System);
-    match &action.state {
-        State::Refused(by) => by_rule(*by),
-        State::Executed(Execution::Ok | Execution::Failed(_)) => false,
-        _ => last_enforced(&action.decisions).is_some_and(|last| last.outcome == Outcome::Deny && by_rule(last.by)),
-    }
-}
-
-/// The decision that stands: the last enforced one.
-pub fn last_enforced(decisions: &[Decision]) -> Option<&Decision> {
-    decisions.iter().filter(|decision| decision.enforced).max_by_key(|decision| (decision.at, *decision))
+    let told = match &action.state {
+        State::Executed(Execution::Ok | Execution::Failed(_)) => return false,
+        State::Refused(by) => Some(*by),
+        _ => None,
+    };
+    let denies = |last: &&Decision| last.outcome == Outcome::Deny && last.by != By::Unknown;
+    let decided = last_word(&action.decisions).filter(denies).map(|last| last.by);
+    decided.or(told).is_some_and(By::is_policy)
 }
 
 impl Book {
@@ -103,10 +106,72 @@ impl Book {
 
     /// Where an action stands by its records alone. `None` as for [`Book::action`].
     pub fn state(&self, group: &Group) -> Option<State> {
-        let components = group.all().filter_map(|handle| self.actions.get(&handle));
-        let pieces: Vec<&Piece> = components.flat_map(|component| component.pieces.values()).collect();
+        self.is_action(group).then(|| self.standing(group.all()))
+    }
+
+    /// Where the call of these components stands.
+    pub(super) fn standing(&self, components: impl Iterator<Item = Handle>) -> State {
+        let components: Vec<_> = components.filter_map(|handle| self.actions.get(&handle)).collect();
+        let pieces: Vec<&Piece> = components.iter().flat_map(|component| component.pieces.values()).collect();
+        let keys = components.iter().flat_map(|component| &component.keys);
         let has_tool_spans = |piece: &&Piece| self.turns.get(&piece.turn).is_some_and(|turn| turn.tool_spans);
-        self.is_action(group).then(|| state_of(&pieces, pieces.iter().any(has_tool_spans)))
+        let tenant = components.first().map(|component| &component.tenant);
+        let said = tenant.map(|tenant| self.said_about(tenant, &pieces, keys)).unwrap_or_default();
+        state_of(&pieces, pieces.iter().any(has_tool_spans), &said.0)
+    }
+
+    /// Decisions and checks about a call: its own, those about its spans, and those about what proposed it.
+    fn said_about<'a>(
+        &'a self,
+        tenant: &Tenant,
+        pieces: &[&'a Piece],
+        keys: impl Iterator<Item = &'a Key>,
+    ) -> (BTreeSet<&'a Decision>, BTreeSet<&'a Check>) {
+        let mut said = (BTreeSet::new(), BTreeSet::new());
+        for piece in pieces {
+            match &piece.says {
+                Says::Decision(decision) => drop(said.0.insert(&**decision)),
+                Says::Check(check) => drop(said.1.insert(&**check)),
+                Says::Call(_) => {}
+            }
+        }
+        let mut attached = |turn: TurnId, about: About| {
+            for it in self.turns.get(&turn).and_then(|turn| turn.attached.get(&about)).into_iter().flatten() {
+                match it {
+                    Attached::Decision(decision) => drop(said.0.insert(&**decision)),
+                    Attached::Check(check) => drop(said.1.insert(&**check)),
+                }
+            }
+        };
+        for key in keys {
+            if let Key::Span(trace, span) = key {
+                attached(turn_of_trace(tenant, *trace), About::Span(*span));
+            }
+        }
+        for (piece, call) in pieces.iter().filter_map(|piece| Some((piece, says_call(piece)?))) {
+            let proposed = call.moment == Moment::Proposed;
+            if let (true, Some((trace, span))) = (proposed, piece.span) {
+                attached(turn_of_trace(tenant, trace), About::Span(span));
+            }
+            if let (true, Some(response)) = (proposed, &call.response_id) {
+                attached(turn_of_response(tenant, response), About::Response(response.clone()));
+            }
+        }
+        said
+    }
+
+    /// What gives a component its end, and that end as sent. `None` when nothing of it makes or ends an action.
+    pub fn ended(&self, handle: Handle) -> Option<(EndedBy, Nanos)> {
+        let pieces = self.actions.get(&handle)?.pieces.values();
+        pieces.filter_map(|piece| Some((ended_by(piece)?, piece.end))).max()
+    }
+
+    /// Whether a span shows that an action ran. Nothing that comes later takes that back.
+    pub fn has_run(&self, group: &Group) -> bool {
+        let components = group.all().filter_map(|handle| self.actions.get(&handle));
+        let proves = |call: &CallSays| matches!(call.moment, Moment::Ran { proof: Proof::Ran, .. });
+        let mut pieces = components.flat_map(|component| component.pieces.values());
+        pieces.any(|piece| says_call(piece).is_some_and(proves)) && self.is_action(group)
     }
 
     fn is_action(&self, group: &Group) -> bool {
@@ -215,12 +280,14 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn action(&self, book: &Book, keys: Vec<Key>, turns: BTreeSet<TurnId>, crowded: bool, joins: &[Join]) -> Action {
         let turn = self.turn;
-        let state = match state_of(&self.pieces, self.tool_spans) {
+        let (decisions, checks) = book.said_about(&turn.tenant, &self.pieces, keys.iter());
+        let state = match state_of(&self.pieces, self.tool_spans, &decisions) {
             State::Proposed | State::Asked if self.reading.expired => State::Expired,
             state => state,
         };
         let (start, end) = self.times();
-        let (decisions, checks) = self.said_about(book, &keys);
+        let decisions: Vec<Decision> = decisions.into_iter().cloned().collect();
+        let checks: Vec<Check> = checks.into_iter().cloned().collect();
         let policy = self.policies(&decisions);
         let mut action = Action {
             id: action_id(&turn.tenant, &keys[0]),
@@ -247,7 +314,7 @@ impl Reader<'_> {
             joins: joins.to_vec(),
             retry_of: None,
             marks: Marks {
-                sampled: turn.sampled,
+                sampled: turn.is_sampled(self.reading.closed),
                 root_lost: self.reading.closed && turn.root_ended.is_none(),
                 crowded,
                 merged: false,
@@ -271,14 +338,7 @@ impl Reader<'_> {
 
     /// Why something that nobody said is missing.
     fn missing(&self) -> Missing {
-        let turn = self.turn;
-        if !self.reading.closed {
-            Missing::Pending
-        } else if turn.root_ended.is_none() || turn.sampled {
-            Missing::Lost
-        } else {
-            Missing::Absent
-        }
+        self.turn.missing_when(self.reading.closed)
     }
 
     /// The winner among what the records say: a run before messages, then provenance, later end, greater value.
@@ -304,43 +364,26 @@ impl Reader<'_> {
         Known::Missing(why.unwrap_or_else(|| self.missing()))
     }
 
-    /// Start and end as sent: of its spans, else of what answered it, else of what proposed it.
+    /// Start and end as sent, of the strongest that ends it.
     fn times(&self) -> (Nanos, Nanos) {
-        let of = |wanted: fn(&Piece) -> bool| {
-            let chosen = || self.pieces.iter().filter(|piece| wanted(piece));
-            Some((chosen().map(|piece| piece.start).min()?, chosen().map(|piece| piece.end).max()?))
-        };
-        of(|piece| matches!(says_call(piece), Some(CallSays { moment: Moment::Ran { .. }, .. })))
-            .or_else(|| {
-                of(|piece| match &piece.says {
-                    Says::Call(call) => matches!(
-                        call.moment,
-                        Moment::Asked | Moment::Refused { .. } | Moment::Answered { history: false, .. }
-                    ),
-                    Says::Decision(_) => true,
-                    Says::Check(_) => false,
-                })
-            })
-            .or_else(|| of(creates))
-            .unwrap_or_default()
+        let strongest = self.pieces.iter().filter_map(|piece| ended_by(piece)).max();
+        let chosen = || self.pieces.iter().filter(|piece| ended_by(piece) == strongest && strongest.is_some());
+        let (start, end) = (chosen().map(|piece| piece.start).min(), chosen().map(|piece| piece.end).max());
+        start.zip(end).unwrap_or_default()
     }
 
-    /// The service of the agent that acted: never that of a gateway or policy engine that only spoke about it.
+    /// The service of the agent that acted.
     fn service(&self) -> crate::model::Service {
-        self.calls()
-            .filter(|(piece, _)| !piece.role.is_independent())
-            .max_by_key(|(piece, call)| (rank(piece, call).0, std::cmp::Reverse(*piece)))
-            .map(|(piece, _)| piece.service.clone())
-            .or_else(|| self.turn.service.as_ref().map(|service| service.value.clone()))
-            .unwrap_or_default()
+        let shared = || self.turn.service.as_ref().map(|service| service.value.clone());
+        actor(&self.pieces).map(|piece| piece.service.clone()).or_else(shared).unwrap_or_default()
     }
 
+    /// The agent that acted: whom a record of its service names.
     fn agent(&self) -> Known<(Arc<str>, Option<Arc<str>>)> {
-        let own = self
-            .calls()
-            .filter(|(piece, _)| piece.agent.is_some())
-            .max_by_key(|(piece, call)| (rank(piece, call).0, std::cmp::Reverse(*piece)))
-            .and_then(|(piece, _)| piece.agent.clone());
+        let acted = actor(&self.pieces).map(|piece| &piece.service);
+        let names = |piece: &&&Piece| piece.agent.is_some() && Some(&piece.service) == acted;
+        let named: Vec<&Piece> = self.pieces.iter().filter(names).copied().collect();
+        let own = actor(&named).and_then(|piece| piece.agent.clone());
         let shared = || self.turn.agent.as_ref().map(|agent| agent.value.clone());
         own.or_else(shared).map_or(Known::Missing(self.missing()), Known::Value)
     }
@@ -364,47 +407,6 @@ impl Reader<'_> {
             return Known::Missing(self.missing());
         }
         Known::Value(all.into_iter().cloned().collect())
-    }
-
-    /// Decisions and checks about it: its own, those about its spans, and those about the response that proposed it.
-    fn said_about(&self, book: &Book, keys: &[Key]) -> (Vec<Decision>, Vec<Check>) {
-        let mut decisions = BTreeSet::new();
-        let mut checks = BTreeSet::new();
-        for piece in &self.pieces {
-            match &piece.says {
-                Says::Decision(decision) => drop(decisions.insert((**decision).clone())),
-                Says::Check(check) => drop(checks.insert((**check).clone())),
-                Says::Call(_) => {}
-            }
-        }
-        let mut attached = |turn: Option<&Arc<TurnState>>, about: &About| {
-            for said in turn.and_then(|turn| turn.attached.get(about)).into_iter().flatten() {
-                match said {
-                    Attached::Decision(decision) => drop(decisions.insert((**decision).clone())),
-                    Attached::Check(check) => drop(checks.insert((**check).clone())),
-                }
-            }
-        };
-        let tenant = &self.turn.tenant;
-        for key in keys {
-            if let Key::Span(trace, span) = key {
-                attached(book.turns.get(&super::fold::turn_of_trace(tenant, *trace)), &About::Span(*span));
-            }
-        }
-        for (piece, call) in self.calls().filter(|(_, call)| call.moment == Moment::Proposed) {
-            if let Some((trace, span)) = piece.span {
-                attached(book.turns.get(&super::fold::turn_of_trace(tenant, trace)), &About::Span(span));
-            }
-            if let Some(response) = &call.response_id {
-                let turn = super::fold::turn_of_response(tenant, response);
-                attached(book.turns.get(&turn), &About::Response(response.clone()));
-            }
-        }
-        let mut decisions: Vec<_> = decisions.into_iter().collect();
-        decisions.sort();
-        let mut checks: Vec<_> = checks.into_iter().collect();
-        checks.sort();
-        (decisions, checks)
     }
 
     /// The eight fields.
@@ -431,8 +433,29 @@ impl Reader<'_> {
 }
 
 /// How much a record's word on a call's own facts counts: a run before messages, then provenance, then later end.
-fn rank(piece: &Piece, call: &CallSays) -> (bool, Provenance, Nanos) {
-    (matches!(call.moment, Moment::Ran { .. }), piece.provenance, piece.end)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    ran: bool,
+    provenance: Provenance,
+    end: Nanos,
+}
+
+fn rank(piece: &Piece, call: &CallSays) -> Rank {
+    Rank { ran: matches!(call.moment, Moment::Ran { .. }), provenance: piece.provenance, end: piece.end }
+}
+
+/// Who acted: the outermost run, because a tool server's span lies inside the agent's; without a run, the record
+/// whose word counts most. Never a gateway or a policy engine that only spoke about the call.
+pub(super) fn actor<'a>(pieces: &[&'a Piece]) -> Option<&'a Piece> {
+    let own = || {
+        let own = pieces.iter().filter(|piece| !piece.role.is_independent());
+        own.filter_map(|piece| Some((*piece, says_call(piece)?)))
+    };
+    let outermost =
+        |(piece, call): &(&'a Piece, &CallSays)| (piece.end, Reverse(piece.start), call.id.is_some(), Reverse(*piece));
+    let ran = own().filter(|(piece, call)| rank(piece, call).ran).max_by_key(outermost);
+    let best = || own().max_by_key(|(piece, call)| (rank(piece, call), Reverse(*piece)));
+    ran.or_else(best).map(|(piece, _)| piece)
 }
 
 fn says_call(piece: &Piece) -> Option<&CallSays> {
@@ -456,8 +479,40 @@ fn creates(piece: &Piece) -> bool {
     }
 }
 
-/// Where a call stands, by its records alone.
-pub(super) fn state_of(pieces: &[&Piece], tool_spans: bool) -> State {
+/// What a piece that gives an action its end is. The greatest that an action has gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedBy {
+    /// It only says that there is a call.
+    Proposal,
+    /// It says what became of it: an ask, a decision, an answer.
+    Answer,
+    /// A span of the run itself.
+    Run,
+}
+
+fn ended_by(piece: &Piece) -> Option<EndedBy> {
+    match &piece.says {
+        Says::Decision(_) => Some(EndedBy::Answer),
+        Says::Check(_) => None,
+        Says::Call(call) => match call.moment {
+            Moment::Ran { .. } => Some(EndedBy::Run),
+            Moment::Asked | Moment::Refused { .. } | Moment::Answered { history: false, .. } => Some(EndedBy::Answer),
+            _ => creates(piece).then_some(EndedBy::Proposal),
+        },
+    }
+}
+
+/// What a record tells of a call. An answer in the history may be a framework's own sentence in the place of a result:
+/// it makes no action, and completes one as the answer did when it was new.
+pub(super) fn told(call: &CallSays) -> Moment {
+    let old = matches!(call.moment, Moment::Answered { history: true, .. });
+    let sentence = || values::spoken(call.result.value()?.whole()?);
+    old.then(sentence).flatten().unwrap_or_else(|| call.moment.clone())
+}
+
+/// Where a call stands, by its records and the decisions about it.
+fn state_of(pieces: &[&Piece], tool_spans: bool, decisions: &BTreeSet<&Decision>) -> State {
     let calls = || pieces.iter().filter_map(|piece| Some((*piece, says_call(piece)?)));
     let mut ran: Vec<_> = calls()
         .filter_map(|(piece, call)| match &call.moment {
@@ -466,29 +521,19 @@ pub(super) fn state_of(pieces: &[&Piece], tool_spans: bool) -> State {
         })
         .collect();
     ran.sort_by_key(|(end, piece, ..)| (*end, *piece));
-    let refused = calls().filter_map(|(_, call)| match call.moment {
+    let refused = calls().filter_map(|(_, call)| match told(call) {
         Moment::Refused { by } => Some(by),
         _ => None,
     });
     let refused = refused.min_by_key(|by| (*by == By::Unknown, *by));
     let asked = calls().any(|(_, call)| call.moment == Moment::Asked);
     let answers = || {
-        calls().filter_map(|(_, call)| match call.moment {
+        calls().filter_map(|(_, call)| match told(call) {
             Moment::Answered { error, .. } => Some(error),
             _ => None,
         })
     };
     let (answered, error) = (answers().next().is_some(), answers().any(|error| error));
-    let mut decisions: Vec<_> = pieces
-        .iter()
-        .filter_map(|piece| match &piece.says {
-            Says::Decision(decision) => Some((**decision).clone()),
-            _ => None,
-        })
-        .collect();
-    decisions.sort();
-    let decided = last_enforced(&decisions);
-
     let proven = ran.iter().any(|(_, _, _, proof, result)| *proof == Proof::Ran || *result);
     let ending = || match ran.last() {
         Some((_, _, Status::Error(message), ..)) => State::Executed(Execution::Failed(message.clone())),
@@ -504,7 +549,8 @@ pub(super) fn state_of(pieces: &[&Piece], tool_spans: bool) -> State {
     if proven {
         return ending();
     }
-    match decided.map(|decision| (decision.outcome, decision.by)) {
+    let last = last_word(decisions.iter().copied());
+    match last.map(|decision| (decision.outcome, decision.by)) {
         Some((Outcome::Deny, by)) => return State::Refused(by),
         Some((Outcome::Abort, _)) => return State::Aborted,
         Some((Outcome::Timeout, _)) => return State::Expired,
@@ -528,11 +574,27 @@ pub(super) fn state_of(pieces: &[&Piece], tool_spans: bool) -> State {
             false => State::Executed(Execution::UnknownResult),
         };
     }
-    let asked = asked || matches!(decided, Some(Decision { outcome: Outcome::Ask, .. }));
-    if asked { State::Asked } else { State::Proposed }
+    let asks = |it: &Decision| it.enforced && it.outcome == Outcome::Ask && last.is_none_or(|last| last.at < it.at);
+    if asked || decisions.iter().any(|decision| asks(decision)) { State::Asked } else { State::Proposed }
 }
 
 impl TurnState {
+    /// Why something that nobody said is missing.
+    fn missing_when(&self, closed: bool) -> Missing {
+        if !closed {
+            Missing::Pending
+        } else if self.root_ended.is_none() || self.is_sampled(closed) {
+            Missing::Lost
+        } else {
+            Missing::Absent
+        }
+    }
+
+    /// Whether records are known to be missing: a sampler says so, or spans never came that others name.
+    fn is_sampled(&self, closed: bool) -> bool {
+        self.sampled || closed && self.has_gaps()
+    }
+
     /// What the turn's actions share, as a record.
     pub fn record(&self, closed: bool) -> Turn {
         Turn {
@@ -546,13 +608,7 @@ impl TurnState {
 
     /// The record without the lists that grow with the turn: what its actions are judged with, each alone.
     pub fn gist(&self, closed: bool) -> Turn {
-        let missing = if !closed {
-            Missing::Pending
-        } else if self.root_ended.is_none() || self.sampled {
-            Missing::Lost
-        } else {
-            Missing::Absent
-        };
+        let missing = self.missing_when(closed);
         let text = |slot: &Option<Ranked<Known<crate::model::Text>>>| match slot {
             Some(ranked) => match &ranked.value {
                 Known::Value(text) => Known::Value(ranked.shared(text.clone())),
@@ -589,7 +645,7 @@ impl TurnState {
             containment: Vec::new(),
             root_ended: self.root_ended,
             closed,
-            sampled: self.sampled,
+            sampled: self.is_sampled(closed),
             withheld: self.withheld,
             start: self.start,
             end: self.end,

@@ -20,6 +20,7 @@ use crate::model::{
 };
 
 use super::fold::{turn_of_response, turn_of_trace};
+use super::kth::KthPairs;
 
 /// Names an action inside one engine, before it has a public id. Given in journal order.
 pub type Handle = u64;
@@ -96,8 +97,10 @@ pub struct TurnState {
     pub trace: Option<TraceId>,
     /// Content hashes of all its evidence.
     pub evidence: BTreeSet<EvidenceId>,
-    /// The span tree.
+    /// The span tree. Of several records of one span the greatest.
     pub spans: BTreeMap<SpanId, SpanNode>,
+    /// What else was said of a span's place: its other records, without their times.
+    pub others: BTreeMap<SpanId, BTreeSet<SpanNode>>,
     /// The service that speaks first.
     pub service: Option<Ranked<Service>>,
     /// The conversation id as sent.
@@ -144,8 +147,12 @@ pub struct TurnState {
     pub members: BTreeSet<Handle>,
     /// Components without a call id: only where there are some, pairs are looked for. Follows from their keys.
     pub(super) idless: BTreeSet<Handle>,
-    /// Spans whose ancestors are not all here: missing parent → spans that wait for it. Follows from `spans`.
-    pub(super) waiting: BTreeMap<SpanId, BTreeSet<SpanId>>,
+    /// Its k-th pairs. Follow from its members.
+    pub(super) pairs: KthPairs,
+    /// Tool and agent spans by the spans above them, up to the nearest tool or agent. Follows from `spans`.
+    pub(super) below: BTreeMap<SpanId, BTreeSet<SpanId>>,
+    /// Of the spans above them, those that are not here. Follows from `spans`.
+    pub(super) missing: BTreeSet<SpanId>,
     /// Message arrays that were read, longest per conversation. A shortcut, never part of the result.
     pub(super) cursors: Vec<super::messages::Cursor>,
 }
@@ -224,6 +231,7 @@ impl TurnState {
             trace,
             evidence: BTreeSet::new(),
             spans: BTreeMap::new(),
+            others: BTreeMap::new(),
             service: None,
             conversation: None,
             agent: None,
@@ -247,8 +255,17 @@ impl TurnState {
             end: Nanos(0),
             members: BTreeSet::new(),
             idless: BTreeSet::new(),
-            waiting: BTreeMap::new(),
+            pairs: KthPairs::default(),
+            below: BTreeMap::new(),
+            missing: BTreeSet::new(),
             cursors: Vec::new(),
         }
+    }
+    /// Empties what follows from the rest.
+    pub(super) fn forget_derived(&mut self) {
+        self.idless.clear();
+        self.pairs = KthPairs::default();
+        self.below.clear();
+        self.missing.clear();
     }
 }

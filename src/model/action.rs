@@ -164,6 +164,10 @@ pub enum Execution {
 }
 
 impl State {
+    /// Every label value.
+    pub const WORDS: [&str; 8] =
+        ["proposed", "asked", "executed", "failed", "unknown_result", "refused", "aborted", "expired"];
+
     /// The label value.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -214,7 +218,7 @@ words!(
 /// What is unusual about an action's telemetry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Marks {
-    /// Sampled telemetry.
+    /// Records are known to be missing: a sampler says so, or spans never came that others name.
     pub sampled: bool,
     /// The turn's root never came.
     pub root_lost: bool,
@@ -413,7 +417,7 @@ pub struct Turn {
     pub root_ended: Option<Nanos>,
     /// Nothing more is expected: what is missing now is absent, or lost with the root.
     pub closed: bool,
-    /// Sampled telemetry.
+    /// Records are known to be missing: a sampler says so, or spans never came that others name.
     pub sampled: bool,
     /// Content capture is off somewhere in it.
     pub withheld: bool,

@@ -76,6 +76,13 @@ words!(
     }
 );
 
+impl By {
+    /// Whose denials are policy: not a person's, who may have any reason, and not nobody's.
+    pub fn is_policy(self) -> bool {
+        matches!(self, Self::Policy | Self::Model | Self::Hook | Self::System)
+    }
+}
+
 words!(
     /// How long a decision holds.
     GrantScope {
@@ -194,6 +201,29 @@ pub struct Decision {
     pub witness: Option<Witness>,
 }
 
+impl Decision {
+    /// Whether it can be the last word. One that was only watched, a question and a warning decide nothing. A guess
+    /// excuses and never convicts: an inferred allow can take a denial back, an inferred denial denies nothing.
+    fn decides(&self) -> bool {
+        let guess = self.witness.as_ref().is_some_and(|witness| witness.provenance == Provenance::Inferred);
+        match self.outcome {
+            Outcome::Ask | Outcome::Warn => false,
+            Outcome::Allow | Outcome::Modify => self.enforced,
+            Outcome::Deny | Outcome::Abort | Outcome::Timeout => self.enforced && !guess,
+        }
+    }
+}
+
+/// The decision that stands: the last of those that decide. Of several at one time a denial is the last, and policy's
+/// before others: bad wins. What rests on it alone is not good when its witness only infers it.
+pub fn last_word<'a>(decisions: impl IntoIterator<Item = &'a Decision>) -> Option<&'a Decision> {
+    let order = |decision: &&'a Decision| {
+        let denies = decision.outcome == Outcome::Deny;
+        (decision.at, denies, denies && decision.by.is_policy(), *decision)
+    };
+    decisions.into_iter().filter(|decision| decision.decides()).max_by_key(order)
+}
+
 /// A validator, guardrail or evaluation spoke about an action.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Check {
@@ -219,4 +249,48 @@ pub struct Check {
     pub about: Option<(TraceId, SpanId)>,
     /// Who says so. Set by `lineage`.
     pub witness: Option<Witness>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sample::{at, decision};
+
+    fn guess(mut decision: Decision) -> Decision {
+        let witness = decision.witness.as_mut().expect("a sample has a witness");
+        witness.provenance = Provenance::Inferred;
+        decision
+    }
+
+    #[test]
+    fn the_last_word_is_the_last_that_decides() {
+        use Outcome::{Allow, Ask, Deny, Modify, Timeout, Warn};
+        let said = |outcome, second| Decision { at: at(second), ..decision(outcome, By::Policy) };
+        let watched = Decision { enforced: false, ..said(Allow, 9) };
+        for (name, decisions, want) in [
+            ("nobody spoke", vec![], None),
+            ("a question decides nothing", vec![said(Deny, 1), said(Ask, 2)], Some((Deny, 1))),
+            ("a warning decides nothing", vec![said(Deny, 1), said(Warn, 2)], Some((Deny, 1))),
+            ("nothing but a question", vec![said(Ask, 2)], None),
+            ("who only watches decides nothing", vec![said(Deny, 1), watched], Some((Deny, 1))),
+            ("a later allow", vec![said(Deny, 1), said(Allow, 2)], Some((Allow, 2))),
+            ("a later change", vec![said(Deny, 1), said(Modify, 2)], Some((Modify, 2))),
+            ("a later time-out", vec![said(Allow, 1), said(Timeout, 2)], Some((Timeout, 2))),
+            ("bad wins at one time", vec![said(Deny, 1), said(Allow, 1), said(Modify, 1)], Some((Deny, 1))),
+            ("a guess does not convict", vec![said(Allow, 1), guess(said(Deny, 2))], Some((Allow, 1))),
+            ("a guess excuses", vec![said(Deny, 1), guess(said(Allow, 2))], Some((Allow, 2))),
+        ] {
+            let backwards: Vec<_> = decisions.iter().rev().cloned().collect();
+            for decisions in [decisions, backwards] {
+                let last = last_word(&decisions).map(|last| (last.outcome, last.at));
+                assert_eq!(last, want.map(|(outcome, second)| (outcome, at(second))), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_two_denials_at_one_time_policy_has_the_last_word() {
+        let decisions = [decision(Outcome::Deny, By::Policy), decision(Outcome::Deny, By::Unknown)];
+        assert_eq!(last_word(&decisions).map(|last| last.by), Some(By::Policy));
+    }
 }

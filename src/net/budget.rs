@@ -50,6 +50,11 @@ impl Budget {
         reservation
     }
 
+    /// Bytes that may be held at once.
+    pub fn total(&self) -> usize {
+        self.account.total
+    }
+
     /// Bytes that nobody holds.
     pub fn free(&self) -> usize {
         self.account.free.load(Ordering::Relaxed)

@@ -2,9 +2,11 @@
 //!
 //! Nothing here knows OTLP. A listener is bound ([`bind`]) after [`check_exposure`] agreed, then [`serve`] answers
 //! HTTP/1.1 and HTTP/2 without TLS on it with any `axum` router. [`Tokens`] says who a request is from;
-//! [`Budget`] bounds the bytes of all requests together.
+//! [`Budget`] bounds the bytes of all requests together, and of all answers.
 
+mod activity;
 mod budget;
+mod connection;
 mod exposure;
 mod serve;
 mod tokens;

@@ -2,41 +2,32 @@
 //!
 //! A hand-written loop loses the settings that a ready-made server would bring, so each is set here: `TCP_NODELAY`,
 //! windows, frame size, keep-alive, and a timer for both protocols, without which their time limits do nothing.
-//! Connections wait in the kernel's backlog while the limit is reached.
+//! Beyond the limit a connection is accepted and closed, with a word where that is cheap: who waits in the kernel's
+//! backlog hangs until its own time-out and is seen by nobody. Near the limit idle connections are closed.
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use http::Request;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tower::ServiceExt;
 
-use super::budget::{Budget, Reservation};
+use super::budget::Budget;
+use super::connection::{connection, turn_away};
 
-/// The smallest window HTTP/2 allows without a further frame (RFC 9113 §6.9.2): what a connection gets when the
-/// windows of the others have used up the pool.
-const WINDOW_MIN: usize = 65_535;
-
-/// A newcomer's window is at most this part of what is left of the pool: the first few connections get all they can
-/// use, and the sum stays bounded however many there are.
-const WINDOW_PART: usize = 8;
+/// Connections beyond the limit that are told so at once; the others are closed without a word.
+const TURNED_AWAY: usize = 64;
+/// The last part of the limit: when it is begun, whoever does not use a connection has to go.
+const CROWDED_PART: usize = 8;
 
 /// How connections are treated. The defaults are meant for exporters that send a batch every few seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServeSettings {
-    /// Connections open at once, over all listeners; each listener keeps one of them for its next. 1024: a file
-    /// descriptor each, under the usual limit.
+    /// Connections open at once, over all listeners. 1024: a file descriptor each, under the usual limit.
     pub max_connections: usize,
     /// Largest HTTP/2 frame accepted, bytes. 1 MiB: a batch arrives in a few frames instead of hundreds.
     pub max_frame: u32,
@@ -50,9 +41,16 @@ pub struct ServeSettings {
     pub max_streams: u32,
     /// Read buffer of one HTTP/1.1 connection, bytes: the largest head of a request, too. 128 KiB.
     pub http1_buffer: usize,
-    /// Longest wait for the head of a request, and for the first request of a connection. 75 s leaves exporters with
-    /// a period of a minute on one connection.
+    /// Longest wait for a request: the first of a connection, the next, and the head of any. 75 s leaves exporters
+    /// with a period of a minute on one connection.
     pub header_timeout: Duration,
+    /// The same when an eighth of the connections is left at most. 5 s: whoever asks again comes back.
+    pub idle_when_crowded: Duration,
+    /// Longest time in which a peer takes no piece of an answer. 30 s: a page of a browser that was put aside.
+    pub answer_timeout: Duration,
+    /// Bytes of all larger answers together, from when they are made until they are sent. 64 MiB: some pages of a
+    /// thousand actions.
+    pub answers: usize,
     /// Quiet time after which an HTTP/2 peer is asked whether it still lives.
     pub keep_alive: Duration,
     /// Wait for its answer.
@@ -72,6 +70,9 @@ impl Default for ServeSettings {
             max_streams: 256,
             http1_buffer: 128 << 10,
             header_timeout: Duration::from_secs(75),
+            idle_when_crowded: Duration::from_secs(5),
+            answer_timeout: Duration::from_secs(30),
+            answers: 64 << 20,
             keep_alive: Duration::from_secs(30),
             keep_alive_timeout: Duration::from_secs(20),
             drain: Duration::from_secs(10),
@@ -86,6 +87,10 @@ pub struct Connections {
     pub accepted: AtomicU64,
     /// Open now.
     pub open: AtomicU64,
+    /// Closed at once, because as many as may be were open.
+    pub refused: AtomicU64,
+    /// Closed because their peer had neither asked nor read for too long.
+    pub timed_out: AtomicU64,
     /// Ended by an error of the peer or of the network.
     pub failed: AtomicU64,
     /// Cut at shutdown because a request was still running when `drain` had passed.
@@ -118,8 +123,11 @@ pub async fn serve(
 ) {
     let (stop_sender, stop_receiver) = watch::channel(false);
     let shared = Shared {
-        slots: Arc::new(Semaphore::new(settings.max_connections.max(listeners.len()))),
+        slots: Arc::new(Semaphore::new(settings.max_connections)),
         windows: Budget::new(settings.window_pool),
+        answers: Budget::new(settings.answers),
+        crowd: Arc::new(watch::Sender::new(false)),
+        full: Arc::default(),
         settings: Arc::new(settings),
         connections,
         stop: stop_receiver,
@@ -135,32 +143,63 @@ pub async fn serve(
 
 /// What all accept loops and connections have in common.
 #[derive(Clone)]
-struct Shared {
+pub(super) struct Shared {
     slots: Arc<Semaphore>,
-    windows: Budget,
-    settings: Arc<ServeSettings>,
-    connections: Arc<Connections>,
-    stop: watch::Receiver<bool>,
+    /// HTTP/2 windows of all connections.
+    pub windows: Budget,
+    /// Answers of all connections.
+    pub answers: Budget,
+    /// Whether few connections are left.
+    pub crowd: Arc<watch::Sender<bool>>,
+    /// Whether it has been said that none is left.
+    full: Arc<AtomicBool>,
+    pub settings: Arc<ServeSettings>,
+    pub connections: Arc<Connections>,
+    pub stop: watch::Receiver<bool>,
 }
 
 impl Shared {
-    async fn stopped(&mut self) {
-        // An error means that the sender is gone: that is a stop too.
-        let _ = self.stop.wait_for(|stop| *stop).await;
+    /// Tells every connection when it has become crowded, and when it no longer is.
+    pub fn look_at_crowd(&self) {
+        let crowded = self.slots.available_permits() <= self.settings.max_connections / CROWDED_PART;
+        self.crowd.send_if_modified(|before| std::mem::replace(before, crowded) != crowded);
+        if !crowded {
+            self.full.store(false, Ordering::Relaxed);
+        }
+    }
+
+    fn count_refused(&self) {
+        self.connections.refused.fetch_add(1, Ordering::Relaxed);
+        if !self.full.swap(true, Ordering::Relaxed) {
+            let limit = self.settings.max_connections;
+            tracing::warn!(limit, "connections are refused, because as many as may be are open");
+        }
     }
 }
 
 async fn accept(listener: TcpListener, router: Router, shared: Shared) {
-    let mut open = JoinSet::new();
-    let (slots, mut stop) = (shared.slots.clone(), shared.clone());
+    let (mut open, mut away) = (JoinSet::new(), JoinSet::new());
+    let mut stop = shared.stop.clone();
     loop {
         tokio::select! {
             biased;
-            () = stop.stopped() => break,
+            // An error means that the sender is gone: that is a stop too.
+            _ = stop.wait_for(|stop| *stop) => break,
             Some(_) = open.join_next(), if !open.is_empty() => {}
-            (slot, stream) = next(&listener, &slots) => {
-                open.spawn(connection(stream, router.clone(), shared.clone(), slot));
-            }
+            Some(_) = away.join_next(), if !away.is_empty() => {}
+            stream = next(&listener) => match shared.slots.clone().try_acquire_owned() {
+                Ok(slot) => {
+                    shared.look_at_crowd();
+                    open.spawn(connection(stream, router.clone(), shared.clone(), slot));
+                }
+                Err(_) => {
+                    shared.look_at_crowd();
+                    shared.count_refused();
+                    if away.len() < TURNED_AWAY {
+                        away.spawn(turn_away(stream));
+                    }
+                }
+            },
         }
     }
     drop(listener);
@@ -172,12 +211,11 @@ async fn accept(listener: TcpListener, router: Router, shared: Shared) {
     }
 }
 
-/// The next connection, once there is room for it.
-async fn next(listener: &TcpListener, slots: &Arc<Semaphore>) -> (Option<OwnedSemaphorePermit>, TcpStream) {
-    let slot = slots.clone().acquire_owned().await.ok();
+/// The next connection.
+async fn next(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (slot, stream),
+            Ok((stream, _)) => return stream,
             // A connection that was gone before it was accepted says nothing about the next one; running out of file
             // descriptors does, and only time helps.
             Err(error) => {
@@ -185,83 +223,5 @@ async fn next(listener: &TcpListener, slots: &Arc<Semaphore>) -> (Option<OwnedSe
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
-    }
-}
-
-/// Serves one connection to its end.
-async fn connection(stream: TcpStream, router: Router, mut shared: Shared, _slot: Option<OwnedSemaphorePermit>) {
-    let counters = shared.connections.clone();
-    counters.accepted.fetch_add(1, Ordering::Relaxed);
-    let _open = Open::count(counters.clone());
-    let settings = shared.settings.clone();
-    // Replies are small and whole; waiting to fill a packet would only delay them.
-    let _ = stream.set_nodelay(true);
-    let window = shared.windows.share(WINDOW_PART, settings.connection_window as usize);
-    let builder = builder(&settings, &window);
-    let asked = Arc::new(AtomicBool::new(false));
-    let mark = asked.clone();
-    let service = service_fn(move |request: Request<Incoming>| {
-        mark.store(true, Ordering::Relaxed);
-        router.clone().oneshot(request)
-    });
-    let mut served = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let mut silence = pin!(tokio::time::sleep(settings.header_timeout));
-    let (mut listening, mut waiting) = (true, true);
-    let result = loop {
-        tokio::select! {
-            result = served.as_mut() => break result,
-            () = shared.stopped(), if listening => {
-                listening = false;
-                served.as_mut().graceful_shutdown();
-            }
-            // The time limit of the protocols starts when the protocol is known; a peer that never says which one
-            // would hold its slot for ever.
-            () = silence.as_mut(), if waiting => {
-                waiting = false;
-                if !asked.load(Ordering::Relaxed) {
-                    served.as_mut().graceful_shutdown();
-                }
-            }
-        }
-    };
-    if let Err(error) = result {
-        counters.failed.fetch_add(1, Ordering::Relaxed);
-        tracing::debug!(%error, "connection ended early");
-    }
-}
-
-fn builder(settings: &ServeSettings, window: &Reservation) -> Builder<TokioExecutor> {
-    let connection_window = window.bytes().max(WINDOW_MIN) as u32;
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .max_buf_size(settings.http1_buffer)
-        .header_read_timeout(settings.header_timeout);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_frame_size(settings.max_frame)
-        .initial_stream_window_size(settings.stream_window.min(connection_window))
-        .initial_connection_window_size(connection_window)
-        .max_concurrent_streams(settings.max_streams)
-        .keep_alive_interval(settings.keep_alive)
-        .keep_alive_timeout(settings.keep_alive_timeout);
-    builder
-}
-
-/// Counts a connection as open until it is dropped, by whatever way.
-struct Open(Arc<Connections>);
-
-impl Open {
-    fn count(connections: Arc<Connections>) -> Self {
-        connections.open.fetch_add(1, Ordering::Relaxed);
-        Self(connections)
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -2,21 +2,23 @@
 //! has not written yet from in between. Of one action the latest revision counts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use crate::api::{Answers, Filter, From, Page, Problem, after, neighbour, newest_first, page};
+use tokio::sync::Semaphore;
+
+use crate::api::{
+    Answers, Filter, LINEAGES, NAMESAKES, NEIGHBOURS, Page, Problem, Recent, beginning, neighbour, page, page_of_open,
+    the_one,
+};
 use crate::catalogue::Sample;
 use crate::export;
 use crate::model::{Action, ActionId, Lineage, Neighbour, Tenant, TurnId};
 use crate::store::{Reader, StoreError};
+use crate::telemetry::causes;
 
 use super::fold::{Fold, OPEN_LOOKED_AT, View};
 use super::health::Health;
-
-/// How many neighbours a lineage shows.
-const NEIGHBOURS: usize = 200;
-/// How many lineages one alias may resolve to in one answer.
-const LINEAGES: usize = 200;
 
 /// Connects the query API.
 pub fn answers(fold: &Arc<Fold>, health: &Arc<Health>) -> Answers {
@@ -42,11 +44,28 @@ fn of_tenant(sample: &Sample, tenant: &Tenant) -> bool {
     at.is_none_or(|at| *sample.labels[at] == *tenant.as_str())
 }
 
-async fn lineages(fold: Arc<Fold>, tenant: Option<Tenant>, alias: String) -> Result<Vec<Lineage>, Problem> {
+/// By an alias; by the beginning of an id, where no alias is so called.
+async fn lineages(fold: Arc<Fold>, tenant: Option<Tenant>, name: String) -> Result<Vec<Lineage>, Problem> {
+    let found = known_as(&fold, tenant.clone(), name.clone()).await?;
+    let Some(range) = beginning(&name).filter(|_| found.is_empty()) else {
+        return Ok(found);
+    };
+    let (whose, ids) = (tenant.clone(), range.clone());
+    let mut known = asked(fold.ask_open(move |view| ids_in_memory(view, whose.as_ref(), &ids)).await)?;
+    let whose = tenant.clone();
+    let (stored, all) = read(&fold, move |reader| reader.ids_in(whose.as_ref(), &range, NAMESAKES + 1)).await?;
+    known.extend(stored);
+    match the_one(&name, &known, all)? {
+        Some(id) => known_as(&fold, tenant, id.to_string()).await,
+        None => Ok(found),
+    }
+}
+
+async fn known_as(fold: &Fold, tenant: Option<Tenant>, alias: String) -> Result<Vec<Lineage>, Problem> {
     let (whose, name) = (tenant.clone(), alias.clone());
     let mut found = asked(fold.ask_open(move |view| in_memory(view, whose.as_ref(), &name)).await)?;
     let known: BTreeSet<ActionId> = found.iter().map(|lineage| lineage.action.id).collect();
-    let stored = read(&fold, move |reader| crate::api::lineages(reader, tenant.as_ref(), &alias)).await?;
+    let stored = read(fold, move |reader| crate::api::lineages(reader, tenant.as_ref(), &alias)).await?;
     found.extend(stored.into_iter().filter(|lineage| !known.contains(&lineage.action.id)));
     found.retain(|lineage| !lineage.action.marks.merged);
     found.sort_by_key(|lineage| (lineage.action.start, lineage.action.id));
@@ -57,32 +76,13 @@ async fn lineages(fold: Arc<Fold>, tenant: Option<Tenant>, alias: String) -> Res
 async fn actions(fold: Arc<Fold>, filter: Filter) -> Result<Page, Problem> {
     let wanted = filter.clone();
     let recent = asked(match filter.settled {
-        Some(true) => fold.ask(move |view| recent_actions(view, &wanted)).await,
-        _ => fold.ask_open(move |view| recent_actions(view, &wanted)).await,
+        Some(true) => fold.ask(move |view| recent(view, &wanted)).await,
+        _ => fold.ask_open(move |view| recent(view, &wanted)).await,
     })?;
-    // Pages of the store come after all of memory, and must not show an older revision of what is there.
-    let mut actions = match filter.from {
-        From::Store(_) => Vec::new(),
-        _ => recent.actions,
-    };
-    actions.sort_by(newest_first);
-    if let From::Memory(end, id) = filter.from {
-        actions.retain(|action| (action.end, action.id) < (end, id));
-    }
-    if actions.len() >= filter.limit {
-        actions.truncate(filter.limit);
-        let next = actions.last().map(after);
-        return Ok(Page { actions, next });
-    }
     if filter.settled == Some(false) {
-        return Ok(Page { actions, next: None });
+        return Ok(page_of_open(&filter, recent));
     }
-    let room = filter.limit - actions.len();
-    let mut stored = read(&fold, move |reader| page(reader, &filter, room)).await?;
-    stored.actions.retain(|action| !recent.known.contains(&action.id));
-    actions.append(&mut stored.actions);
-    actions.sort_by(newest_first);
-    Ok(Page { actions, next: stored.next })
+    read(&fold, move |reader| page(reader, &filter, recent)).await
 }
 
 async fn open_incidents(fold: Arc<Fold>, tenant: Option<Tenant>) -> Result<Vec<serde_json::Value>, Problem> {
@@ -103,18 +103,27 @@ async fn read<T: Send + 'static>(
     question: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Problem> {
     let reader = fold.reader.clone();
-    let Ok(_turn) = fold.readers.try_acquire() else {
+    let answer = in_turn(&fold.readers, move || question(&reader)).await?;
+    answer.map_err(|error| {
+        tracing::error!(error = causes(&error), "cannot read the store");
+        Problem::internal()
+    })
+}
+
+/// Works on a thread that may block, if there is a turn left. The work holds its turn to its end, whether or not
+/// somebody still waits for it: a client that went away must not let another one in beside its work.
+async fn in_turn<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let Ok(turn) = turns.clone().try_acquire_owned() else {
         return Err(Problem::unavailable("too many questions at once; try again"));
     };
-    match tokio::task::spawn_blocking(move || question(&reader)).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(StoreError::Cursor { .. })) => Err(Problem::bad_request("`cursor` is not one of this list")),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "cannot read the store");
-            Err(Problem::internal())
-        }
-        Err(_) => Err(Problem::internal()),
-    }
+    let working = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        work()
+    });
+    working.await.map_err(|_| Problem::internal())
 }
 
 /// Lineages of actions whose state is in memory, or whose row waits for the next checkpoint.
@@ -143,26 +152,57 @@ fn actions_of(view: &View<'_>, turn: TurnId) -> Vec<Action> {
     all
 }
 
-/// Actions of memory that a list asks for, and all that the store must not show an older revision of.
-#[derive(Default)]
-struct Recent {
-    actions: Vec<Action>,
-    known: BTreeSet<ActionId>,
+/// Ids in a range of actions in memory.
+fn ids_in_memory(view: &View<'_>, tenant: Option<&Tenant>, range: &RangeInclusive<ActionId>) -> BTreeSet<ActionId> {
+    let pending = view.pending.range(range.clone()).map(|(_, action)| action.clone());
+    let all = pending.chain(open_actions(view).filter(|action| range.contains(&action.id)));
+    let own = all.filter(|action| tenant.is_none_or(|tenant| *tenant == action.tenant));
+    own.map(|action| action.id).collect()
 }
 
-fn recent_actions(view: &View<'_>, filter: &Filter) -> Recent {
+/// What a list shows of memory.
+fn recent(view: &View<'_>, filter: &Filter) -> Recent {
     let mut latest: BTreeMap<ActionId, Action> = BTreeMap::new();
     if filter.settled != Some(false) {
         latest.extend(view.pending.iter().map(|(id, action)| (*id, action.clone())));
     }
+    let mut cut = false;
     if filter.settled != Some(true) {
-        for handle in view.engine.open().into_iter().take(OPEN_LOOKED_AT) {
-            if let Some((action, false)) = view.engine.preview(handle) {
-                latest.insert(action.id, action);
-            }
-        }
+        latest.extend(open_actions(view).map(|action| (action.id, action)));
+        cut = view.engine.open().len() > OPEN_LOOKED_AT || !view.engine.open_elsewhere(1).is_empty();
     }
     let known = latest.keys().copied().collect();
-    let actions = latest.into_values().filter(|action| filter.asks_for(action)).collect();
-    Recent { actions, known }
+    let actions = latest.into_values().filter(|action| filter.which.asks_for(action)).collect();
+    Recent { actions, known, cut }
+}
+
+/// Open actions, those that came last first: at most so many as one question looks at.
+fn open_actions<'a>(view: &'a View<'_>) -> impl Iterator<Item = Action> + 'a {
+    let handles = view.engine.open().into_iter().take(OPEN_LOOKED_AT);
+    handles.filter_map(|handle| view.engine.preview(handle)).filter(|(_, settled)| !settled).map(|(action, _)| action)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_keeps_its_turn() {
+        let turns = Arc::new(Semaphore::new(1));
+        let (started, begun) = tokio::sync::oneshot::channel();
+        let (finish, finished) = std::sync::mpsc::channel::<()>();
+        let waiting = tokio::spawn({
+            let turns = turns.clone();
+            async move {
+                let work = move || (started.send(()), finished.recv());
+                in_turn(&turns, work).await.map(drop)
+            }
+        });
+        begun.await.expect("the work began");
+        waiting.abort();
+        assert!(waiting.await.is_err_and(|ended| ended.is_cancelled()), "the client went away");
+        assert!(in_turn(&turns, || ()).await.is_err(), "its work goes on, so there is no turn");
+        finish.send(()).expect("the work waits");
+        turns.acquire().await.expect("its turn comes back").forget();
+    }
 }

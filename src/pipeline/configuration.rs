@@ -25,9 +25,21 @@ impl Written {
         serde_json::to_vec(self).expect("plain data")
     }
 
-    /// Reads a frame's body. `None` when another version wrote what this one cannot read.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
+    /// Reads a frame's body.
+    ///
+    /// # Errors
+    /// When another version wrote what this one cannot read.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes)
+    }
+
+    /// What a frame's body means.
+    ///
+    /// # Errors
+    /// Why it cannot be read, in a sentence.
+    pub fn meaning_of(bytes: &[u8]) -> Result<Configuration, String> {
+        let written = Self::from_bytes(bytes).map_err(|error| error.to_string())?;
+        written.meaning().map_err(|mistakes| mistakes.first().map(ToString::to_string).unwrap_or_default())
     }
 
     /// What it means.

@@ -1,51 +1,34 @@
-//! The fold's thread: frames in, rows and numbers out.
+//! The fold: a thread that owns the engine, and the way to ask it.
 //!
 //! ```text
-//! Follower ─► evidence ─► load rows ─► Engine.step ─► pending rows ─► checkpoint (store.commit)
+//! Follower ─► evidence ─► load rows ─► Engine.step ─► what waits ─► checkpoint (store.commit)      owner.rs, keeper.rs
 //!                                          │
 //!                                          └─► snapshot (swap) ─► /metrics
 //! questions from the API are answered between two steps
 //! ```
-//!
-//! A checkpoint is taken every 64 MiB of journal or 30 s, and when the fold has caught up after a start: a process that
-//! never lives long enough for the first would fold more at every start. It bounds what a restart folds again and is
-//! the only moment at which the store changes; no output depends on when it is taken.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use crate::catalogue::Sample;
 use crate::config::Checkpoint;
-use crate::engine::{Configuration, Engine, Input, Output, Want};
-use crate::journal::{AppendError, Entry, Follower, Frame, Journal, JournalError, Kind};
-use crate::model::{Action, ActionId, Digest, Evidence, Nanos, Signal, Span};
-use crate::store::{Published, Reader, Retention, Store, StoreError};
+use crate::engine::Engine;
+use crate::journal::{AppendError, Entry, Journal, JournalError};
+use crate::model::{Action, ActionId};
+use crate::store::{Reader, StoreError};
 
+use super::budget::Budget;
 use super::configuration::Written;
-use super::read::evidence_of;
+use super::keeper::{Keeper, Opened};
+use super::owner::{Owner, append};
 
-/// A new snapshot for `/metrics` at most this often.
-const SNAPSHOT_AFTER: Duration = Duration::from_millis(200);
-/// How long the fold waits for a frame before it looks at questions and deadlines.
-const PATIENCE: Duration = Duration::from_millis(10);
-/// While anything is open a tick is written at least this often.
-const TICK_AT_LEAST: Duration = Duration::from_secs(60);
-/// A full disk is tried again after this long.
-const STORE_RETRY: Duration = Duration::from_secs(5);
-/// How often old rows are deleted and old partitions unlinked.
-const TIDY_AFTER: Duration = Duration::from_secs(600);
-/// Rows of actions are kept for a year, if the disk has room.
-const KEPT: Span = Span::days(365);
-/// Slices of the ledger are kept for the longest window of an objective and a week.
-const LEDGER_KEPT: Span = Span::days(35);
 /// How many open actions are brought back into memory for one question.
 pub const OPEN_LOOKED_AT: usize = 2_000;
 /// How many questions may read the store at once: they share the machine with ingest.
@@ -58,14 +41,14 @@ const QUESTIONS: usize = 256;
 pub struct Status {
     /// The last frame that was folded.
     pub folded: AtomicU64,
-    /// The journal's clock at that frame, Unix nanoseconds.
-    pub folded_now: AtomicU64,
     /// The last frame in a checkpoint.
     pub applied: AtomicU64,
     /// Everything that was in the journal at start has been folded: counters are where they were.
     pub caught_up: AtomicBool,
     /// Partitions unlinked since the start, for age or for room.
     pub retired: AtomicU64,
+    /// The store refuses, and as much waits for it as may wait: no frame is folded until it takes a checkpoint.
+    pub held: AtomicBool,
     /// The fold stopped on an error; the process should end.
     pub failed: AtomicBool,
     /// Series of the engine as of the last snapshot.
@@ -73,10 +56,11 @@ pub struct Status {
 }
 
 /// A question to the engine's owner.
-struct Question {
+pub(super) struct Question {
     /// It is about open actions, so those that left memory have to come back first.
-    open: bool,
-    ask: Box<dyn FnOnce(&View<'_>) + Send>,
+    pub open: bool,
+    /// Answers whoever asked.
+    pub ask: Box<dyn FnOnce(&View<'_>) + Send>,
 }
 
 /// What a question may look at: the engine, and rows that no checkpoint has written yet.
@@ -95,7 +79,7 @@ pub struct Fold {
     /// What the store has.
     pub reader: Arc<Reader>,
     /// How many may read the store at once.
-    pub readers: Semaphore,
+    pub readers: Arc<Semaphore>,
     questions: SyncSender<Question>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<(), FoldError>>>,
@@ -139,38 +123,6 @@ pub struct Settings {
     pub checkpoint: Checkpoint,
 }
 
-/// Everything the thread owns.
-struct Owner {
-    journal: Arc<Journal>,
-    follower: Follower,
-    engine: Engine,
-    store: Store,
-    status: Arc<Status>,
-    questions: Receiver<Question>,
-    stop: Arc<AtomicBool>,
-    settings: Settings,
-    tidied: Option<Instant>,
-    /// Where replay ends: the last frame at start.
-    target: u64,
-    published: Vec<Published>,
-    pending: BTreeMap<ActionId, Action>,
-    written: BTreeMap<Digest, Vec<u8>>,
-    folded: u64,
-    /// Frames folded since the start.
-    again: u64,
-    bytes: u64,
-    /// Something is not in a checkpoint.
-    dirty: bool,
-    /// Something is not in the snapshot.
-    stale: bool,
-    checkpointed: Instant,
-    snapshotted: Instant,
-    ticked: Instant,
-    store_refused: Option<Instant>,
-    tick_refused: Option<Instant>,
-    snapshot_after: Duration,
-}
-
 impl Fold {
     /// Opens the store in `dir`, takes up the fold where its checkpoint ended, and starts the thread. Configuration
     /// and restart frames are appended first, so that they are folded like everything else.
@@ -178,82 +130,21 @@ impl Fold {
     /// # Errors
     /// When the store cannot be opened, or the journal does not take the first frames.
     pub fn start(journal: Arc<Journal>, dir: &Path, written: &Written, settings: Settings) -> Result<Self, FoldError> {
-        let opened = Store::open(dir)?;
-        for name in &opened.lost {
-            tracing::warn!(name, "a partition's files are gone; its rows are not listed any more");
-        }
-        let reader = Arc::new(opened.store.reader()?);
-        let mut kept = BTreeMap::new();
-        let mut configurations = Vec::new();
-        for (digest, body) in &opened.configurations {
-            if let Some(Ok(meaning)) = Written::from_bytes(body).map(|written| written.meaning()) {
-                configurations.push((*digest, meaning));
-                kept.insert(*digest, body.clone());
-            }
-        }
-        let (applied, checkpoint) = opened.checkpoint.unwrap_or_default();
+        let Opened { store, engine, configurations, applied } = Opened::in_folder(dir, Budget(settings.disk))?;
         if applied > journal.synced() {
             return Err(FoldError::JournalBehind { applied, last: journal.synced() });
         }
-        let engine = if applied == 0 {
-            Engine::new(Configuration::default())
-        } else {
-            Engine::restore(checkpoint, configurations, opened.dues, opened.ledger, opened.incidents)
-        };
         if journal.synced() > 0 {
             append(&journal, Entry::restart())?;
         }
         append(&journal, Entry::config(written.to_bytes().into()))?;
-        let target = journal.synced();
-        let status = Arc::new(Status {
-            folded: AtomicU64::new(applied),
-            folded_now: AtomicU64::new(engine.now().0),
-            applied: AtomicU64::new(applied),
-            caught_up: AtomicBool::new(false),
-            retired: AtomicU64::new(0),
-            failed: AtomicBool::new(false),
-            samples: ArcSwap::default(),
-        });
+        let reader = Arc::new(store.reader()?);
+        let status = Arc::new(Status::new(applied));
         let (questions, asked) = sync_channel(QUESTIONS);
         let stop = Arc::new(AtomicBool::new(false));
-        let mut owner = Owner {
-            follower: journal.subscribe(applied, 64 << 20),
-            journal,
-            engine,
-            store: opened.store,
-            status: status.clone(),
-            questions: asked,
-            stop: stop.clone(),
-            settings,
-            tidied: None,
-            target,
-            published: Vec::new(),
-            pending: BTreeMap::new(),
-            written: kept,
-            folded: applied,
-            again: 0,
-            bytes: 0,
-            dirty: false,
-            stale: true,
-            checkpointed: Instant::now(),
-            snapshotted: Instant::now(),
-            ticked: Instant::now(),
-            store_refused: None,
-            tick_refused: None,
-            snapshot_after: SNAPSHOT_AFTER,
-        };
-        let thread = std::thread::Builder::new().name("fold".into()).spawn(move || {
-            let _fails = Fails(owner.status.clone());
-            let ended = owner.run();
-            if let Err(error) = &ended {
-                let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-                tracing::error!(%error, cause, "the fold stopped");
-                owner.status.failed.store(true, Ordering::Release);
-            }
-            ended
-        });
-        let thread = thread.expect("a thread can be started");
-        Ok(Self { status, reader, readers: Semaphore::new(READERS), questions, stop, thread: Some(thread) })
+        let keeper = Keeper::new(dir, store, configurations, settings, journal.clone(), status.clone());
+        let thread = Owner::new(journal, engine, keeper, status.clone(), asked, stop.clone()).start();
+        Ok(Self { status, reader, readers: Arc::new(Semaphore::new(READERS)), questions, stop, thread: Some(thread) })
     }
 
     /// Asks the engine's owner and waits. `None` when too many ask, or the fold has stopped.
@@ -296,259 +187,114 @@ impl Fold {
     }
 }
 
-/// Says that the fold failed when its thread panics: a collector that no longer judges must not look healthy.
-struct Fails(Arc<Status>);
-
-impl Drop for Fails {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.failed.store(true, Ordering::Release);
+impl Status {
+    fn new(applied: u64) -> Self {
+        Self {
+            folded: AtomicU64::new(applied),
+            applied: AtomicU64::new(applied),
+            caught_up: AtomicBool::new(false),
+            retired: AtomicU64::new(0),
+            held: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+            samples: ArcSwap::default(),
         }
     }
 }
 
-/// Appends a frame of our own and waits for it.
-fn append(journal: &Journal, entry: Entry) -> Result<(), AppendError> {
-    journal.try_append(entry).and_then(crate::journal::Receipt::wait).map(drop)
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+    use std::time::{Duration, Instant};
 
-impl Owner {
-    fn run(&mut self) -> Result<(), FoldError> {
-        loop {
-            let stopping = self.stop.load(Ordering::Acquire);
-            let frame = self.follower.next(if stopping { Duration::ZERO } else { PATIENCE })?;
-            let idle = frame.is_none();
-            if let Some(frame) = frame {
-                self.frame(&frame)?;
-            }
-            while let Ok(question) = self.questions.try_recv() {
-                self.answer(question);
-            }
-            self.catch_up()?;
-            if idle {
-                self.tick();
-            }
-            if self.dirty && self.checkpoint_due() {
-                self.checkpoint()?;
-            }
-            if self.stale && self.snapshotted.elapsed() >= self.snapshot_after {
-                self.snapshot();
-            }
-            if stopping && idle || self.follower.is_closed() {
-                self.checkpoint()?;
-                self.snapshot();
-                return if stopping { Ok(()) } else { Err(FoldError::Poisoned) };
-            }
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::journal::Options;
+    use crate::model::{Constants, Role, Tenant};
+
+    /// A checkpoint after every frame of more than a kilobyte.
+    const SETTINGS: Settings = Settings {
+        memory: 16 << 10,
+        disk: 1 << 30,
+        checkpoint: Checkpoint { every: Duration::from_secs(3600), bytes: 1 << 10 },
+    };
+    const MANY: usize = 100;
+
+    fn start(dir: &Path) -> (Arc<Journal>, Fold) {
+        let options = Options { reserve_bytes: 0, ..Options::default() };
+        let journal = Arc::new(Journal::open(&dir.join("journal"), options).unwrap().0);
+        let written = Written { constants: Constants::default(), envelopes: Vec::new() };
+        let fold = Fold::start(journal.clone(), &dir.join("store"), &written, SETTINGS).unwrap();
+        (journal, fold)
+    }
+
+    fn received(bytes: usize) -> Entry {
+        Entry::traces(Tenant::default(), Role::default(), 0, Bytes::from(vec![0; bytes]))
+    }
+
+    /// Waits for what will happen, or fails.
+    fn until(what: &str, mut happened: impl FnMut() -> bool) {
+        let give_up = Instant::now() + Duration::from_secs(60);
+        while !happened() {
+            assert!(Instant::now() < give_up, "{what}");
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
-    fn answer(&mut self, question: Question) {
-        if question.open {
-            let wants = self.engine.open_elsewhere(OPEN_LOOKED_AT);
-            match self.store.load_without(&wants, |turn| self.engine.holds(turn)) {
-                Ok(rows) => self.engine.load(rows),
-                Err(error) => tracing::warn!(%error, "cannot load open actions; an answer goes without them"),
+    /// A question that asks itself again before it is answered: the queue of questions is never empty.
+    fn again(questions: SyncSender<Question>, asked: Arc<AtomicU32>) -> Question {
+        let ask = Box::new(move |_: &View<'_>| {
+            if asked.fetch_add(1, Ordering::AcqRel) < 1_000_000 {
+                let _ = questions.try_send(again(questions.clone(), asked.clone()));
             }
-        }
-        (question.ask)(&View { engine: &self.engine, pending: &self.pending });
+        });
+        Question { open: true, ask }
     }
 
-    /// Folds one frame.
-    fn frame(&mut self, frame: &Frame) -> Result<(), FoldError> {
-        let evidence = match frame.kind {
-            Kind::Traces => evidence_of(&frame.tenant, frame.role, Signal::Traces, &frame.body),
-            Kind::Logs => evidence_of(&frame.tenant, frame.role, Signal::Logs, &frame.body),
-            _ => Vec::new(),
-        };
-        self.load(frame.now, &evidence)?;
-        let input = match frame.kind {
-            Kind::Traces | Kind::Logs => Input::Evidence(&evidence),
-            Kind::Restart => Input::Restart,
-            Kind::Config => match self.configuration(frame) {
-                Some(configuration) => Input::Configure(configuration),
-                None => Input::Tick,
-            },
-            Kind::Tick => Input::Tick,
-        };
-        let output = self.engine.step(frame.now, input);
-        self.take(frame.sequence, output);
-        self.folded = frame.sequence;
-        self.again += 1;
-        self.bytes += frame.body.len() as u64;
-        self.dirty = true;
-        self.stale = true;
-        self.status.folded.store(frame.sequence, Ordering::Release);
-        self.status.folded_now.store(frame.now.0, Ordering::Release);
-        Ok(())
+    #[test]
+    fn questions_without_end_do_not_keep_a_frame_from_being_folded() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, fold) = start(dir.path());
+        let asked = Arc::new(AtomicU32::new(0));
+        fold.questions.try_send(again(fold.questions.clone(), asked.clone())).unwrap();
+        until("the first questions are answered", || asked.load(Ordering::Acquire) > 10);
+        append(&journal, received(0)).unwrap();
+        until("the frame is folded", || fold.status.folded.load(Ordering::Acquire) == journal.synced());
+        let answered = asked.load(Ordering::Acquire);
+        until("questions are answered all the same", || asked.load(Ordering::Acquire) > answered);
+        assert!(answered < 1_000_000, "while there were questions");
+        fold.stop().unwrap();
     }
 
-    fn configuration(&mut self, frame: &Frame) -> Option<Configuration> {
-        let written = Written::from_bytes(&frame.body)?;
-        match written.meaning() {
-            Ok(configuration) => {
-                self.written.insert(configuration.digest(), frame.body.to_vec());
-                Some(configuration)
-            }
-            Err(mistakes) => {
-                let first = mistakes.first().map(ToString::to_string).unwrap_or_default();
-                tracing::error!(
-                    sequence = frame.sequence,
-                    first,
-                    "a configuration frame does not parse; it is passed over"
-                );
-                None
-            }
+    /// Another process holds the store: what was folded waits in memory up to a bound, the rest in the journal.
+    #[test]
+    fn a_store_that_refuses_holds_the_fold_and_not_the_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, fold) = start(dir.path());
+        let folded = || fold.status.folded.load(Ordering::Acquire);
+        until("the start is folded", || folded() == journal.synced());
+        let other = rusqlite::Connection::open(dir.path().join("store/state.db")).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let before = folded();
+        for _ in 0..MANY {
+            append(&journal, received(1 << 10)).unwrap();
         }
+        until("the fold is held", || fold.status.held.load(Ordering::Acquire));
+        let waiting = folded() - before;
+        assert!(waiting < SETTINGS.memory as u64 >> 10, "{waiting} frames of a kilobyte wait in memory");
+        assert_eq!(journal.synced() - before, MANY as u64, "and the journal takes what comes");
+        other.execute_batch("ROLLBACK").unwrap();
+        until("everything is folded", || folded() == journal.synced());
+        assert!(!fold.status.held.load(Ordering::Acquire));
+        fold.stop().unwrap();
     }
 
-    /// Brings back the turns that a step may touch. A loaded row may want another; two rounds reach all of them.
-    fn load(&mut self, now: Nanos, evidence: &[Evidence]) -> Result<(), FoldError> {
-        let mut asked: BTreeSet<Want> = BTreeSet::new();
-        for _ in 0..3 {
-            let wants: BTreeSet<Want> =
-                self.engine.wants(now, evidence).into_iter().filter(|want| !asked.contains(want)).collect();
-            if wants.is_empty() {
-                return Ok(());
-            }
-            let rows = self.store.load_without(&wants, |turn| self.engine.holds(turn))?;
-            asked.extend(wants);
-            if rows.is_empty() {
-                return Ok(());
-            }
-            self.engine.load(rows);
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, sequence: u64, output: Output) {
-        if output == Output::default() {
-            return;
-        }
-        for event in &output.findings {
-            let finding = &event.finding;
-            tracing::info!(
-                rule = %finding.rule, severity = %finding.severity, state = %finding.state, action = %event.action,
-                agent = %event.agent, "finding"
-            );
-        }
-        for action in &output.actions {
-            self.pending.insert(action.id, action.clone());
-        }
-        self.published.push(Published { position: sequence, output });
-    }
-
-    fn catch_up(&mut self) -> Result<(), FoldError> {
-        if self.folded < self.target || self.status.caught_up.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        self.snapshot();
-        self.status.caught_up.store(true, Ordering::Release);
-        tracing::info!(sequence = self.folded, frames = self.again, "caught up with the journal");
-        self.checkpoint()
-    }
-
-    fn checkpoint_due(&self) -> bool {
-        let Checkpoint { bytes, every } = self.settings.checkpoint;
-        self.bytes >= bytes || self.checkpointed.elapsed() >= every
-    }
-
-    /// Asks for a tick frame when a deadline has passed, and at least once a minute while anything is open.
-    fn tick(&mut self) {
-        let refused = self.tick_refused.is_some_and(|at| at.elapsed() < STORE_RETRY);
-        if refused || self.folded < self.journal.synced() {
-            return;
-        }
-        let Some(due) = self.engine.next_due() else { return };
-        let passed = self.journal.clock() >= due && self.ticked.elapsed() >= PATIENCE;
-        if passed || self.ticked.elapsed() >= TICK_AT_LEAST {
-            self.ticked = Instant::now();
-            if let Err(error) = append(&self.journal, Entry::tick()) {
-                tracing::warn!(%error, "no deadline can pass until a tick is written; it is tried again");
-                self.tick_refused = Some(Instant::now());
-            }
-        }
-    }
-
-    /// Writes everything that changed, in one commit. A full disk is tried again: nothing is lost, because what is
-    /// not applied stays in the journal.
-    fn checkpoint(&mut self) -> Result<(), FoldError> {
-        if !self.dirty && self.published.is_empty()
-            || self.store_refused.is_some_and(|at| at.elapsed() < STORE_RETRY && !self.stop.load(Ordering::Acquire))
-        {
-            return Ok(());
-        }
-        let changes = self.engine.checkpoint();
-        let configurations: Vec<(Digest, Vec<u8>)> = changes
-            .small
-            .configurations
-            .iter()
-            .filter_map(|digest| Some((*digest, self.written.get(digest)?.clone())))
-            .collect();
-        match self.store.commit(self.folded, &changes, &self.published, &configurations) {
-            Ok(()) => {
-                self.store_refused = None;
-                self.published.clear();
-                self.pending.clear();
-                self.bytes = 0;
-                self.dirty = false;
-                self.checkpointed = Instant::now();
-                self.status.applied.store(self.folded, Ordering::Release);
-                let left = self.engine.evict(self.settings.memory);
-                tracing::debug!(applied = self.folded, left, "checkpoint");
-                self.tidy()
-            }
-            Err(error) if error.is_retryable() => {
-                tracing::warn!(%error, "the store refused a checkpoint; the journal keeps it");
-                self.engine.changed_again(&changes);
-                self.store_refused = Some(Instant::now());
-                self.checkpointed = Instant::now();
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Deletes what nobody may still revise, and unlinks what the disk has no room for.
-    fn tidy(&mut self) -> Result<(), FoldError> {
-        if self.tidied.is_some_and(|at| at.elapsed() < TIDY_AFTER) {
-            return Ok(());
-        }
-        self.tidied = Some(Instant::now());
-        let now = self.engine.now();
-        let patches = self.engine.configuration().1.constants.patches;
-        self.engine.forget(now - patches + Span::hours(1));
-        // Rows say on the engine's clock when they were touched last.
-        let before = self.engine.clock() - patches;
-        // A backlog in the journal must not push the audit trail out: it never counts for more than its half.
-        let room = self.settings.disk.saturating_sub(self.journal.stats().disk_bytes.min(self.settings.disk / 2));
-        let kept = Retention { max_age: KEPT, max_bytes: room };
-        let tidied = (|| {
-            while self.store.purge(before)?.more {}
-            self.store.forget_ledger(now - LEDGER_KEPT)?;
-            self.store.retire(&kept, now)
-        })();
-        match tidied {
-            Ok(retired) => {
-                self.status.retired.fetch_add(retired.len() as u64, Ordering::Relaxed);
-                for partition in retired {
-                    tracing::info!(name = partition.name, bytes = partition.bytes, "a partition was unlinked");
-                }
-                Ok(())
-            }
-            Err(error) if error.is_retryable() => {
-                tracing::warn!(%error, "the store could not be tidied; it is tried again");
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn snapshot(&mut self) {
-        let started = Instant::now();
-        self.status.samples.store(Arc::new(self.engine.samples()));
-        // However many series there are, making them takes at most a twentieth of the time.
-        self.snapshot_after = SNAPSHOT_AFTER.max(started.elapsed() * 20);
-        self.snapshotted = Instant::now();
-        self.stale = false;
+    #[test]
+    fn a_configuration_of_another_version_is_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, fold) = start(dir.path());
+        append(&journal, Entry::config(Bytes::from_static(b"{\"a later version\": 1}"))).unwrap();
+        until("it is folded", || fold.status.folded.load(Ordering::Acquire) == journal.synced());
+        fold.stop().unwrap();
     }
 }

@@ -1,21 +1,24 @@
 //! What the process says about itself: every series for `/metrics`, and whether it is ready.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::api::Readiness;
 use crate::catalogue::{Metric, Sample, SampleValue};
-use crate::journal::Journal;
-use crate::model::Nanos;
+use crate::journal::{Full, Journal};
+use crate::model::{Nanos, Span};
 use crate::net::Connections;
 use crate::otlp;
 use crate::slo::Objective;
 
 use super::fold::Status;
+use super::lag::Lag;
 
 /// Ingest is refused, retryably, when the engine is this many frames behind.
 pub const MAX_LAG: u64 = 100_000;
+/// A journal whose clock is further ahead than this makes records late: worth a word.
+const CLOCK_AHEAD: Span = Span::minutes(1);
 /// Upper bounds in seconds of what a disk and a network take.
 const BOUNDS: &[f64] = &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
@@ -28,9 +31,12 @@ pub struct Health {
     /// Connections of senders, and of those who ask.
     pub(super) receiving: Arc<Connections>,
     pub(super) answering: Arc<Connections>,
+    /// How many there may be of either.
+    pub(super) limits: [usize; 2],
     /// Bytes that journal and store may take together.
     pub(super) disk: u64,
     pub(super) started: Nanos,
+    pub(super) waits: Mutex<Lag>,
 }
 
 impl Health {
@@ -39,21 +45,41 @@ impl Health {
         self.journal.synced().saturating_sub(self.status.folded.load(Ordering::Acquire))
     }
 
+    /// How long the oldest frame that is not folded has waited, and whether none is folded at all.
+    pub(super) fn waits(&self) -> (Duration, bool) {
+        let (synced, folded) = (self.journal.synced(), self.status.folded.load(Ordering::Acquire));
+        let now = Instant::now();
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        waits.look(synced, folded, now);
+        (waits.waited(now), waits.is_stalled(now))
+    }
+
     /// Whether ingest and judging work, and why not.
     pub fn readiness(&self) -> Readiness {
-        let lag_frames = self.lag();
-        let poisoned = self.journal.stats().poisoned;
-        let failed = self.status.failed.load(Ordering::Acquire);
-        let caught_up = self.status.caught_up.load(Ordering::Acquire);
+        let (lag_frames, (waited, stalled), stats) = (self.lag(), self.waits(), self.journal.stats());
+        let [failed, caught_up, held] = [&self.status.failed, &self.status.caught_up, &self.status.held]
+            .map(|status| status.load(Ordering::Acquire));
         let behind = lag_frames > MAX_LAG;
-        let reasons = [
-            (poisoned, "the journal refuses to write after a failed write; restart to recover"),
-            (failed, "the fold stopped on an error; see the log"),
-            (!caught_up, "the journal is being replayed"),
-            (behind, "the engine is too far behind"),
+        // What holds, whether it stops ingest, whether it stops judging, and what to say. The first that holds is said.
+        let table = [
+            (stats.poisoned, true, true, "the journal refuses to write after a failed write; restart to recover"),
+            (failed, false, true, "the fold stopped on an error; see the log"),
+            (!caught_up, false, true, "the journal is being replayed"),
+            (stats.full == Some(Full::Disk), true, false, "the disk is full: only its emergency reserve is left"),
+            (stats.full == Some(Full::Budget), true, false, "the budget `disk` is used up by what cannot go yet"),
+            (held, false, true, "the store refuses checkpoints, so nothing more is judged; see the log"),
+            (behind, true, true, "the engine is too far behind"),
+            (stalled, false, true, "frames wait and none is judged"),
+            (stats.ahead > CLOCK_AHEAD, false, false, "the journal's clock is ahead of the wall clock"),
         ];
-        let reason = reasons.iter().find(|(holds, _)| *holds).map(|(_, reason)| (*reason).to_owned());
-        Readiness { ingest: !poisoned && !behind, judging: caught_up && !failed && !behind, lag_frames, reason }
+        let holding = || table.iter().filter(|(holds, ..)| *holds);
+        Readiness {
+            ingest: !holding().any(|(_, ingest, ..)| *ingest),
+            judging: !holding().any(|(_, _, judging, _)| *judging),
+            lag_frames,
+            lag_seconds: waited.as_secs_f64(),
+            reason: holding().next().map(|(.., reason)| (*reason).to_owned()),
+        }
     }
 
     /// Every series, or `None` until the fold has caught up.
@@ -69,10 +95,18 @@ impl Health {
         }
         let retired = self.status.retired.load(Ordering::Relaxed);
         samples.push(counter(Metric::PartitionsRetired, NONE, retired));
-        for (listener, connections) in [("otlp", &self.receiving), ("query", &self.answering)] {
+        for (listener, connections, limit) in
+            [("otlp", &self.receiving, self.limits[0]), ("query", &self.answering, self.limits[1])]
+        {
             samples.push(gauge(Metric::Connections, [listener], connections.open.load(Ordering::Relaxed) as f64));
-            let accepted = connections.accepted.load(Ordering::Relaxed);
-            samples.push(counter(Metric::ConnectionsAccepted, [listener], accepted));
+            samples.push(gauge(Metric::ConnectionsLimit, [listener], limit as f64));
+            for (metric, count) in [
+                (Metric::ConnectionsAccepted, &connections.accepted),
+                (Metric::ConnectionsRefused, &connections.refused),
+                (Metric::ConnectionsTimedOut, &connections.timed_out),
+            ] {
+                samples.push(counter(metric, [listener], count.load(Ordering::Relaxed)));
+            }
         }
         samples.push(gauge(Metric::BuildInfo, [env!("CARGO_PKG_VERSION")], 1.0));
         samples.push(gauge(Metric::StartTime, NONE, self.started.as_seconds()));
@@ -131,11 +165,8 @@ impl Health {
 
         let lag = self.lag();
         samples.push(gauge(Metric::FoldLagFrames, NONE, lag as f64));
-        let behind = match lag {
-            0 => 0.0,
-            _ => wall().since(Nanos(self.status.folded_now.load(Ordering::Acquire))).as_seconds(),
-        };
-        samples.push(gauge(Metric::FoldLagSeconds, NONE, behind));
+        samples.push(gauge(Metric::FoldLagSeconds, NONE, self.waits().0.as_secs_f64()));
+        samples.push(gauge(Metric::JournalClockAhead, NONE, stats.ahead.as_seconds()));
         samples.push(gauge(Metric::AppliedFrame, NONE, self.status.applied.load(Ordering::Acquire) as f64));
     }
 }
@@ -157,10 +188,4 @@ fn gauge<const N: usize>(metric: Metric, labels: [&str; N], value: f64) -> Sampl
 
 fn counter<const N: usize>(metric: Metric, labels: [&str; N], value: u64) -> Sample {
     Sample::new(metric, labels, SampleValue::Counter(value, None))
-}
-
-/// The wall clock.
-pub fn wall() -> Nanos {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

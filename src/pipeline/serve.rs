@@ -1,28 +1,38 @@
 //! The server: settings first, ports later, shutdown last.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::api;
-use crate::config::Checked;
-use crate::journal::{AppendError, Entry, Journal, JournalError, Options, Rejection};
+use crate::api::{self, Readiness};
+use crate::config::{Checked, Disk};
+use crate::journal::{AppendError, Entry, Journal, JournalError, Options, Rejection, wall};
 use crate::model::{Signal, Span};
 use crate::net;
 use crate::otlp::{self, Accepted, Counters, Receiver, Refusal, Sink};
+use crate::telemetry::causes;
 
 use super::answers::answers;
+use super::budget::Budget;
 use super::configuration::Written;
 use super::fold::{Fold, FoldError, Settings};
-use super::health::{Health, MAX_LAG, wall};
+use super::health::{Health, MAX_LAG};
+use super::lag::Lag;
 
 /// How long raw frames are kept once they are applied.
 const FRAMES_KEPT: Span = Span::days(3);
 /// How often sealed segments are compressed and old ones removed.
 const MAINTENANCE: Duration = Duration::from_secs(60);
+/// How often it is looked at whether all is well, and whether the journal has outgrown its part of the disk.
+const LOOK: Duration = Duration::from_secs(1);
+/// Connections to the query listener, where that is less than senders have: some people, some scrapers.
+const QUESTION_CONNECTIONS: usize = 64;
+/// HTTP/2 windows of all of them, bytes: questions are small.
+const QUESTION_WINDOWS: usize = 16 << 20;
 /// When an overloaded sender should come back.
 const OVERLOAD_RETRY: Duration = Duration::from_secs(1);
 
@@ -84,11 +94,13 @@ impl Server {
         let written = Written { constants: checked.config.constants, envelopes: checked.envelopes.clone() };
         let memory = usize::try_from(checked.config.memory).unwrap_or(usize::MAX);
         let (disk, checkpoint) = (checked.config.disk, checked.config.checkpoint);
+        let largest = checked.config.limits.decompressed;
         let opened = tokio::task::spawn_blocking(move || -> Result<_, ServeError> {
-            let (journal, recovery) = Journal::open(&data.join("journal"), Options::default())?;
+            let disk = budget(disk, &data);
+            let (journal, recovery) = Journal::open(&data.join("journal"), journal_options(Budget(disk), largest))?;
             tracing::info!(last = recovery.last_sequence, cut = recovery.bytes_cut, "the journal is open");
             let journal = Arc::new(journal);
-            let settings = Settings { memory, disk: disk.budget(size_of_disk(&data)), checkpoint };
+            let settings = Settings { memory, disk, checkpoint };
             let fold = Fold::start(journal.clone(), &data.join("store"), &written, settings)?;
             Ok((journal, fold, settings))
         });
@@ -100,9 +112,11 @@ impl Server {
             counters: Arc::new(Counters::default()),
             objectives: checked.config.objectives.clone(),
             receiving: Arc::default(),
+            limits: [&checked.config.serve, &for_questions(&checked.config.serve)].map(|serve| serve.max_connections),
             answering: Arc::default(),
             disk: settings.disk,
             started: wall(),
+            waits: Mutex::new(Lag::new(Instant::now())),
         });
         Ok(Self { addresses, otlp: vec![grpc, http], query, checked, journal, fold: Arc::new(fold), health })
     }
@@ -121,18 +135,14 @@ impl Server {
         let sink = sink(journal.clone(), health.clone());
         let receiver = Receiver::new(sink, checked.tokens.clone(), checked.config.limits, health.counters.clone())
             .redacting(checked.config.redact.clone());
-        let serve = checked.config.serve.clone();
-        let receiving = net::serve(
-            otlp,
-            otlp::router(receiver),
-            serve.clone(),
-            health.receiving.clone(),
-            stop.clone().cancelled_owned(),
-        );
+        let serve = checked.config.serve;
+        let for_questions = for_questions(&serve);
+        let receiving =
+            net::serve(otlp, otlp::router(receiver), serve, health.receiving.clone(), stop.clone().cancelled_owned());
         let answering = net::serve(
             vec![query],
             api::router(answers(&fold, &health), tokens_of_questions(&addresses, &checked.tokens)),
-            serve,
+            for_questions,
             health.answering.clone(),
             stop.clone().cancelled_owned(),
         );
@@ -146,6 +156,15 @@ impl Server {
         stopped.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// Connections of those who ask. Answers are large and questions are few: the other way round than with senders.
+fn for_questions(serve: &net::ServeSettings) -> net::ServeSettings {
+    net::ServeSettings {
+        max_connections: serve.max_connections.min(QUESTION_CONNECTIONS),
+        window_pool: QUESTION_WINDOWS,
+        ..serve.clone()
     }
 }
 
@@ -186,48 +205,97 @@ fn refusal(error: AppendError) -> Refusal {
     }
 }
 
-/// The size of the filesystem that holds a folder, in bytes.
-fn size_of_disk(folder: &std::path::Path) -> u64 {
+/// The budget in bytes. A share of a small disk may be less than anything can work with; who named bytes was told.
+fn budget(disk: Disk, data: &Path) -> u64 {
+    let budget = disk.budget(size_of_disk(data));
+    if budget < Disk::MIN {
+        let (share, taken) = (budget >> 20, Disk::MIN >> 20);
+        tracing::warn!(share, taken, "the share of the disk is too small, in MiB; the least possible is taken");
+    }
+    budget.max(Disk::MIN)
+}
+
+/// A journal whose segments fit the disk, and whose queue holds the largest request that is let in.
+fn journal_options(budget: Budget, largest: usize) -> Options {
+    let options = Options::default();
+    Options { segment_bytes: budget.file(), queue_bytes: options.queue_bytes.max(largest), ..options }
+}
+
+/// The size of the filesystem that holds a folder, in bytes. The folder may not be there yet.
+fn size_of_disk(folder: &Path) -> u64 {
     let size = |it: rustix::fs::StatVfs| it.f_blocks.saturating_mul(it.f_frsize);
-    rustix::fs::statvfs(folder).map_or(u64::MAX, size)
+    let here = Path::new(".");
+    let mut existing = folder.ancestors().map(|it| if it.as_os_str().is_empty() { here } else { it });
+    existing.find_map(|it| rustix::fs::statvfs(it).ok()).map_or(u64::MAX, size)
 }
 
 /// Compresses sealed segments and removes those that are applied and old; all that are applied when the journal takes
-/// more than half of the disk's budget.
+/// more than its part of the disk.
 async fn maintain(journal: Arc<Journal>, health: Arc<Health>, stop: CancellationToken) {
+    let mut due = Instant::now() + MAINTENANCE;
+    let mut pause = LOOK;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(MAINTENANCE) => {}
+            () = tokio::time::sleep(pause) => {}
         }
+        pause = LOOK;
+        let outgrown = journal.stats().disk_bytes > Budget(health.disk).journal();
+        if !outgrown && Instant::now() < due {
+            continue;
+        }
+        due = Instant::now() + MAINTENANCE;
         let journal = journal.clone();
         let applied = health.status.applied.load(std::sync::atomic::Ordering::Acquire);
-        let half = health.disk / 2;
         let done = tokio::task::spawn_blocking(move || {
-            let rewritten = journal.compress_sealed();
-            let mut removed = journal.retire(applied, FRAMES_KEPT);
-            if journal.stats().disk_bytes > half {
-                removed = journal.retire(applied, Span(0));
-            }
-            (rewritten.map(drop), removed.map(drop))
+            let removed = journal.retire(applied, if outgrown { Span(0) } else { FRAMES_KEPT });
+            [journal.compress_sealed().err(), removed.err()]
         });
-        if let Ok(done) = done.await {
-            for error in [done.0.err(), done.1.err()].into_iter().flatten() {
-                tracing::warn!(%error, "journal maintenance failed; it is tried again in a minute");
-            }
+        for error in done.await.into_iter().flatten().flatten() {
+            tracing::warn!(error = causes(&error), "journal maintenance failed; it is tried again in a minute");
+            pause = MAINTENANCE;
         }
     }
 }
 
-/// Ends the process when the fold has stopped: a collector that no longer judges must not look healthy.
+/// Says once when something stops working, and when it works again. Ends the process when the fold has stopped: a
+/// collector that no longer judges must not look healthy.
 async fn watch(health: Arc<Health>, stop: CancellationToken) {
+    let mut before = None;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            () = tokio::time::sleep(LOOK) => {}
         }
+        let now = health.readiness();
+        tell_change(&mut before, &now);
         if health.status.failed.load(std::sync::atomic::Ordering::Acquire) {
             stop.cancel();
         }
+    }
+}
+
+fn tell_change(before: &mut Option<String>, now: &Readiness) {
+    if *before == now.reason {
+        return;
+    }
+    let Readiness { ingest, judging, reason, .. } = now;
+    match reason {
+        Some(reason) => tracing::warn!(ingest, judging, reason, "not all is well"),
+        None => tracing::info!("all is well again"),
+    }
+    before.clone_from(reason);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_request_that_is_let_in_fits_the_journals_queue() {
+        let options = |largest| journal_options(Budget(Disk::MIN), largest);
+        assert_eq!(options(100 << 20).queue_bytes, 100 << 20);
+        assert_eq!(options(1).queue_bytes, Options::default().queue_bytes);
+        assert!(options(1).segment_bytes < Disk::MIN / 8);
     }
 }

@@ -20,6 +20,8 @@ const FOLD_LAG: Span = Span::minutes(5);
 const DISK_FULL_TICKET: Span = Span::days(1);
 /// Full in an hour: somebody has to come.
 const DISK_FULL_PAGE: Span = Span::hours(1);
+/// Records look later than they are by the lead of the journal's clock. A tenth of the live lateness.
+const CLOCK_AHEAD: Span = Span::minutes(1);
 /// Without evidence for this long, a green dashboard shows the past. A night is shorter.
 const EVIDENCE_STALE: Span = Span::days(1);
 /// Half of what arrives is understood by no dialect.
@@ -69,7 +71,7 @@ pub(super) fn collector(options: &Options) -> Group {
     let alerts = [watchdog(), absent(), poisoned(), fold_lag(options)]
         .into_iter()
         .chain(disk_full_soon(options))
-        .chain([refusing(options), unread(options), evidence_stale(options), overflow(options)]);
+        .chain([refusing(options), clock_ahead(options), unread(options), evidence_stale(options), overflow(options)]);
     Group { name: "wherefore-collector".to_owned(), interval: None, rules: alerts.map(Rule::Alert).collect() }
 }
 
@@ -115,8 +117,8 @@ fn poisoned() -> Alert {
     Alert {
         summary: "the journal refuses to write".to_owned(),
         description:
-            "A write failed, so the journal of {{ $labels.instance }} accepts nothing more rather than guess. \
-                      Senders keep what they have until their queues are full."
+            "A write failed, so the journal of {{ $labels.instance }} accepts nothing more, until somebody restarts it, \
+                      rather than guess. Senders keep what they have until their queues are full."
                 .to_owned(),
         ..about_collector(
             "WhereforeJournalPoisoned",
@@ -145,7 +147,7 @@ fn disk_full_soon(options: &Options) -> [Alert; 2] {
         hold: Some(Span::minutes(15)),
         summary: "the disk is full in {{ $value | humanizeDuration }}".to_owned(),
         description: "At the rate of the last ten minutes the disk of {{ $labels.instance }} fills up. Ingest is then \
-                      refused, retryably."
+                      refused, retryably; at 0 it is refused now."
             .to_owned(),
         ..about_collector(
             "WhereforeDiskFullSoon",
@@ -157,6 +159,7 @@ fn disk_full_soon(options: &Options) -> [Alert; 2] {
 
 fn refusing(options: &Options) -> Alert {
     let (refused, window) = (Metric::RefusedRequests.series(), options.window(Span::minutes(15)));
+    let turned_away = Metric::ConnectionsRefused.series();
     Alert {
         hold: Some(Span::minutes(15)),
         summary: "requests are refused: {{ $labels.reason }}".to_owned(),
@@ -167,7 +170,27 @@ fn refusing(options: &Options) -> Alert {
         ..about_collector(
             "WhereforeRefusing",
             Some(Severity::Ticket),
-            format!("sum by (reason) (rate({refused}[{window}])) > 0"),
+            format!(
+                "sum by (reason) (rate({refused}[{window}])) > 0\nor\nlabel_replace(sum(rate(\
+                 {turned_away}{{listener=\"otlp\"}}[{window}])), \"reason\", \"connections\", \"\", \"\") > 0"
+            ),
+        )
+    }
+}
+
+fn clock_ahead(options: &Options) -> Alert {
+    let (ahead, limit) = (Metric::JournalClockAhead.series(), options.seconds(CLOCK_AHEAD));
+    Alert {
+        hold: Some(Span::minutes(5)),
+        summary: "the journal's clock is {{ $value | humanizeDuration }} ahead".to_owned(),
+        description: "The wall clock of {{ $labels.instance }} is behind the journal's, which never goes back: it was \
+                      too far ahead, or is wrong now. What arrives looks late by as much, and what looks late by more \
+                      than ten minutes is not counted live and cannot page."
+            .to_owned(),
+        ..about_collector(
+            "WhereforeClockAhead",
+            Some(Severity::Ticket),
+            format!("max by (instance) ({ahead}) > {limit}"),
         )
     }
 }

@@ -154,6 +154,8 @@ fn healthy() -> Vec<Series> {
         series(Metric::Poisoned, &[], still(0)),
         series(Metric::DiskFullSeconds, &[], still(90 * 86_400)),
         series(Metric::RefusedRequests, &["overload"], still(0)),
+        series(Metric::ConnectionsRefused, &["otlp"], still(0)),
+        series(Metric::JournalClockAhead, &[], still(0)),
         series(Metric::CardinalityOverflow, &["agent"], still(0)),
         series(Metric::ReadRecords, &[TENANT, "otel"], growing(100)),
         series(Metric::UnreadRecords, &[TENANT, "http/1.0"], growing(20)),
@@ -296,6 +298,20 @@ fn collector_cases() -> Vec<Case> {
             name: "requests that are refused for long are a ticket",
             series: vec![series(Metric::RefusedRequests, &["overload"], growing(5))],
             checks: vec![check(10, vec![]), check(20, one("WhereforeRefusing", "ticket", ",reason=\"overload\""))],
+        },
+        Case {
+            name: "so are connections, although no request is read",
+            series: vec![series(Metric::ConnectionsRefused, &["otlp"], growing(5))],
+            checks: vec![check(10, vec![]), check(20, one("WhereforeRefusing", "ticket", ",reason=\"connections\""))],
+        },
+        Case {
+            name: "a clock that stays ahead is a ticket",
+            series: vec![series(Metric::JournalClockAhead, &[], "0x10 90x3 0x10 3600x100")],
+            checks: vec![
+                check(13, vec![]),
+                check(22, vec![]),
+                check(31, one("WhereforeClockAhead", "ticket", instance)),
+            ],
         },
         Case {
             name: "a tenant none of whose records is read is a ticket",

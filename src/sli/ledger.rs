@@ -69,18 +69,20 @@ impl Cell {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ledger {
     cells: BTreeMap<LedgerKey, Cell>,
-    /// Slices before this are not in memory; the store's are final.
+    /// Slices that start before this are final and change no more: what the store has of them stands, whether or not
+    /// they are still in memory.
     floor: Nanos,
     changed: BTreeSet<LedgerKey>,
 }
 
 impl Ledger {
-    /// Puts slices back that a checkpoint kept.
+    /// Puts slices back that a checkpoint kept; those before `floor` are final.
     pub fn restore(cells: impl IntoIterator<Item = (LedgerKey, Cell)>, floor: Nanos) -> Self {
-        Self { cells: cells.into_iter().collect(), floor, changed: BTreeSet::new() }
+        let cells = cells.into_iter().filter(|(key, _)| key.slice >= floor).collect();
+        Self { cells, floor, changed: BTreeSet::new() }
     }
 
-    /// Moves one action from what was booked to what is known now.
+    /// Moves one action from what was booked to what is known now. A final slice neither loses nor gains.
     pub fn book(&mut self, from: Option<&(LedgerKey, Value)>, to: Option<&(LedgerKey, Value)>) {
         let kept = |entry: &&(LedgerKey, Value)| entry.0.slice >= self.floor;
         let (from, to) = (from.filter(kept), to.filter(kept));
@@ -99,9 +101,14 @@ impl Ledger {
         }
     }
 
-    /// Every slice, in time order. Empty ones are left out: they say the same as absent ones.
+    /// Start of the first slice that is not final.
+    pub fn floor(&self) -> Nanos {
+        self.floor
+    }
+
+    /// Every slice that is not final, in time order. Empty ones are left out: they say the same as absent ones.
     pub fn cells(&self) -> impl Iterator<Item = (&LedgerKey, &Cell)> {
-        self.cells.iter().filter(|(_, cell)| cell.total() > 0)
+        self.cells.iter().filter(|(key, cell)| key.slice >= self.floor && cell.total() > 0)
     }
 
     /// Sums per (tenant, SLI, agent) over slices that start at or after `since`.
@@ -130,9 +137,63 @@ impl Ledger {
             .collect()
     }
 
-    /// Drops slices before `before` from memory; the store keeps them.
+    /// Makes slices before `before` final, and drops those from memory that a checkpoint has written.
     pub fn forget(&mut self, before: Nanos) {
+        self.floor = self.floor.max(before);
         let changed = &self.changed;
         self.cells.retain(|key, _| key.slice >= before || changed.contains(key));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(slice: u64) -> LedgerKey {
+        LedgerKey {
+            slice: Nanos(slice),
+            tenant: Tenant::default(),
+            sli: Sli::IntentAlignment,
+            agent: "refund-bot".into(),
+        }
+    }
+
+    fn booked(slices: impl IntoIterator<Item = u64>) -> Ledger {
+        let mut ledger = Ledger::default();
+        for slice in slices {
+            ledger.book(None, Some(&(key(slice), Value::Good)));
+        }
+        ledger
+    }
+
+    #[test]
+    fn a_final_slice_is_never_written_again() {
+        let mut ledger = booked([1, 1, 1, 9]);
+        ledger.take_changed();
+        ledger.forget(Nanos(5));
+        ledger.book(None, Some(&(key(1), Value::Bad)));
+        ledger.book(Some(&(key(1), Value::Good)), Some(&(key(9), Value::Good)));
+        assert_eq!(ledger.take_changed(), [(key(9), Cell { good: 2, ..Cell::default() })]);
+    }
+
+    #[test]
+    fn what_no_checkpoint_has_written_is_written_although_it_is_final_by_then() {
+        let mut ledger = booked([1]);
+        ledger.forget(Nanos(5));
+        assert_eq!(ledger.cells().count(), 0);
+        assert_eq!(ledger.take_changed(), [(key(1), Cell { good: 1, ..Cell::default() })]);
+    }
+
+    #[test]
+    fn a_restored_ledger_says_what_the_running_one_says() {
+        let mut running = booked(0..10);
+        let kept = running.take_changed();
+        running.forget(Nanos(4));
+        let mut restored = Ledger::restore(kept, Nanos(4));
+        for ledger in [&mut running, &mut restored] {
+            ledger.book(None, Some(&(key(2), Value::Bad)));
+            ledger.book(Some(&(key(5), Value::Good)), None);
+        }
+        assert_eq!(running, restored);
     }
 }

@@ -9,19 +9,19 @@ use super::Malformed;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process has the store open for writing.
-    #[error("open the store in `{}`: another process writes to it", .dir.display())]
+    #[error("cannot open the store in `{}`: another process writes to it", .dir.display())]
     Locked {
         /// The store's folder.
         dir: PathBuf,
     },
     /// The file is something else.
-    #[error("open `{}`: this is not a file of wherefore's store", .path.display())]
+    #[error("cannot open `{}`: this is not a file of wherefore's store", .path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
     },
     /// The file was written by a version that this one does not know.
-    #[error("open `{}`: it has format {found}, and this version reads format {known}", .path.display())]
+    #[error("cannot open `{}`: it has format {found}, and this version reads format {known}", .path.display())]
     Version {
         /// The file.
         path: PathBuf,
@@ -31,7 +31,7 @@ pub enum StoreError {
         known: i64,
     },
     /// A file or folder could not be used.
-    #[error("{doing} `{}`", .path.display())]
+    #[error("cannot {doing} `{}`", .path.display())]
     File {
         /// What was attempted.
         doing: &'static str,
@@ -41,7 +41,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// SQLite refused.
-    #[error("{doing}")]
+    #[error("cannot {doing}")]
     Database {
         /// What was attempted.
         doing: &'static str,
@@ -49,35 +49,37 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// A row is not what it should be.
-    #[error("read a row of `{table}`")]
+    #[error("cannot read a row of `{table}`")]
     Malformed {
         /// Where it stands.
         table: &'static str,
         /// What is wrong with it.
         source: Malformed,
     },
-    /// A position in a list that this store did not hand out.
-    #[error("continue a list at `{cursor}`: this is not a position in it")]
-    Cursor {
-        /// As given.
-        cursor: String,
-    },
 }
 
 impl StoreError {
-    /// Whether the same may work later without anybody changing the store: the disk is full, or a lock is taken.
+    /// Whether the same may work later without anybody changing the store: the disk is full, a lock is taken, or the
+    /// process has as many files open as it may. SQLite calls the last one a file that it cannot open.
     pub fn is_retryable(&self) -> bool {
-        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull};
+        use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull};
         match self {
             Self::File { source, .. } => {
                 matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+                    || too_many_files(source)
             }
-            Self::Database { source, .. } => {
-                source.sqlite_error_code().is_some_and(|code| matches!(code, DatabaseBusy | DatabaseLocked | DiskFull))
-            }
+            Self::Database { source, .. } => source
+                .sqlite_error_code()
+                .is_some_and(|code| matches!(code, CannotOpen | DatabaseBusy | DatabaseLocked | DiskFull)),
             _ => false,
         }
     }
+}
+
+/// Of this process, or of the machine.
+fn too_many_files(error: &io::Error) -> bool {
+    let [process, machine] = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE].map(|it| it.raw_os_error());
+    error.raw_os_error().is_some_and(|code| code == process || code == machine)
 }
 
 /// Says what was attempted.

@@ -2,6 +2,7 @@
 //! what is committed. Queries are bounded, whatever is asked.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,10 +18,15 @@ use super::convert::decode;
 use super::error::{Doing, In, StoreError};
 use super::partition::{self, Kind};
 use super::shelf::{Part, Shared, Shelf, Shown};
+use super::walk::EFFORT;
 use super::{partitions, sql, state};
 
 /// How many actions one lookup gives.
 const FOUND: usize = 1_000;
+/// Partitions that are looked into for the beginning of an id, the newest first: half a second of work.
+const LOOKED_INTO: usize = 2_000;
+/// Files of partitions that one query has open at a time. Several questions and the writer share what a process may.
+pub(super) const AT_ONCE: usize = 8;
 /// How many tombstones in a row are followed.
 const MERGES: usize = 16;
 
@@ -32,6 +38,8 @@ pub struct Reader {
     shown: Option<Shown>,
     /// What the engine may ask for; without it, anything.
     pub(super) names: Option<Shared>,
+    /// How much one list may do (`walk`).
+    pub(super) effort: usize,
     state: Mutex<Connection>,
 }
 
@@ -39,7 +47,7 @@ impl Reader {
     /// Opens a store to read. Another process may be writing to it.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let state = sql::open_to_read(&dir.join("state.db"), false)?;
-        Ok(Self { dir: dir.to_owned(), shown: None, names: None, state: Mutex::new(state) })
+        Ok(Self { dir: dir.to_owned(), shown: None, names: None, effort: EFFORT, state: Mutex::new(state) })
     }
 
     pub(super) fn live(dir: &Path, shown: Shown, names: Shared) -> Result<Self, StoreError> {
@@ -73,6 +81,26 @@ impl Reader {
         }
         actions.sort_by_key(|action| (action.start, action.id));
         Ok(actions)
+    }
+
+    /// Ids of actions of one tenant, or of all, in a range: at most `most`, and whether every partition was looked
+    /// into. An index finds them, but no filter says which partitions to ask.
+    pub fn ids_in(
+        &self,
+        tenant: Option<&Tenant>,
+        range: &RangeInclusive<ActionId>,
+        most: usize,
+    ) -> Result<(BTreeSet<ActionId>, bool), StoreError> {
+        let shelf = self.shelf()?;
+        let mut open = Open::new(self, &shelf);
+        let mut found = BTreeSet::new();
+        for index in (0..shelf.parts.len()).rev().take(LOOKED_INTO) {
+            found.extend(open.ids_in(index, tenant, range, most)?);
+            if found.len() >= most {
+                break;
+            }
+        }
+        Ok((found.into_iter().take(most).collect(), shelf.parts.len() <= LOOKED_INTO))
     }
 
     /// The latest revision of an action; its tombstone when it was merged.
@@ -151,30 +179,54 @@ impl Reader {
     }
 }
 
-/// Partitions that one query has opened.
+/// Partitions that one query has open: a few, however many it looks into. The one used longest ago is closed first.
 pub(super) struct Open<'a> {
     reader: &'a Reader,
     shelf: &'a Shelf,
     /// Whose rows an alias finds; `None` is everybody's.
     tenant: Option<&'a Tenant>,
-    /// In the order of the shelf.
-    opened: Vec<Option<Option<Connection>>>,
+    /// By their place on the shelf, the last used last; without a connection, it was retired.
+    opened: Vec<(usize, Option<Connection>)>,
+    files: usize,
 }
 
 impl<'a> Open<'a> {
     pub fn new(reader: &'a Reader, shelf: &'a Shelf) -> Self {
-        Self { reader, shelf, tenant: None, opened: shelf.parts.iter().map(|_| None).collect() }
+        Self { reader, shelf, tenant: None, opened: Vec::new(), files: 0 }
+    }
+
+    /// How often a file was opened.
+    pub fn opened_files(&self) -> usize {
+        self.files
     }
 
     /// A partition by its place on the shelf.
     pub fn part(&mut self, index: usize) -> Result<Option<&Connection>, StoreError> {
-        let Some(slot) = self.opened.get_mut(index) else {
+        let Some(part) = self.shelf.parts.get(index) else {
             return Ok(None);
         };
-        if slot.is_none() {
-            *slot = Some(self.reader.open_part(&self.shelf.parts[index])?);
-        }
-        Ok(slot.as_ref().and_then(Option::as_ref))
+        let used = match self.opened.iter().position(|(opened, _)| *opened == index) {
+            Some(at) => self.opened.remove(at),
+            None => {
+                if self.opened.len() == AT_ONCE {
+                    self.opened.remove(0);
+                }
+                self.files += 1;
+                (index, self.reader.open_part(part)?)
+            }
+        };
+        self.opened.push(used);
+        Ok(self.opened.last().and_then(|(_, db)| db.as_ref()))
+    }
+
+    /// The record of a row.
+    pub fn record(&mut self, index: usize, table: &str, row: i64) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(db) = self.part(index)? else {
+            return Ok(None);
+        };
+        let sql = format!("SELECT record FROM {table} WHERE row = ?1");
+        let read = || db.prepare_cached(&sql)?.query_row([row], |row| row.get(0)).optional();
+        read().doing("read a row of a list")
     }
 
     /// Partitions that may hold a hash, the newest first.
@@ -188,7 +240,11 @@ impl<'a> Open<'a> {
     pub fn is_in_newer(&mut self, table: &str, alias: &str, id: &[u8; 16], index: usize) -> Result<bool, StoreError> {
         let applied = self.shelf.applied.cast_signed();
         let sql = format!("SELECT 1 FROM {table} WHERE id = ?1 AND position <= ?2");
-        for newer in self.holding(aliases::of_alias(alias)).into_iter().take_while(|newer| *newer > index) {
+        let hash = aliases::of_alias(alias);
+        for newer in (index + 1..self.shelf.parts.len()).rev() {
+            if !self.shelf.parts[newer].may_hold(hash) {
+                continue;
+            }
             let Some(db) = self.part(newer)? else {
                 continue;
             };
@@ -242,6 +298,30 @@ impl<'a> Open<'a> {
         Ok(action)
     }
 
+    /// Ids of actions of one partition that lie in a range.
+    fn ids_in(
+        &mut self,
+        index: usize,
+        tenant: Option<&Tenant>,
+        range: &RangeInclusive<ActionId>,
+        most: usize,
+    ) -> Result<Vec<ActionId>, StoreError> {
+        let applied = self.shelf.applied.cast_signed();
+        let Some(db) = self.part(index)? else {
+            return Ok(Vec::new());
+        };
+        let find = || -> rusqlite::Result<Vec<ActionId>> {
+            let mut select = db.prepare_cached(
+                "SELECT DISTINCT id FROM actions WHERE id BETWEEN ?1 AND ?2 AND position <= ?3
+                 AND (?4 IS NULL OR tenant = ?4) LIMIT ?5",
+            )?;
+            let (first, last, tenant) = (range.start().0, range.end().0, tenant.map(Tenant::as_str));
+            let ids = params![first, last, applied, tenant, most as i64];
+            select.query_map(ids, |row| row.get(0).map(ActionId))?.collect()
+        };
+        find().doing("look for the beginning of an id")
+    }
+
     /// Actions with a row that has this alias.
     fn actions_of(&mut self, alias: &str) -> Result<BTreeSet<ActionId>, StoreError> {
         let mut found = BTreeSet::new();
@@ -277,10 +357,13 @@ impl<'a> Open<'a> {
         );
         let mut records = Vec::new();
         for index in self.holding(hash) {
+            let room = FOUND.saturating_sub(records.len()) as i64;
+            if room == 0 {
+                break;
+            }
             let Some(db) = self.part(index)? else {
                 continue;
             };
-            let room = FOUND.saturating_sub(records.len()) as i64;
             let find = || -> rusqlite::Result<Vec<Vec<u8>>> {
                 let mut select = db.prepare_cached(&sql)?;
                 select.query_map(params![hash, kind as i64, applied, room, tenant], |row| row.get(0))?.collect()

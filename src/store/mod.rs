@@ -25,10 +25,12 @@ mod partition;
 mod query;
 mod retention;
 mod shelf;
+mod spread;
 mod sql;
 mod state;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -44,12 +46,14 @@ use crate::model::{Digest, Nanos, Span, TurnId};
 use error::{Doing, On};
 use filter::Filter;
 use shelf::{Part, Shelf, Shown};
+use spread::Spread;
 
 pub use convert::Malformed;
 pub use error::StoreError;
 pub use lookup::Reader;
 pub use query::{ActionFilter, FindingFilter, Page};
 pub use retention::{Purged, Retention, Retired};
+pub use walk::Cursor;
 
 /// How the store divides what it keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +62,7 @@ pub struct Options {
     pub slice: Span,
     /// A partition that has reached this many bytes is closed at the next commit.
     pub partition_bytes: u64,
-    /// Horizon H: twice this much of the ledger goes back to the engine.
+    /// Horizon H: twice this much of the ledger goes back to the engine when the checkpoint does not say how much.
     pub horizon: Span,
 }
 
@@ -77,6 +81,9 @@ pub struct Published {
     pub output: Output,
 }
 
+/// Partitions that one commit can change: it may close one and begin the next.
+const TOUCHED: usize = 2;
+
 /// One commit: everything between two journal positions.
 struct Commit<'a> {
     applied: u64,
@@ -94,7 +101,7 @@ pub struct Opened {
     pub checkpoint: Option<(u64, Checkpoint)>,
     /// Every deadline.
     pub dues: Vec<(Due, Nanos)>,
-    /// Slices of the ledger of the last two horizons.
+    /// Slices of the ledger that are not final.
     pub ledger: Vec<(LedgerKey, Cell)>,
     /// Incidents that are open or were contained in the last seven days.
     pub incidents: Vec<Incident>,
@@ -158,12 +165,16 @@ impl Store {
         std::fs::create_dir_all(&partitions).on("make the folder", &partitions)?;
         let lock = lock(dir)?;
         let state = sql::open_to_write(&dir.join("state.db"), state::SCHEMA)?;
+        state::add_missing(&state).doing("add to the tables of state.db")?;
         sync_folder(dir)?;
         let checkpoint = state::checkpoint(&state)?;
         let now = checkpoint.as_ref().map_or(Nanos(0), |(_, small)| small.now);
         let named = checkpoint.as_ref().map(|(_, small)| &small.configurations[..]).unwrap_or_default();
         let dues = state::dues(&state)?;
-        let ledger = state::ledger(&state, now - Span(options.horizon.0.saturating_mul(2)))?;
+        let ledger = match checkpoint.as_ref().map_or(Nanos(0), |(_, small)| small.ledger_from) {
+            Nanos(0) => state::ledger(&state, now - Span(options.horizon.0.saturating_mul(2)))?,
+            from => state::ledger(&state, from)?,
+        };
         let incidents = state::incidents(&state, now - state::INCIDENTS)?;
         let configurations = state::configurations(&state, named)?;
         let names = Arc::new(RwLock::new(names(&state).doing("read the names of turns")?));
@@ -259,7 +270,7 @@ impl Store {
         let write = || -> rusqlite::Result<()> {
             state::write(&transaction, commit.applied, commit.changes)?;
             state::keep_configurations(&transaction, commit.configurations)?;
-            parts.iter().rev().take(2).try_for_each(|part| state::write_part(&transaction, part))
+            parts.iter().rev().take(TOUCHED).try_for_each(|part| state::write_part(&transaction, part))
         };
         write().doing("write to state.db")?;
         #[cfg(test)]
@@ -303,6 +314,7 @@ impl Store {
             bytes: 0,
             actions: 0,
             turns: 0,
+            spread: Some(Spread::default()),
             filter: Some(Arc::default()),
         };
         let dir = partitions(&self.dir);
@@ -319,6 +331,9 @@ impl Store {
         let added = current.write(commit.published)?;
         if let Some(filter) = &part.filter {
             shelf::put(filter, added.hashes);
+        }
+        if let Some(spread) = &mut part.spread {
+            added.times.iter().for_each(|at| spread.add(*at));
         }
         part.ends = part.ends.max(commit.changes.small.now);
         part.content = current.content_len();
@@ -342,16 +357,19 @@ impl Store {
                 continue;
             }
             let known = self.parts.iter().find(|it| it.number == part.number && it.sealed && part.sealed);
-            part.filter = Some(match known.and_then(|known| known.filter.clone()) {
-                Some(filter) => filter,
-                None if part.sealed => Arc::new(RwLock::new(partition::filter_of_sealed(&dir, &part.name)?)),
-                None => {
+            if let Some(known) = known {
+                (part.filter, part.spread) = (known.filter.clone(), known.spread.clone());
+            } else {
+                let (filter, spread) = if part.sealed {
+                    partition::summary_of_sealed(&dir, &part.name, part.spread)?
+                } else {
                     let writer = partition::Writer::open(&dir, &part.name, self.applied, part.content)?;
-                    let filter = writer.filter()?;
+                    let summary = writer.summary(part.spread)?;
                     self.current = Some(writer);
-                    Arc::new(RwLock::new(filter))
-                }
-            });
+                    summary
+                };
+                (part.filter, part.spread) = (Some(Arc::new(RwLock::new(filter))), Some(spread));
+            }
             parts.push(part);
         }
         retention::remove_strangers(&dir, &parts)?;

@@ -5,9 +5,10 @@
 //! ```text
 //! actions   one row per published revision of an action     found by (id, revision)
 //! turns     one row per published revision of a turn        found by (id, revision)
-//! keys      hash of an alias → row                          the only other index while it is written
+//! keys      hash of an alias → row
 //! bodies    digest → place in the content file
 //! findings  one row per finding opened or taken back
+//!           actions and findings are listed by (end, id) and (at, id)
 //! seal      the filter over all keys; there when the partition is closed
 //! ```
 
@@ -18,7 +19,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::engine::FindingEvent;
-use crate::model::{Action, Body, FindingId, FindingState, Nanos, Turn};
+use crate::model::{Action, Body, FindingId, FindingState, Nanos, Severity, Turn};
 use crate::proto::records as v1;
 
 use super::Published;
@@ -27,6 +28,7 @@ use super::content::{self, Content, Place};
 use super::convert::encode;
 use super::error::{Doing, StoreError};
 use super::filter::Filter;
+use super::spread::Spread;
 use super::sql::{self, column};
 
 const SCHEMA: &str = "
@@ -34,9 +36,10 @@ CREATE TABLE actions (
     row INTEGER PRIMARY KEY, id BLOB NOT NULL, revision INTEGER NOT NULL, position INTEGER NOT NULL,
     tenant TEXT NOT NULL, agent TEXT NOT NULL, tool TEXT NOT NULL, target TEXT, state TEXT NOT NULL,
     verdicts TEXT NOT NULL, findings INTEGER NOT NULL, merged INTEGER NOT NULL,
-    start INTEGER NOT NULL, end INTEGER NOT NULL, record BLOB NOT NULL
+    start INTEGER NOT NULL, end INTEGER NOT NULL, rules TEXT, record BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX actions_id ON actions (id, revision);
+CREATE INDEX actions_end ON actions (end, id);
 CREATE TABLE turns (
     row INTEGER PRIMARY KEY, id BLOB NOT NULL, revision INTEGER NOT NULL, position INTEGER NOT NULL,
     tenant TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL, record BLOB NOT NULL
@@ -60,11 +63,17 @@ CREATE TABLE seal (filter BLOB NOT NULL) STRICT;
 
 /// Made when a partition closes, so that they cost nothing while it is written.
 const SEARCH_INDEXES: &str = "
-CREATE INDEX IF NOT EXISTS actions_agent ON actions (agent);
-CREATE INDEX IF NOT EXISTS actions_tool ON actions (tool);
-CREATE INDEX IF NOT EXISTS actions_state ON actions (state);
-CREATE INDEX IF NOT EXISTS actions_end ON actions (end);
-CREATE INDEX IF NOT EXISTS actions_findings ON actions (row) WHERE findings > 0;
+CREATE INDEX IF NOT EXISTS actions_agent ON actions (agent, end, id);
+CREATE INDEX IF NOT EXISTS actions_tool ON actions (tool, end, id);
+CREATE INDEX IF NOT EXISTS actions_state ON actions (state, end, id);
+CREATE INDEX IF NOT EXISTS actions_findings ON actions (end, id) WHERE findings > 0;
+CREATE INDEX IF NOT EXISTS findings_at ON findings (at, id);
+";
+
+/// What the first version's tables do not have. Its closed partitions stay as they are, and a list does without.
+const ADDED: &str = "
+ALTER TABLE actions ADD COLUMN rules TEXT;
+CREATE INDEX actions_end ON actions (end, id);
 ";
 
 /// How long closing waits for readers. They look at a partition for milliseconds, and it can wait for the next commit.
@@ -89,6 +98,8 @@ pub(super) struct Added {
     pub turns: u64,
     /// For the filter.
     pub hashes: Vec<i64>,
+    /// For the spread.
+    pub times: Vec<i64>,
 }
 
 /// A partition that is written to.
@@ -103,12 +114,19 @@ impl Writer {
     pub fn open(dir: &Path, name: &str, applied: u64, content_len: u64) -> Result<Self, StoreError> {
         let (rows, content) = files(dir, name);
         let mut db = sql::open_to_write(&rows, SCHEMA)?;
+        if !knows_rules(&db) {
+            db.execute_batch(ADDED).doing("add to the tables of a partition")?;
+        }
         cut(&mut db, applied).doing("take back what was not committed")?;
         Ok(Self { db, content: Content::open(&content, content_len)? })
     }
 
-    /// Every hash by which something in it is found.
-    pub fn filter(&self) -> Result<Filter, StoreError> {
+    /// Every hash by which something in it is found, and the times of its rows unless they are known.
+    pub fn summary(&self, known: Option<Spread>) -> Result<(Filter, Spread), StoreError> {
+        Ok((self.filter()?, spread(&self.db, known)?))
+    }
+
+    fn filter(&self) -> Result<Filter, StoreError> {
         rebuild(&self.db).doing("read the keys of a partition")
     }
 
@@ -173,14 +191,37 @@ fn close(db: &mut Connection, filter: &Filter) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// The filter of a closed partition: as it was written, or made again.
-pub(super) fn filter_of_sealed(dir: &Path, name: &str) -> Result<Filter, StoreError> {
+/// Whether rows of actions name the rules of their open findings.
+pub(super) fn knows_rules(db: &Connection) -> bool {
+    db.prepare("SELECT rules FROM actions").is_ok()
+}
+
+/// The times of actions and findings: as they are known, or one interval over all of them.
+fn spread(db: &Connection, known: Option<Spread>) -> Result<Spread, StoreError> {
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let mut spread = Spread::default();
+    for (column, table) in [("end", "actions"), ("at", "findings")] {
+        // Apart, each is one look at an index.
+        for extreme in ["min", "max"] {
+            let sql = format!("SELECT {extreme}({column}) FROM {table}");
+            let at = db.query_row(&sql, [], |row| row.get::<_, Option<i64>>(0));
+            at.doing("read the times of a partition")?.into_iter().for_each(|at| spread.add(at));
+        }
+    }
+    Ok(spread.whole())
+}
+
+/// The filter of a closed partition, as it was written or made again, and the times of its rows.
+pub(super) fn summary_of_sealed(dir: &Path, name: &str, known: Option<Spread>) -> Result<(Filter, Spread), StoreError> {
     let db = sql::open_to_read(&files(dir, name).0, true)?;
     let bytes = db.query_row("SELECT filter FROM seal", [], |row| row.get::<_, Vec<u8>>(0)).optional();
-    match bytes.doing("read the filter of a partition")?.as_deref().and_then(Filter::from_bytes) {
-        Some(filter) => Ok(filter),
-        None => rebuild(&db).doing("read the keys of a partition"),
-    }
+    let filter = match bytes.doing("read the filter of a partition")?.as_deref().and_then(Filter::from_bytes) {
+        Some(filter) => filter,
+        None => rebuild(&db).doing("read the keys of a partition")?,
+    };
+    Ok((filter, spread(&db, known)?))
 }
 
 fn rebuild(db: &Connection) -> rusqlite::Result<Filter> {
@@ -277,11 +318,10 @@ impl Rows<'_> {
     }
 
     fn action(&mut self, position: u64, action: &Action) -> rusqlite::Result<()> {
-        let open = |state: &FindingState| *state == FindingState::Open;
-        let findings = action.findings.iter().filter(|finding| open(&finding.state)).count();
+        let (findings, rules) = open_findings(action);
         let mut insert = self.transaction.prepare_cached(
             "INSERT OR IGNORE INTO actions (id, revision, position, tenant, agent, tool, target, state, verdicts,
-             findings, merged, start, end, record) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
+             findings, merged, start, end, rules, record) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
         )?;
         let added = insert.execute(params![
             action.id.0,
@@ -293,13 +333,15 @@ impl Rows<'_> {
             action.target.value().map(|(target, _)| &**target),
             action.state.as_str(),
             verdicts(action),
-            findings as i64,
+            findings,
             action.merged_into.is_some(),
             column(action.start),
             column(action.end),
+            rules,
             encode::<v1::Action>(action),
         ])?;
         if added == 1 {
+            self.added.times.push(column(action.end));
             self.added.actions += 1;
             self.keys(Kind::Action, aliases::of_action(action));
         }
@@ -364,6 +406,7 @@ impl Rows<'_> {
             encode::<v1::FindingEvent>(event),
         ])?;
         self.added.hashes.push(aliases::of_alias(&finding.id.to_string()));
+        self.added.times.push(column(finding.at));
         Ok(())
     }
 }
@@ -372,6 +415,22 @@ impl Rows<'_> {
 fn verdicts(action: &Action) -> String {
     let words = action.verdicts.iter().map(|verdict| format!(" {}={}", verdict.sli, verdict.value));
     words.collect::<String>() + " "
+}
+
+/// How many findings of an action are open, and a line for each: severity and rule, with a break on both sides.
+fn open_findings(action: &Action) -> (i64, String) {
+    let mut lines = String::from("\n");
+    let mut open = 0;
+    for finding in action.findings.iter().filter(|finding| finding.state == FindingState::Open) {
+        lines += &rule_line(finding.severity, Some(&finding.rule));
+        open += 1;
+    }
+    (open, lines)
+}
+
+/// How a line of `rules` goes on after its break: with a rule to its end, without one as far as every rule does.
+pub(super) fn rule_line(severity: Severity, rule: Option<&str>) -> String {
+    rule.map_or_else(|| format!("{severity} "), |rule| format!("{severity} {rule}\n"))
 }
 
 /// Where a partition has a body.

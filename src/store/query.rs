@@ -1,27 +1,26 @@
-//! Lists, newest first: actions at their latest revision, and findings in their latest state. A page is bounded in
-//! rows and in work; its cursor goes on where it stopped.
+//! Lists, newest first by the time of the event: actions at their latest revision, and findings in their latest state.
+//! A page is bounded in rows and in work; its cursor goes on where it stopped.
 
-use std::fmt;
-use std::str::FromStr;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rusqlite::types::Value as Sql;
 
 use crate::engine::FindingEvent;
-use crate::model::{Action, ActionId, FindingId, Known, Nanos, Severity, Sli, Tenant, Text, Value};
+use crate::model::{
+    Action, ActionId, Finding, FindingId, FindingState, Known, Nanos, Severity, Sli, Tenant, Text, Value,
+};
 use crate::proto::records as v1;
 
 use super::convert::decode;
-use super::error::{Doing, In, StoreError};
-use super::lookup::{Open, Reader};
+use super::error::{In, StoreError};
+use super::lookup::Reader;
+use super::partition::rule_line;
 use super::sql::column;
+use super::walk::{Conditions, Cursor, Table, Walk};
 
 /// Rows on one page, at most.
 const PAGE: usize = 1_000;
-/// Rows that one query looks at after SQL has chosen them.
-const EFFORT: usize = 20_000;
-/// Rows that are read at once.
-const BATCH: usize = 200;
 
 /// Which actions. What is not set does not restrict.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +37,10 @@ pub struct ActionFilter {
     pub verdict: Option<(Sli, Value)>,
     /// With an open finding.
     pub open_findings: bool,
+    /// With an open finding of this rule.
+    pub rule: Option<Arc<str>>,
+    /// With an open finding at least this loud; when a rule is named too, of that rule.
+    pub severity: Option<Severity>,
     /// Ended at or after this, as sent.
     pub since: Option<Nanos>,
     /// Ended before this, as sent.
@@ -65,174 +68,129 @@ pub struct FindingFilter {
 /// A part of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {
-    /// In the order of the list. May be empty although there is a next page: the query looked far enough.
+    /// In the order of the list.
     pub items: Vec<T>,
     /// Where the next page begins; `None` at the end of the list.
-    pub next: Option<String>,
+    pub next: Option<Cursor>,
+    /// False: the search stopped for its effort before the page was full. Everything before `next` was looked at.
+    pub complete: bool,
 }
 
-/// Where a page begins: before this row of this partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Cursor {
-    part: i64,
-    row: i64,
-}
-
-impl Cursor {
-    const START: Self = Self { part: i64::MAX, row: i64::MAX };
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.part, self.row)
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = StoreError;
-
-    fn from_str(text: &str) -> Result<Self, StoreError> {
-        let read = || {
-            let (part, row) = text.split_once('.')?;
-            Some(Self { part: part.parse().ok()?, row: row.parse().ok()? })
-        };
-        read().ok_or_else(|| StoreError::Cursor { cursor: text.to_owned() })
-    }
-}
+const ACTIONS: Table = Table { name: "actions", end: "end", alias: |id| ActionId(id).to_string() };
+const FINDINGS: Table = Table { name: "findings", end: "at", alias: |id| FindingId(id).to_string() };
 
 impl Reader {
-    /// Actions, the latest published first, each at its latest revision; tombstones are left out. At most 1,000 a
-    /// page. `cursor` is [`Page::next`] of the page before.
+    /// Actions, each at its latest revision; tombstones are left out. At most 1,000 a page. `from` is [`Page::next`]
+    /// of the page before. Those in `except` are left out.
     pub fn actions(
         &self,
         filter: &ActionFilter,
         limit: usize,
-        cursor: Option<&str>,
+        from: Option<Cursor>,
+        except: &BTreeSet<ActionId>,
     ) -> Result<Page<Action>, StoreError> {
-        let text = filter.text.as_ref().map(|text| text.to_lowercase());
-        self.list("actions", &filter.conditions(), limit, cursor, |open, index, id, record| {
-            if open.is_in_newer("actions", &ActionId(id).to_string(), &id, index)? {
-                return Ok(None);
-            }
+        let except = except.iter().map(|id| id.0).collect();
+        self.list(ACTIONS, &filter.conditions(), limit, from, &except, |record| {
             let action: Action = decode::<v1::Action, _>(record).of_table("actions")?;
-            let wanted = text.as_ref().is_none_or(|text| mentions(&action, text));
-            Ok(wanted.then_some(action))
+            Ok(filter.asks_for(&action).then_some(action))
         })
     }
 
-    /// Findings in their latest state, the latest first. At most 1,000 a page.
+    /// Findings in their latest state. At most 1,000 a page.
     pub fn findings(
         &self,
         filter: &FindingFilter,
         limit: usize,
-        cursor: Option<&str>,
+        from: Option<Cursor>,
     ) -> Result<Page<FindingEvent>, StoreError> {
-        self.list("findings", &filter.conditions(), limit, cursor, |open, index, id, record| {
-            if open.is_in_newer("findings", &FindingId(id).to_string(), &id, index)? {
-                return Ok(None);
-            }
+        self.list(FINDINGS, &filter.conditions(), limit, from, &BTreeSet::new(), |record| {
             decode::<v1::FindingEvent, _>(record).of_table("findings").map(Some)
         })
     }
 
-    /// Walks a table from the newest row to the oldest. `keep` says what becomes of a row that the conditions chose.
+    /// A page of a table. `keep` says what becomes of a row that the conditions chose.
     fn list<T>(
         &self,
-        table: &str,
+        table: Table,
         conditions: &Conditions,
         limit: usize,
-        cursor: Option<&str>,
-        mut keep: impl FnMut(&mut Open<'_>, usize, [u8; 16], &[u8]) -> Result<Option<T>, StoreError>,
+        from: Option<Cursor>,
+        except: &BTreeSet<[u8; 16]>,
+        keep: impl Fn(&[u8]) -> Result<Option<T>, StoreError>,
     ) -> Result<Page<T>, StoreError> {
-        let start = cursor.map_or(Ok(Cursor::START), Cursor::from_str)?;
         let limit = limit.clamp(1, PAGE);
         let shelf = self.shelf()?;
-        let mut open = Open::new(self, &shelf);
+        let mut walk = Walk::new(self, &shelf, table, conditions, except, from);
         let mut items = Vec::new();
-        let mut effort = EFFORT;
-        for (index, part) in shelf.parts.iter().enumerate().rev().filter(|(_, part)| part.number <= start.part) {
-            let mut before = if part.number == start.part { start.row } else { i64::MAX };
-            loop {
-                let Some(db) = open.part(index)? else {
-                    break;
-                };
-                let rows = conditions.rows(db, table, before, shelf.applied).doing("read a list")?;
-                let last = rows.len() < BATCH;
-                for (row, id, record) in rows {
-                    before = row;
-                    effort -= 1;
-                    items.extend(keep(&mut open, index, id, &record)?);
-                    if items.len() == limit || effort == 0 {
-                        let next = Cursor { part: part.number, row: before };
-                        return Ok(Page { items, next: Some(next.to_string()) });
-                    }
-                }
-                if last {
-                    break;
-                }
-            }
+        while items.len() < limit
+            && let Some(record) = walk.next()?
+        {
+            items.extend(keep(&record)?);
         }
-        Ok(Page { items, next: None })
-    }
-}
-
-/// Conditions on a table, and their values.
-#[derive(Debug, Default)]
-struct Conditions {
-    sql: String,
-    values: Vec<Sql>,
-}
-
-type Row = (i64, [u8; 16], Vec<u8>);
-
-impl Conditions {
-    fn when<T>(mut self, sql: &str, value: Option<T>, as_sql: impl FnOnce(T) -> Sql) -> Self {
-        if let Some(value) = value {
-            self.values.push(as_sql(value));
-            self.sql += &format!(" AND {}", sql.replace('?', &format!("?{}", self.values.len() + 2)));
-        }
-        self
-    }
-
-    fn rows(&self, db: &rusqlite::Connection, table: &str, before: i64, applied: u64) -> rusqlite::Result<Vec<Row>> {
-        // The latest revision of one table comes last in it.
-        let mut select = db.prepare_cached(&format!(
-            "SELECT row, id, record FROM {table} AS it WHERE row < ?1 AND position <= ?2 {}
-             AND NOT EXISTS (SELECT 1 FROM {table} AS later WHERE later.id = it.id AND later.row > it.row
-                             AND later.position <= ?2)
-             ORDER BY row DESC LIMIT {BATCH}",
-            self.sql
-        ))?;
-        let fixed = [Sql::from(before), Sql::from(applied.cast_signed())];
-        let values = rusqlite::params_from_iter(fixed.iter().chain(&self.values));
-        select.query_map(values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+        Ok(Page { items, next: walk.rest(), complete: !walk.is_tired() })
     }
 }
 
 impl ActionFilter {
+    /// Whether an action is asked for. This is what a filter means; SQL only spares looking at most of the others.
+    pub fn asks_for(&self, action: &Action) -> bool {
+        let is = |wanted: &Option<Arc<str>>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
+        let any_finding = self.open_findings || self.rule.is_some() || self.severity.is_some();
+        action.merged_into.is_none()
+            && !action.marks.merged
+            && self.tenant.as_ref().is_none_or(|tenant| *tenant == action.tenant)
+            && is(&self.agent, action.agent_label())
+            && is(&self.tool, action.tool_label())
+            && is(&self.state, action.state.as_str())
+            && self.verdict.is_none_or(|(sli, value)| action.verdict(sli).is_some_and(|verdict| verdict.value == value))
+            && (!any_finding || action.findings.iter().any(|finding| self.is_about(finding)))
+            && self.since.is_none_or(|since| action.end >= since)
+            && self.until.is_none_or(|until| action.end < until)
+            && self.text.as_ref().is_none_or(|text| mentions(action, &text.to_lowercase()))
+    }
+
+    fn is_about(&self, finding: &Finding) -> bool {
+        finding.state == FindingState::Open
+            && self.rule.as_ref().is_none_or(|rule| *rule == finding.rule)
+            && self.severity.is_none_or(|severity| finding.severity >= severity)
+    }
+
+    /// What SQL can tell: a row that is asked for always fulfils them.
     fn conditions(&self) -> Conditions {
         let text = |text: &Arc<str>| Sql::from(text.to_string());
-        let time = |at: Nanos| Sql::from(column(at));
-        Conditions { sql: " AND merged = 0".into(), values: Vec::new() }
+        let (since, until) = (self.since.map(column), self.until.map(column));
+        let any_finding = self.open_findings || self.rule.is_some() || self.severity.is_some();
+        let begins = if any_finding { " AND merged = 0 AND findings > 0" } else { " AND merged = 0" };
+        Conditions { sql: begins.into(), on_rules: self.on_rules(), since, until, ..Conditions::default() }
             .when("tenant = ?", self.tenant.as_ref(), |tenant| Sql::from(tenant.as_str().to_owned()))
             .when("agent = ?", self.agent.as_ref(), text)
             .when("tool = ?", self.tool.as_ref(), text)
             .when("state = ?", self.state.as_ref(), text)
             .when("instr(verdicts, ?) > 0", self.verdict, |(sli, value)| Sql::from(format!(" {sli}={value} ")))
-            .when("findings >= ?", self.open_findings.then_some(1), Sql::from)
-            .when("end >= ?", self.since, time)
-            .when("end < ?", self.until, time)
+            .when("end >= ?", since, Sql::from)
+    }
+
+    /// One of the lines of `rules` is asked for. Rows of the first version have none.
+    fn on_rules(&self) -> (String, Vec<Sql>) {
+        if self.rule.is_none() && self.severity.is_none() {
+            return Default::default();
+        }
+        let loud = Severity::ALL.iter().filter(|severity| self.severity.is_none_or(|least| **severity >= least));
+        let lines: Vec<Sql> =
+            loud.map(|severity| Sql::from(format!("\n{}", rule_line(*severity, self.rule.as_deref())))).collect();
+        (format!(" AND (rules IS NULL{})", " OR instr(rules, ?) > 0".repeat(lines.len())), lines)
     }
 }
 
 impl FindingFilter {
     fn conditions(&self) -> Conditions {
-        Conditions::default()
+        let since = self.since.map(column);
+        Conditions { since, ..Conditions::default() }
             .when("tenant = ?", self.tenant.as_ref(), |tenant| Sql::from(tenant.as_str().to_owned()))
             .when("rule = ?", self.rule.as_ref(), |rule| Sql::from(rule.to_string()))
             .when("severity = ?", self.severity, |severity| Sql::from(severity.as_str().to_owned()))
             .when("open = ?", self.open.then_some(1), Sql::from)
-            .when("at >= ?", self.since, |at| Sql::from(column(at)))
+            .when("at >= ?", since, Sql::from)
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Retention {
 pub struct Retired {
     /// Its name.
     pub name: String,
-    /// Commit time of its first and last row.
+    /// Commit time of its first row.
     pub from: Nanos,
     /// Commit time of its last row.
     pub until: Nanos,

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::model::Nanos;
 
 use super::filter::Filter;
+use super::spread::Spread;
 
 /// One partition.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub(super) struct Part {
     pub actions: u64,
     /// Rows of turns.
     pub turns: u64,
+    /// What times its actions and findings may have; without one, any.
+    pub spread: Option<Spread>,
     /// What may be in it; without one, anything may.
     pub filter: Option<Shared>,
 }
@@ -38,6 +41,11 @@ impl Part {
     /// False: nothing of this hash is in it.
     pub fn may_hold(&self, hash: i64) -> bool {
         self.filter.as_ref().is_none_or(|filter| holds(filter, hash))
+    }
+
+    /// The latest time at or before `at` that a row in it may have.
+    pub fn latest(&self, at: i64) -> Option<i64> {
+        self.spread.as_ref().map_or(Some(at), |spread| spread.latest(at))
     }
 }
 

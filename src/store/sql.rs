@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::{Doing, StoreError};
@@ -15,15 +16,16 @@ const APPLICATION: i64 = 0x7768_7266;
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Rows are a few kilobytes.
 const PAGE: i64 = 8192;
-/// Pages that a writer keeps: what does not fit is written twice by a large commit.
+/// Page cache of a writer. A large commit whose pages do not fit writes them twice.
 const CACHE_KIB: i64 = 16 << 10;
 /// What stays of the write-ahead log after a large commit.
 const LOG_BYTES: i64 = 64 << 20;
-/// Page cache of a writer, in KiB. A commit whose pages do not fit writes them twice.
-const CACHE: i64 = 32 << 10;
 /// Pages of the write-ahead log after which a commit also moves them into the file. More than one commit has: a page
 /// that several commits change is moved once.
 const CHECKPOINT: i64 = LOG_BYTES / PAGE;
+
+/// What stands for itself in the path of a URI (RFC 3986).
+const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_').remove(b'~');
 
 /// Opens a file for writing, and makes its tables when it is new. Every commit is synced.
 pub(super) fn open_to_write(path: &Path, schema: &str) -> Result<Connection, StoreError> {
@@ -38,9 +40,8 @@ pub(super) fn open_to_write(path: &Path, schema: &str) -> Result<Connection, Sto
     db.pragma_update(None, "journal_mode", "WAL").doing("turn the write-ahead log on")?;
     db.pragma_update(None, "synchronous", "FULL").doing("ask for synced commits")?;
     db.pragma_update(None, "journal_size_limit", LOG_BYTES).doing("limit the write-ahead log")?;
-    db.pragma_update(None, "cache_size", -CACHE).doing("set the size of the page cache")?;
     db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT).doing("set when the write-ahead log is emptied")?;
-    db.pragma_update(None, "cache_size", -CACHE_KIB).doing("give a database its cache")?;
+    db.pragma_update(None, "cache_size", -CACHE_KIB).doing("set the size of the page cache")?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
 }
@@ -49,7 +50,8 @@ pub(super) fn open_to_write(path: &Path, schema: &str) -> Result<Connection, Sto
 pub(super) fn open_to_read(path: &Path, sealed: bool) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let immutable = || {
-        let uri = format!("file:{}?immutable=1", percent(path));
+        let path = percent_encode(path.as_os_str().as_encoded_bytes(), IN_PATH);
+        let uri = format!("file:{path}?immutable=1");
         Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
     };
     let db = if sealed { immutable() } else { Connection::open_with_flags(path, flags) };
@@ -113,18 +115,6 @@ fn check_format(db: &Connection, path: &Path) -> Result<(), StoreError> {
         FORMAT => Ok(()),
         found => Err(StoreError::Version { path: path.to_owned(), found, known: FORMAT }),
     }
-}
-
-/// A path as it stands in a URI.
-fn percent(path: &Path) -> String {
-    let mut out = String::new();
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => out.push(char::from(*byte)),
-            other => out.push_str(&format!("%{other:02X}")),
-        }
-    }
-    out
 }
 
 /// A time as SQLite's signed integer, for columns that are compared. Times past the year 2262 become that year.

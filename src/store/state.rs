@@ -21,6 +21,7 @@ use super::aliases;
 use super::convert::{decode, encode};
 use super::error::{Doing, In, StoreError};
 use super::shelf::Part;
+use super::spread::Spread;
 use super::sql::column;
 
 pub(super) const SCHEMA: &str = "
@@ -47,9 +48,17 @@ CREATE TABLE configurations (digest BLOB PRIMARY KEY, body BLOB NOT NULL) STRICT
 CREATE TABLE partitions (
     number INTEGER PRIMARY KEY, name TEXT NOT NULL, begins INTEGER NOT NULL, ends INTEGER NOT NULL,
     sealed INTEGER NOT NULL, content INTEGER NOT NULL, bytes INTEGER NOT NULL, actions INTEGER NOT NULL,
-    turns INTEGER NOT NULL
+    turns INTEGER NOT NULL, spread BLOB
 ) STRICT;
 ";
+
+/// Adds what the first version's tables do not have.
+pub(super) fn add_missing(db: &Connection) -> rusqlite::Result<()> {
+    if db.prepare("SELECT spread FROM partitions").is_err() {
+        db.execute_batch("ALTER TABLE partitions ADD COLUMN spread BLOB")?;
+    }
+    Ok(())
+}
 
 /// The position that everything in state.db belongs to, and the small state at it.
 pub(super) fn checkpoint(db: &Connection) -> Result<Option<(u64, Checkpoint)>, StoreError> {
@@ -256,7 +265,7 @@ pub(super) fn keep_configurations(
 /// Writes one partition's line in the list.
 pub(super) fn write_part(transaction: &Transaction<'_>, part: &Part) -> rusqlite::Result<()> {
     let mut set =
-        transaction.prepare_cached("INSERT OR REPLACE INTO partitions VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)")?;
+        transaction.prepare_cached("INSERT OR REPLACE INTO partitions VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)")?;
     set.execute(params![
         part.number,
         part.name,
@@ -267,6 +276,7 @@ pub(super) fn write_part(transaction: &Transaction<'_>, part: &Part) -> rusqlite
         part.bytes.cast_signed(),
         part.actions.cast_signed(),
         part.turns.cast_signed(),
+        part.spread.as_ref().map(Spread::to_bytes),
     ])?;
     Ok(())
 }
@@ -279,8 +289,10 @@ pub(super) fn forget_part(db: &Connection, number: i64) -> rusqlite::Result<()> 
 /// The list of partitions, the oldest first. Their filters are not part of it.
 pub(super) fn parts(db: &Connection) -> rusqlite::Result<Vec<Part>> {
     let mut select = db.prepare_cached("SELECT * FROM partitions ORDER BY number")?;
+    let has_spread = select.column_names().into_iter().any(|name| name == "spread");
     let part = |row: &rusqlite::Row<'_>| {
         let number = |index: usize| row.get::<_, i64>(index).map(i64::cast_unsigned);
+        let spread: Option<Vec<u8>> = if has_spread { row.get(9)? } else { None };
         Ok(Part {
             number: row.get(0)?,
             name: row.get(1)?,
@@ -291,6 +303,7 @@ pub(super) fn parts(db: &Connection) -> rusqlite::Result<Vec<Part>> {
             bytes: number(6)?,
             actions: number(7)?,
             turns: number(8)?,
+            spread: spread.as_deref().and_then(Spread::from_bytes),
             filter: None,
         })
     };

@@ -19,6 +19,22 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer};
 
+/// An error with its causes, each said once: what a log line or a person needs of it.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Some libraries say their cause themselves.
+        let said = error.to_string();
+        if !message.contains(&said) {
+            message.push_str(": ");
+            message.push_str(&said);
+        }
+        cause = error.source();
+    }
+    message
+}
+
 /// What the process tells about itself.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {

@@ -8,7 +8,7 @@ use wherefore::dialect::{Draft, Source, TABLE, UNREAD, evidence};
 use wherefore::model::{By, Call, Evidence, Known, Missing, Moment, Node, Proof, Role, Status, Tenant, Text, What};
 use wherefore::wire::{Record, records};
 
-use crate::support::recordings::{Recording, recordings, truths};
+use crate::support::recordings::{Recording, read_recordings, recordings, truths};
 
 fn read(recording: &Recording) -> Vec<Evidence> {
     let requests = recording.requests();
@@ -75,7 +75,7 @@ const SPANS_CANNOT_TELL: &[(&str, &str, &str)] = &[
 #[test]
 fn tool_spans_tell_what_ran_and_what_failed() {
     let truths = truths();
-    for recording in recordings() {
+    for recording in read_recordings() {
         let name = recording.name();
         let found = outcomes(&read(&recording));
         let mut want: BTreeMap<Key, Vec<&str>> = BTreeMap::new();
@@ -100,7 +100,7 @@ fn tool_spans_tell_what_ran_and_what_failed() {
 
 #[test]
 fn arguments_on_spans_are_those_of_the_call() {
-    for recording in recordings() {
+    for recording in read_recordings() {
         let truth = &truths()[&recording.name()];
         let read = read(&recording);
         for call in read.iter().filter(|evidence| evidence.node == Node::Tool).flat_map(|span| calls(span).take(1)) {
@@ -170,7 +170,7 @@ fn refusals_name_the_call_and_by_whom() {
 
 #[test]
 fn an_ended_span_proves_what_the_table_says() {
-    for recording in recordings() {
+    for recording in read_recordings() {
         let want = if recording.stack.starts_with("google-adk") { Proof::NeedsResult } else { Proof::Ran };
         for evidence in read(&recording).iter().filter(|evidence| evidence.dialect != "otel-mcp") {
             for call in calls(evidence) {
@@ -188,7 +188,7 @@ fn missing(known: &Known<Text>) -> Option<Missing> {
 
 #[test]
 fn content_that_is_off_is_withheld_and_said_so() {
-    for recording in recordings()
+    for recording in read_recordings()
         .into_iter()
         .filter(|recording| recording.scenario.contains("nocontent") || recording.scenario.contains("redacted"))
     {
@@ -287,7 +287,7 @@ fn made_up_ids_are_no_ids() {
 
 #[test]
 fn every_record_keeps_its_place_and_has_one_id() {
-    for recording in recordings() {
+    for recording in read_recordings() {
         let mut seen = BTreeMap::new();
         for (signal, body) in recording.requests() {
             for received in records(signal, &body) {
@@ -366,7 +366,7 @@ fn damaged_records_do_no_harm() {
 
 #[test]
 fn records_of_agents_are_read() {
-    for recording in recordings() {
+    for recording in read_recordings() {
         let unread: Vec<_> = read(&recording).into_iter().filter(|evidence| evidence.dialect == UNREAD).collect();
         assert!(unread.iter().all(|evidence| evidence.facts.is_empty() && evidence.node == Node::Other));
         assert!(

@@ -309,3 +309,14 @@ fn a_handoff_span_is_a_delegation() {
     let read = span_of(json!({ "gen_ai.operation.name": "handoff", "gen_ai.handoff.to_agent": "refunds" }));
     assert_eq!(call(&read).pseudo, Some(Pseudo::Delegation { to: Some("refunds".into()) }));
 }
+
+#[test]
+fn a_call_whose_arguments_do_not_fit_never_reached_the_tool() {
+    let fields = json!({
+        "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "refund_order", "gen_ai.tool.call.id": "call_1",
+        "pydantic_ai.tool.failure_stage": "validation",
+    });
+    let failed = json!({ "status": { "code": 2, "message": "1 validation error" } });
+    let read = read(span("pydantic-ai", "execute_tool refund_order", fields, failed));
+    assert_eq!(call(&read).moment, Moment::Refused { by: By::Unknown });
+}

@@ -20,7 +20,8 @@ const SOON: Duration = Duration::from_secs(30);
 
 /// Options that do not depend on the machine's disk.
 fn options() -> Options {
-    Options { reserve_bytes: 0, ..Options::default() }
+    // Where the wall clock is held, no time passes at all.
+    Options { reserve_bytes: 0, monotonic: || Span(0), ..Options::default() }
 }
 
 /// A new segment for every batch.
@@ -244,6 +245,41 @@ fn the_clock_never_goes_back_not_even_over_a_restart() {
     drop(journal);
     let stamps: Vec<_> = frames(dir.path(), 0).iter().map(|frame| (frame.now.0, frame.clamped.0)).collect();
     assert_eq!(stamps, [(100, 0), (170, 0), (170, 80), (170, 20), (200, 0), (200, 150)]);
+}
+
+/// An hour ahead and set right: what is due in a minute is due in a minute, not in an hour.
+#[test]
+fn the_clock_goes_on_while_the_wall_is_behind() {
+    static WALL: AtomicU64 = AtomicU64::new(1_000);
+    static PASSED: AtomicU64 = AtomicU64::new(0);
+    let dir = TempDir::new().unwrap();
+    let clock = || Nanos(WALL.load(Ordering::SeqCst));
+    let monotonic = || Span(PASSED.load(Ordering::SeqCst));
+    let options = Options { clock, monotonic, ..options() };
+    let journal = open(dir.path(), options.clone());
+    let at = |wall, passed| {
+        WALL.store(wall, Ordering::SeqCst);
+        PASSED.store(passed, Ordering::SeqCst);
+    };
+    append(&journal, Entry::tick());
+    for (wall, passed) in [(200, 10), (220, 30), (220, 30)] {
+        at(wall, passed);
+        append(&journal, Entry::tick());
+    }
+    at(225, 35);
+    assert_eq!((journal.clock(), journal.stats().ahead), (Nanos(1_035), Span(810)));
+    drop(journal);
+    // Another process, whose clock begins anew and whose wall is right.
+    at(300, 5);
+    let journal = open(dir.path(), options);
+    at(310, 15);
+    append(&journal, Entry::restart());
+    at(2_000, 20);
+    append(&journal, Entry::tick());
+    assert_eq!(journal.stats().ahead, Span(0), "the wall has come up");
+    drop(journal);
+    let stamps: Vec<_> = frames(dir.path(), 0).iter().map(|frame| (frame.now.0, frame.clamped.0)).collect();
+    assert_eq!(stamps, [(1_000, 0), (1_010, 810), (1_030, 810), (1_030, 810), (1_040, 730), (2_000, 0)]);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The integration tests, one binary: a link on two cores is the slowest step of a test run.
 
 mod bad_input;
+mod bounded;
 mod captures;
 mod check;
 mod clients;
+mod connections;
 mod demo;
 mod dialect;
 mod dialect_words;
@@ -13,6 +15,8 @@ mod journal;
 mod kill;
 mod layers;
 mod licences;
+mod lineage;
+mod poisoned;
 mod prometheus;
 mod receive;
 mod receive_server;

@@ -378,19 +378,19 @@ async fn a_stop_cuts_what_does_not_end_in_time() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_wait_for_their_turn() {
+async fn a_sender_beyond_the_limit_is_told_to_come_back_and_the_others_are_answered() {
     let (sink, mut offers) = held_sink();
     let serve = ServeSettings { max_connections: 2, ..ServeSettings::default() };
     let server = Setup { sink: Some(sink), serve, ..Setup::default() }.start().await;
-    let port = server.ports[0];
-    let replies: Vec<_> =
-        (0..5).map(|_| tokio::spawn(send(port, Version::Http1, traces(Form::Protobuf, &["a"])))).collect();
-    for _ in 0..5 {
-        let answer = offers.recv().await.unwrap();
-        assert!(server.connections.open.load(std::sync::atomic::Ordering::Relaxed) <= 2);
-        answer.send(Ok(())).unwrap();
+    let mut served = Vec::new();
+    for port in server.ports {
+        let reply = tokio::spawn(send(port, Version::Http1, traces(Form::Protobuf, &["a"])));
+        served.push((reply, offers.recv().await.unwrap()));
     }
-    for reply in replies {
+    let refused = send(server.ports[1], Version::Http1, traces(Form::Protobuf, &["a"])).await;
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, Some("1")));
+    for (reply, answer) in served {
+        answer.send(Ok(())).unwrap();
         assert_eq!(reply.await.unwrap().status, 200);
     }
 }

@@ -12,7 +12,7 @@ use wherefore::model::{Action, ActionId, Evidence, Nanos, Role, Span, Tenant};
 use wherefore::pipeline::evidence_of;
 use wherefore::store::{ActionFilter, Opened, Published, Reader, Store};
 
-use crate::support::recordings::{Recording, recordings};
+use crate::support::recordings::{Recording, read_recordings, recordings};
 
 fn evidence(recording: &Recording) -> Vec<Evidence> {
     let read = |(signal, body)| evidence_of(&Tenant::default(), Role::Unspecified, signal, &body);
@@ -159,7 +159,7 @@ fn finds_all(name: &str, dir: &Path, story: &Story) {
             assert!(found.contains(action), "{name}: `{alias}` does not find its action");
         }
     }
-    let page = reader.actions(&ActionFilter::default(), 1_000, None).expect("a list");
+    let page = reader.actions(&ActionFilter::default(), 1_000, None, &BTreeSet::new()).expect("a list");
     let listed: BTreeSet<ActionId> = page.items.iter().map(|action| action.id).collect();
     assert_eq!(listed, living.iter().map(|action| action.id).collect(), "{name}: the list");
     for body in story.iter().flat_map(|output| &output.bodies) {
@@ -177,14 +177,14 @@ fn two_processes_do_not_write_to_one_store() {
     let dir = tempfile::tempdir().expect("a folder");
     let first = Store::open(dir.path()).expect("the store opens").store;
     let refused = Store::open(dir.path()).expect_err("it is taken").to_string();
-    assert_eq!(refused, format!("open the store in `{}`: another process writes to it", dir.path().display()));
+    assert_eq!(refused, format!("cannot open the store in `{}`: another process writes to it", dir.path().display()));
     drop(first);
     Store::open(dir.path()).expect("it is free again");
 }
 
 #[test]
 fn an_open_ask_is_there_a_day_later_although_it_left_memory() {
-    let recording = recordings().into_iter().find(|it| it.name().contains("03-approved")).expect("an approval");
+    let recording = read_recordings().into_iter().find(|it| it.name().contains("03-approved")).expect("an approval");
     let evidence = evidence(&recording);
     let dir = tempfile::tempdir().expect("a folder");
     let mut kept = Kept::open(dir.path(), Vec::new());
@@ -204,7 +204,7 @@ fn an_open_ask_is_there_a_day_later_although_it_left_memory() {
         kept.engine.evict(0);
     }
     let reader = kept.store.reader().expect("a reader");
-    let page = reader.actions(&ActionFilter::default(), 100, None).expect("a list");
+    let page = reader.actions(&ActionFilter::default(), 100, None, &BTreeSet::new()).expect("a list");
     assert!(!page.items.is_empty(), "by {now} something has settled");
     assert!(page.items.iter().all(|action| action.merged_into.is_none()));
 }

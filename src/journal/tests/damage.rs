@@ -37,7 +37,8 @@ impl Written {
 fn write(batches: &[Vec<String>]) -> Written {
     let dir = temp_dir();
     let recovered = recovery::recover(dir.path(), &options(), &Disk::default()).unwrap();
-    let shared = Arc::new(Shared::new(dir.path(), options(), Disk::default(), recovered.catalogue, 0));
+    let shared =
+        Arc::new(Shared::new(dir.path(), options(), Disk::default(), recovered.catalogue, &recovered.recovery));
     let mut writer = Writer::new(shared, recovered.tail).unwrap();
     for batch in batches {
         let waiting = batch.iter().map(|body| queue::Waiting::new(entry(body), oneshot::channel().0).unwrap());

@@ -76,6 +76,47 @@ fn the_reserve_is_for_the_journals_own_frames() {
     assert_eq!(journal.stats().seconds_to_full, Some(0.0));
 }
 
+/// A series that disappears is an alert that cannot fire, and who is refused sees a disk that is full.
+#[test]
+fn a_full_disk_is_told_at_rest_too() {
+    let dir = temp_dir();
+    let (journal, disk) = faulty(dir.path(), Options { reserve_bytes: 1_000, ..options() });
+    let told = |free| {
+        disk.faults.plan(Planned { free: Some(free), ..Planned::default() });
+        let stats = journal.stats();
+        (stats.full, stats.seconds_to_full)
+    };
+    assert_eq!(told(1_500), (None, Some(500.0)), "a byte a second, at rest");
+    for free in [0, 999, 1_000] {
+        assert_eq!(told(free), (Some(Full::Disk), Some(0.0)));
+    }
+    assert_eq!(told(1_004), (None, Some(4.0)));
+    assert_eq!(append(&journal, "fives"), Err(AppendError::NoSpace));
+    assert_eq!(told(1_004), (Some(Full::Disk), Some(0.0)), "what there is, is not enough");
+    assert_eq!(told(1_005), (None, Some(5.0)));
+    append(&journal, "fives").unwrap();
+    disk.faults.plan(Planned { room: Some(0), ..Planned::default() });
+    assert_eq!(append(&journal, "quota"), Err(AppendError::NoSpace));
+    assert_eq!(journal.stats().full, Some(Full::Disk), "whatever the filesystem says");
+}
+
+#[test]
+fn senders_stay_inside_the_budget_and_own_frames_do_not() {
+    let dir = temp_dir();
+    let journal = Journal::open(dir.path(), options()).unwrap().0;
+    append(&journal, "before").unwrap();
+    let held = journal.stats().disk_bytes;
+    journal.set_room(held + 3);
+    assert_eq!(append(&journal, "four"), Err(AppendError::NoSpace));
+    assert_eq!(journal.stats().full, Some(Full::Budget));
+    journal.try_append(Entry::tick()).unwrap().wait().unwrap();
+    journal.set_room(u64::MAX);
+    assert_eq!(journal.stats().full, None);
+    append(&journal, "after").unwrap();
+    drop(journal);
+    assert_eq!(bodies(dir.path()), ["before", "", "after"]);
+}
+
 #[test]
 fn a_follower_sees_the_end_of_a_stopped_journal() {
     let dir = temp_dir();

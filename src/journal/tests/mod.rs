@@ -17,7 +17,7 @@ fn temp_dir() -> TempDir {
 
 /// Options that do not depend on the machine's disk.
 fn options() -> Options {
-    Options { reserve_bytes: 0, ..Options::default() }
+    Options { reserve_bytes: 0, monotonic: || Span(0), ..Options::default() }
 }
 
 fn entry(text: &str) -> Entry {

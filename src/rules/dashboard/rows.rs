@@ -534,6 +534,17 @@ fn keeping() -> Vec<Panel> {
         )
         .width(8),
         lines(
+            "Connections",
+            "short",
+            "Open, of those that may be; below, closed at once for lack of room, in the time between two points.",
+            vec![
+                target(select(Metric::Connections, ""), "{{listener}}"),
+                target(select(Metric::ConnectionsLimit, ""), "{{listener}}: limit"),
+                target(format!("-{}", sum_by("listener", increase(Metric::ConnectionsRefused, ""))), "{{listener}}: refused"),
+            ],
+        )
+        .width(8),
+        lines(
             "Open",
             "short",
             "Actions that are not settled, turns that are not closed.",
@@ -543,9 +554,10 @@ fn keeping() -> Vec<Panel> {
         lines(
             "Clocks and labels",
             "s",
-            "How far a source's clock is ahead; and labels that have more values than slots, as a count.",
+            "How far a source's clock is ahead, and the journal's; and labels that have more values than slots, as a count.",
             vec![
                 target(format!("topk(10, {})", select(Metric::ClockSkew, "")), "{{service}}"),
+                target(select(Metric::JournalClockAhead, ""), "the journal, of the wall clock"),
                 target(sum_by("label", increase(Metric::CardinalityOverflow, "")), "label {{label}}: without a slot"),
             ],
         )

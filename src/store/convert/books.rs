@@ -5,21 +5,21 @@ use std::sync::Arc;
 
 use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 
-use crate::engine::parts::{ActionState, Exemplar, Histogram, LedgerKey, Metric, Series, TurnState};
-use crate::engine::{Account, Checkpoint, TurnAccount};
-use crate::model::{ActionId, FindingId, Nanos, Sli, Tenant, Value};
+use crate::engine::parts::{ActionState, EndedBy, Exemplar, Histogram, LedgerKey, Metric, Series, TurnState};
+use crate::engine::{Account, Checkpoint, Denial, Ended, Raised, TurnAccount};
+use crate::model::{ActionId, Nanos, Sli, Span, Tenant, Value};
 use crate::proto::records as v1;
 
 use super::{Entry, Malformed, Wire, entry, record, required, tuple};
 
 record! { Account = Account {
-    id, revision, judged_by, first_seen, last_seen, latest, settled, due, booked, raised, violated, published,
-    end, merged_into, frozen,
+    id, revision, judged_by, first_seen, last_seen, ended, settled, due, booked, raised, violated, published,
+    end, merged_into, frozen, heard, closes, denial,
 } }
+record! { Denial = Denial { turn, tool, about, start } }
 record! { TurnAccount = TurnAccount { revision, last_seen, root_seen, closed, published, denied, contained } }
 record! { LedgerKey = LedgerKey { slice, tenant, sli, agent } }
 record! { Exemplar = Exemplar { trace, span, at } }
-tuple! { (Nanos, u64) = Latest { 0: end, 1: late } }
 tuple! { (Nanos, ActionId) = DeniedAttempt { 0: start, 1: action } }
 tuple! { (Tenant, Nanos) = LastEvidence { 0: tenant, 1: at } }
 tuple! { (Arc<TurnState>, TurnAccount) = TurnRecord { 0: state, 1: account } }
@@ -39,14 +39,38 @@ impl Entry<Sli, (LedgerKey, Value)> for v1::Booked {
     }
 }
 
-impl Entry<Arc<str>, (FindingId, bool)> for v1::Raised {
-    fn of(rule: &Arc<str>, (finding, pages): &(FindingId, bool)) -> Self {
-        Self { rule: rule.put(), finding: finding.put(), pages: *pages }
+impl Entry<Arc<str>, Raised> for v1::Raised {
+    fn of(rule: &Arc<str>, Raised { finding, pages, turn }: &Raised) -> Self {
+        Self { rule: rule.put(), finding: finding.put(), pages: *pages, turn: turn.put() }
     }
 
-    fn parts(self) -> Result<(Arc<str>, (FindingId, bool)), Malformed> {
+    fn parts(self) -> Result<(Arc<str>, Raised), Malformed> {
         let finding = Wire::take(self.finding).map_err(|at| at.within("finding"))?;
-        Ok((self.rule.into(), (finding, self.pages)))
+        let turn = Wire::take(self.turn).map_err(|at| at.within("turn"))?;
+        Ok((self.rule.into(), Raised { finding, pages: self.pages, turn }))
+    }
+}
+
+impl Wire<v1::Ended> for Ended {
+    fn put(&self) -> v1::Ended {
+        let by = match self.by {
+            EndedBy::Proposal => 1,
+            EndedBy::Answer => 2,
+            EndedBy::Run => 3,
+        };
+        v1::Ended { end: self.end.put(), late: self.late().put(), by, arrived: Some(self.arrived.put()) }
+    }
+
+    fn take(stored: v1::Ended) -> Result<Self, Malformed> {
+        let by = match stored.by {
+            1 => EndedBy::Proposal,
+            2 => EndedBy::Answer,
+            // A former version did not say: the strongest is replaced by a later one alone, as it was then.
+            _ => EndedBy::Run,
+        };
+        let end = Nanos(stored.end);
+        let arrived = stored.arrived.map_or(end + Span(stored.late), Nanos);
+        Ok(Self { by, end, arrived })
     }
 }
 
@@ -73,6 +97,7 @@ impl Wire<v1::Checkpoint> for Checkpoint {
             settle_lag: self.settle_lag.as_ref().map(histogram),
             last_evidence: self.last_evidence.put(),
             configurations: self.configurations.put(),
+            ledger_from: self.ledger_from.put(),
         }
     }
 
@@ -93,6 +118,7 @@ impl Wire<v1::Checkpoint> for Checkpoint {
                 .transpose()?,
             last_evidence: Wire::take(stored.last_evidence).map_err(|at| at.within("last_evidence"))?,
             configurations: Wire::take(stored.configurations).map_err(|at| at.within("configurations"))?,
+            ledger_from: Nanos(stored.ledger_from),
         })
     }
 }

@@ -13,6 +13,7 @@ record! { SpanNode = SpanNode { parent, node, tool, call_id, remote_parent, star
 record! { ActionState = ActionState { handle, tenant, home, keys, pieces, delegates, crowded } }
 tuple! { (Nanos, EvidenceId, Known<Vec<Arc<str>>>) = Retrieval { 0: end, 1: evidence, 2: ids } }
 entry! { SpanId => SpanNode = SpanEntry { span, node } }
+entry! { SpanId => BTreeSet<SpanNode> = OtherSpans { span, nodes } }
 entry! { SpanId => ModelUse = ModelEntry { span, r#use } }
 entry! { About => BTreeSet<Attached> = AttachedEntry { about, attached } }
 entry! { u128 => Piece = PieceEntry { identity, piece } }
@@ -54,7 +55,7 @@ macro_rules! turn_state {
 turn_state! {
     evidence, spans, service, conversation, agent, intent, intent_id, prompt, prompt_version, plan, plan_decisions,
     policies, context, models, delegations, containment, attached, tool_spans, sampled, withheld, root_ended, start,
-    end, members,
+    end, members, others,
 }
 required!(TurnState = TurnState);
 

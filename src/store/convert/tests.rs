@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::engine::parts::{About, ActionState, Attached, Histogram, Incident, Metric, Ranked, Series, TurnState};
-use crate::engine::{Account, Checkpoint, FindingEvent, TurnAccount};
+use crate::engine::parts::{
+    About, ActionState, Attached, EndedBy, Histogram, Incident, Metric, Ranked, Series, TurnState,
+};
+use crate::engine::{Account, Checkpoint, Ended, FindingEvent, Raised, TurnAccount};
 use crate::model::*;
 use crate::proto::records as v1;
 
@@ -122,6 +124,12 @@ any! {
         1 => Self::Response(Any::any(source)),
         _ => Self::Turn,
     };
+    Raised: source => Self { finding: Any::any(source), pages: Any::any(source), turn: Any::any(source) };
+    Ended: source => Self {
+        by: source.pick(&[EndedBy::Proposal, EndedBy::Answer, EndedBy::Run]),
+        end: Any::any(source),
+        arrived: Any::any(source),
+    };
     Attached: source => match source.byte() % 2 {
         0 => Self::Decision(Any::any(source)),
         _ => Self::Check(Any::any(source)),
@@ -215,6 +223,7 @@ impl Any for Checkpoint {
             settle_lag: Some(lag),
             last_evidence: Any::any(source),
             configurations: Any::any(source),
+            ledger_from: Any::any(source),
         }
     }
 }

@@ -48,6 +48,18 @@ fn told(dir: &TempDir) -> String {
     }
     let findings = reader.findings(&FindingFilter::default(), 100, None).expect("a list");
     told.extend(findings.items.iter().map(|it| format!("finding {} {}", it.finding.id, it.finding.state)));
+    let listed = |filter: &ActionFilter| -> Vec<Action> {
+        reader.actions(filter, 100, None, &BTreeSet::new()).expect("a list").items
+    };
+    for action in listed(&ActionFilter::default()) {
+        told.push(format!("listed {} {} {}", action.id, action.revision, action.end));
+        let open = action.findings.iter().find(|it| it.state == FindingState::Open);
+        let rule = open.map(|it| (it.rule.clone(), it.severity));
+        if let Some((rule, severity)) = rule {
+            let of_rule = ActionFilter { rule: Some(rule), severity: Some(severity), ..ActionFilter::default() };
+            assert!(listed(&of_rule).contains(&action), "{of_rule:?}");
+        }
+    }
     let wants = BTreeSet::from([Want::Turn(TurnId([1; 16]))]);
     for row in opened.store.load(&wants).expect("loaded") {
         let handles: Vec<u64> = row.actions.iter().map(|(action, _)| action.handle).collect();

@@ -47,8 +47,8 @@ fn a_tombstone_leads_to_the_survivor_and_is_in_no_list() {
         assert_eq!(reader.lookup(alias).expect("found"), [action(2, 2)], "{alias}");
     }
     assert_eq!(reader.action(ActionId([1; 16])).expect("found"), Some(grave));
-    let page = reader.actions(&ActionFilter::default(), 10, None).expect("a list");
-    assert_eq!(page, Page { items: vec![action(2, 2)], next: None });
+    let page = reader.actions(&ActionFilter::default(), 10, None, &BTreeSet::new()).expect("a list");
+    assert_eq!(page, Page { items: vec![action(2, 2)], next: None, complete: true });
 }
 
 #[test]

@@ -57,6 +57,7 @@ fn action(n: u8, revision: u32) -> Action {
         Key::Call(TurnId([n; 16]), format!("call-{n}").into()),
         any(&format!("key {n} {revision}")),
     ];
+    let action: Action = any(&format!("action {n} {revision}"));
     Action {
         id: ActionId([n; 16]),
         revision,
@@ -65,7 +66,8 @@ fn action(n: u8, revision: u32) -> Action {
         turn: TurnId([n; 16]),
         turns: vec![TurnId([n; 16])],
         call_id: Some(format!("call-{n}").into()),
-        ..any(&format!("action {n} {revision}"))
+        marks: Marks { merged: false, ..action.marks },
+        ..action
     }
 }
 

@@ -7,7 +7,8 @@ fn what_was_committed_is_what_opening_gives_back() {
     let dir = folder();
     let mut store = open(&dir);
     let mut changes = Changes { small: any("small"), ..Changes::default() };
-    changes.small.now = Nanos(100 * HOUR);
+    changes.small.now = Nanos(200 * HOUR);
+    changes.small.ledger_from = Nanos(4 * HOUR);
     changes.small.settle_lag = None;
     changes.dues = [Due::Close(TurnId([1; 16])), Due::Settle(2), Due::Check(u64::MAX), Due::Revise(4)]
         .into_iter()
@@ -50,7 +51,7 @@ fn what_was_committed_is_what_opening_gives_back() {
     );
     let ledger: BTreeMap<_, _> = opened.ledger.into_iter().collect();
     let later = BTreeMap::from([(key(50 * HOUR, "new"), cell), (key(far, "far"), cell)]);
-    assert_eq!(ledger, later, "the engine gets two horizons");
+    assert_eq!(ledger, later, "the engine gets what is not final");
     assert_eq!(opened.store.reader().expect("a reader").ledger(Nanos(0)).expect("read").len(), 3);
     assert_eq!(opened.configurations, [configurations[2].clone(), configurations[0].clone()]);
     let by_id = |incidents: &[crate::engine::parts::Incident]| -> BTreeMap<_, _> {

@@ -92,16 +92,36 @@ impl Wherefore {
 impl Process {
     /// Starts it in `home`, its query listener on a port or, with 0, on any.
     pub fn begin(home: &Path, query: u16, settings: &str) -> Self {
+        let config = Self::configure(home, query, settings);
+        let mut program = Command::new(env!("CARGO_BIN_EXE_wherefore"));
+        program.args(["serve", "--config"]).arg(config);
+        Self::spawn(home, program)
+    }
+
+    /// Writes its configuration.
+    fn configure(home: &Path, query: u16, settings: &str) -> PathBuf {
         let config = home.join("wherefore.yaml");
         let listen =
             format!(r#"listen: {{ otlp_grpc: "127.0.0.1:0", otlp_http: "127.0.0.1:0", query: "127.0.0.1:{query}" }}"#);
         let text = format!("{listen}\ndata: data\nlogs: {{ format: json }}\n{settings}\n");
         fs::write(&config, text).expect("the configuration is written");
+        config
+    }
+
+    /// The same, but no file may have more than some MiB (4 or 8, as the shell counts): a disk that fails.
+    pub fn begin_with_small_files(home: &Path, settings: &str) -> Self {
+        let config = Self::configure(home, 0, settings);
+        let mut shell = Command::new("sh");
+        // Without the trap the system would end the process instead of failing the write.
+        shell.args(["-c", r#"trap "" XFSZ; ulimit -f 8192; exec "$0" serve --config "$1""#]);
+        shell.arg(env!("CARGO_BIN_EXE_wherefore")).arg(config);
+        Self::spawn(home, shell)
+    }
+
+    fn spawn(home: &Path, mut program: Command) -> Self {
         let log = home.join("wherefore.log");
         let file = File::create(&log).expect("the log is made");
-        let child = Command::new(env!("CARGO_BIN_EXE_wherefore"))
-            .args(["serve", "--config"])
-            .arg(config)
+        let child = program
             .current_dir(home)
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a file can be cloned"))

@@ -8,7 +8,8 @@
 //!
 //! Producers and versions: pydantic-ai 2.68.0, google-adk 2.13.0 (both schemas), agent-framework 1.23.0, strands-agents
 //! 1.62.0, opentelemetry-instrumentation-openai-v2 2.4b0 with util-genai 1.1b0, opentelemetry-instrumentation-langchain
-//! 0.62.4, @ai-sdk/otel 1.0.173. The model's answers and the tools' bodies were scripted.
+//! 0.62.4, @ai-sdk/otel 1.0.173; the others name theirs in resource and scope. The model's answers and the tools'
+//! bodies were scripted.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,6 +19,18 @@ use bytes::Bytes;
 use serde_json::Value;
 use wherefore::model::Signal;
 use wherefore::wire::json;
+
+/// Stacks whose dialect is read: every real tool call of theirs is exactly one action.
+const READ: &[&str] = &[
+    "google-adk",
+    "google-adk-schema1",
+    "langgraph-traceloop",
+    "ms-agent-framework",
+    "otel-openai-v2",
+    "pydantic-ai",
+    "strands-agents",
+    "vercel-ai-sdk-7",
+];
 
 /// One run of one framework.
 pub struct Recording {
@@ -60,6 +73,11 @@ pub fn recordings() -> Vec<Recording> {
         Recording { stack, scenario, files }
     };
     found.into_iter().map(of).collect()
+}
+
+/// Those of the stacks whose dialect is read.
+pub fn read_recordings() -> Vec<Recording> {
+    recordings().into_iter().filter(|recording| READ.contains(&recording.stack.as_str())).collect()
 }
 
 /// What really happened, by recording name.

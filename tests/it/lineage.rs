@@ -1,0 +1,491 @@
+//! What a few records come to, in whatever order they arrive: cases of which recordings have none.
+//!
+//! One checking function ([`settle`]) folds the records in many orders, each into a fresh engine, with time passing
+//! between them and every deadline at the end, and insists that all orders say the same; each test says what that is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use wherefore::engine::{Configuration, Engine, Input};
+use wherefore::lineage::{Book, Group, Handle, Reading, assemble, turn_of};
+use wherefore::model::{
+    Action, By, Call, Check, CheckResult, Containment, Decision, Direction, Evidence, EvidenceId, Fact, GrantScope,
+    Known, Messages, Moment, Nanos, Node, Outcome, Phase, Proof, Provenance, Role, Service, Sli, Span, SpanId, State,
+    Status, Tenant, TraceId, What,
+};
+use wherefore::values;
+
+use crate::support::fold::said;
+use crate::support::random::{Random, seed};
+
+// ── who acted ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// The agent's tool span and the tool server's inside it: the agent acted, whatever the server knows better.
+#[test]
+fn a_tool_server_is_not_the_agent() {
+    let mut told = ran(Some("c1"), "delete_row", None);
+    told.target = Some("pg://prod".into());
+    let explicit = Fact { provenance: Provenance::Explicit, what: call(told) };
+    for more in [None, Some(explicit)] {
+        let outer = span(2, 1, Node::Tool, (5, 10), vec![call(ran(Some("c1"), "delete_row", Some("{}")))]);
+        let mut inner = span(3, 2, Node::Tool, (6, 9), vec![call(ran(None, "delete_row", None))]);
+        inner.service = service("pg-mcp");
+        inner.facts.extend(more);
+        let own = span(4, 1, Node::Check, (11, 12), vec![check("intent_alignment", 12), check("row_gone", 12)]);
+        let mut servers = span(5, 2, Node::Check, (11, 12), vec![check("server_says", 12)]);
+        servers.service = service("pg-mcp");
+        let rules = "envelope: a\nservice: agent\nforbid:\n  - id: r\n    tool: delete_row\n";
+        let actions = settle(&configuration(rules), &[outer, inner, own, servers, root(20)]);
+        let [action] = &actions[..] else { panic!("{actions:#?}") };
+        assert_eq!(&*action.service.name, "agent");
+        assert_eq!(reason(action, Sli::IntentAlignment), "forbidden");
+        assert_eq!(reason(action, Sli::OutcomeValidation), "self_reported");
+    }
+}
+
+// ── decisions ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// A policy engine's log has no trace: whenever it was stamped, it is about the call of its conversation.
+#[test]
+fn a_denial_without_a_trace_is_about_the_run_before_which_it_was_stamped() {
+    for second in [4, 12] {
+        let agent = span(1, 0, Node::Agent, (0, 20), vec![What::Conversation("conv".into())]);
+        let run = span(2, 1, Node::Tool, (5, 10), vec![call(ran(Some("c1"), "delete_row", Some("{}")))]);
+        let denied = vec![What::Conversation("conv".into()), denial(4, Some("c1"))];
+        let mut denied = span(3, 0, Node::Log, (second, second), denied);
+        (denied.trace, denied.span, denied.role, denied.service) = (None, None, Role::PolicyEngine, service("gate"));
+        let actions = settle(&Configuration::default(), &[agent, run, denied]);
+        let [action] = &actions[..] else { panic!("{actions:#?}") };
+        assert_eq!(reason(action, Sli::IntentAlignment), "ran_against_denial");
+        assert_eq!(reason(action, Sli::DeniedActions), "denied_by_policy");
+    }
+}
+
+/// A denial and then a question, three times: one denial and two retries. So it is when a refusal tells nobody's name.
+#[test]
+fn a_question_does_not_take_a_denial_back() {
+    for (moment, by) in [(Moment::Asked, By::Policy), (Moment::Refused { by: By::Unknown }, By::Unknown)] {
+        let denied = |number: u32| {
+            let again = What::Decision(Box::new(Decision { outcome: Outcome::Ask, ..a_denial(6, None) }));
+            let id = format!("a{number}");
+            let says = vec![call(a_call(moment.clone(), Some(&id), "get", Some("{}"))), denial(5, None), again];
+            span(number, 1, Node::Tool, (u64::from(number), 9), says)
+        };
+        let actions = settle(&Configuration::default(), &[denied(3), denied(4), denied(5), root(20)]);
+        assert!(actions.iter().all(|action| action.state == State::Refused(by)));
+        let judged = actions.iter().filter(|action| action.verdict(Sli::DeniedActions).is_some());
+        assert_eq!(judged.count(), 1, "{by}");
+    }
+}
+
+/// A guardrail speaks of the model's span: what that proposed is refused, and waits for nobody's answer.
+#[test]
+fn a_denial_of_the_proposing_model_call_refuses_the_call() {
+    let model = span(5, 1, Node::Model, (1, 2), vec![call(a_call(Moment::Proposed, Some("c1"), "get", Some("{}")))]);
+    let mut guard = span(5, 0, Node::Log, (3, 3), vec![denial(3, None)]);
+    (guard.id, guard.role, guard.service) = (EvidenceId([9; 16]), Role::PolicyEngine, service("gate"));
+    let evidence = [model, guard, root(10)];
+    let actions = settle(&Configuration::default(), &evidence);
+    assert_eq!(actions.len(), 1);
+    assert_eq!(actions[0].state, State::Refused(By::Policy));
+    let mut engine = Engine::new(Configuration::default());
+    engine.step(at(11), Input::Evidence(&evidence));
+    assert_eq!(engine.step(at(60), Input::Tick).actions.len(), 1, "it settles with its turn");
+}
+
+// ── call ids ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// A turn runs `call_0`, the next only carries it in its history, the third proposes and runs `call_0` again.
+#[test]
+fn a_reused_call_id_is_not_joined_through_a_turn_that_remembers_it() {
+    let old = r#"[{"role":"assistant","parts":[{"type":"tool_call","id":"call_0","name":"get","arguments":{"a":1}}]},
+        {"role":"tool","parts":[{"type":"tool_call_response","id":"call_0","response":"7"}]},
+        {"role":"user","parts":[{"type":"text","content":"thanks"}]}]"#;
+    let args = Some(r#"{"a":1}"#);
+    let of_turn = |number: u32, second: u64, ran_it: bool| {
+        let from = |evidence: Evidence| in_trace(number as u8, evidence);
+        let mut says = vec![What::Conversation("conv".into())];
+        says.extend(match ran_it {
+            true => Some(call(a_call(Moment::Proposed, Some("call_0"), "get", args))),
+            false => Some(What::Messages(Messages { direction: Direction::Input, json: old.into() })),
+        });
+        let model = from(span(10 * number, 0, Node::Model, (second, second + 1), says));
+        let tool = span(
+            10 * number + 1,
+            10 * number,
+            Node::Tool,
+            (second + 2, second + 3),
+            vec![call(ran(Some("call_0"), "get", args))],
+        );
+        [Some(model), ran_it.then(|| from(tool))].into_iter().flatten()
+    };
+    let evidence: Vec<Evidence> =
+        of_turn(1, 0, true).chain(of_turn(2, 100, false)).chain(of_turn(3, 200, true)).collect();
+    let actions = settle(&Configuration::default(), &evidence);
+    assert_eq!(actions.len(), 2, "{actions:#?}");
+    assert!(actions.iter().all(|action| action.state.as_str() == "executed"));
+}
+
+/// The later turn names another conversation, and its input carries the call: it is the same call.
+#[test]
+fn an_input_that_carries_the_call_joins_it_across_conversations() {
+    let first = vec![What::Conversation("one".into()), call(a_call(Moment::Asked, Some("c1"), "get", Some("{}")))];
+    let later = r#"[{"role":"assistant","parts":[{"type":"tool_call","id":"c1","name":"get","arguments":{}}]}]"#;
+    let later = vec![
+        What::Conversation("two".into()),
+        What::Messages(Messages { direction: Direction::Input, json: later.into() }),
+    ];
+    let asked = in_trace(1, span(1, 0, Node::Model, (0, 1), first));
+    let carried = in_trace(2, span(2, 0, Node::Model, (10, 11), later));
+    let run = in_trace(2, span(3, 2, Node::Tool, (12, 13), vec![call(ran(Some("c1"), "get", Some("{}")))]));
+    let actions = settle(&Configuration::default(), &[asked, carried, run]);
+    assert_eq!(actions.len(), 1, "{actions:#?}");
+}
+
+// ── messages ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const DENIED: &str = r#"{"role":"assistant","parts":[{"type":"tool_call","id":"c1","name":"get","arguments":{}}]},
+    {"role":"tool","parts":[{"type":"tool_call_response","id":"c1","result":"The tool call was denied."}]}"#;
+
+fn input(number: u32, trace: u8, second: u64, messages: &str) -> Evidence {
+    let json = format!("[{messages}]").into_bytes().into();
+    let says = vec![What::Conversation("conv".into()), What::Messages(Messages { direction: Direction::Input, json })];
+    in_trace(trace, span(number, 0, Node::Model, (second, second + 1), says))
+}
+
+fn user(text: &str) -> String {
+    format!(r#"{{"role":"user","parts":[{{"type":"text","content":"{text}"}}]}}"#)
+}
+
+/// Every later turn carries an old refusal before its last user message. None of them is an action.
+#[test]
+fn a_refusal_in_the_history_makes_no_action() {
+    let turns: Vec<Evidence> = (0..70)
+        .map(|turn| input(turn + 1, turn as u8 + 1, 100 * u64::from(turn), &format!("{DENIED},{}", user("go on"))))
+        .collect();
+    assert!(assemble(&turns).actions.is_empty());
+}
+
+/// The turn in which it was new makes the action; what the history repeats changes nothing of it.
+#[test]
+fn a_refusal_in_the_history_is_the_refusal_it_was() {
+    let new = input(1, 1, 0, DENIED);
+    let grown = input(2, 1, 10, &format!("{DENIED},{}", user("go on")));
+    let later = input(3, 2, 20, &format!("{DENIED},{}", user("and on")));
+    let actions = settle(&Configuration::default(), &[new, grown, later]);
+    assert_eq!(actions.len(), 1, "{actions:#?}");
+    assert_eq!(actions[0].state, State::Refused(By::Human));
+}
+
+/// `[ ,…]` is no array that continues `[ ]`; read whole, it says nothing.
+#[test]
+fn an_empty_array_is_continued_by_nothing() {
+    let output = |number: u32, json: &str| {
+        let json = json.to_owned().into_bytes().into();
+        span(number, 1, Node::Model, (1, 2), vec![What::Messages(Messages { direction: Direction::Output, json })])
+    };
+    let broken = r#"[ ,{"role":"assistant","parts":[{"type":"tool_call","id":"c1","name":"x","arguments":{}}]}]"#;
+    let actions = settle(&Configuration::default(), &[output(2, "[ ]"), output(3, broken), root(10)]);
+    assert!(actions.is_empty(), "{actions:#?}");
+}
+
+// ── spans ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// A span is sent twice, below the outer tool and below the agent; and so is one between them.
+#[test]
+fn two_records_of_one_span_join_alike_in_any_order() {
+    let tool = |number, parent, end| span(number, parent, Node::Tool, (5, end), vec![call(ran(None, "get", None))]);
+    let twice = settle(&Configuration::default(), &[tool(2, 1, 10), tool(3, 2, 8), tool(3, 1, 9), root(20)]);
+    assert_eq!(twice.len(), 1, "{twice:#?}");
+    let between = |parent, end| span(4, parent, Node::Other, (5, end), vec![]);
+    let moved = [tool(2, 1, 10), tool(3, 4, 7), between(2, 8), between(1, 9), root(20)];
+    assert_eq!(settle(&Configuration::default(), &moved).len(), 1);
+}
+
+/// Nobody knows what a turn lacks whose root, or a span between, never came: it is sampled, not incomplete.
+#[test]
+fn spans_that_never_came_make_completeness_unknown() {
+    let rules = configuration("envelope: a\nprofile: [intent]\n");
+    let run = |parent| span(2, parent, Node::Tool, (5, 10), vec![call(ran(Some("c1"), "get", Some("{}")))]);
+    for (name, evidence, want) in [
+        ("no root", vec![run(1)], "sampled"),
+        ("nothing between", vec![run(7), root(20)], "sampled"),
+        ("all there", vec![run(1), root(20)], "missing_intent"),
+    ] {
+        let actions = settle(&rules, &evidence);
+        assert_eq!(reason(&actions[0], Sli::LineageComplete), want, "{name}");
+    }
+}
+
+// ── bounds ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// However many proposals, decisions and checks are stamped earlier: what ran, was denied and failed is still seen.
+#[test]
+fn no_flood_pushes_out_what_convicts() {
+    let mut evidence = vec![
+        root(1000),
+        span(2, 1, Node::Tool, (500, 510), vec![call(ran(Some("c1"), "delete_row", Some("{}")))]),
+        span(3, 1, Node::Other, (400, 400), vec![denial(400, Some("c1"))]),
+        span(4, 1, Node::Check, (900, 900), vec![failed("rows", 900, Some("c1"))]),
+    ];
+    for number in 0..300u32 {
+        let (second, args) = (u64::from(number), format!("{{\"n\":{number}}}"));
+        let allow = Decision { outcome: Outcome::Allow, ..a_denial(second, Some("c1")) };
+        let says = vec![
+            call(a_call(Moment::Proposed, Some("c1"), "delete_row", Some(&args))),
+            What::Decision(Box::new(allow)),
+            passed_for("c1", second),
+        ];
+        evidence.push(span(100 + number, 1, Node::Other, (second, second), says));
+    }
+    let judged = assemble(&evidence);
+    let [action] = &judged.actions[..] else { panic!("{} actions", judged.actions.len()) };
+    assert!(action.marks.crowded && action.pieces.len() <= Action::PIECES);
+    assert_eq!(action.state.as_str(), "executed");
+    assert!(action.decisions.iter().any(|decision| decision.outcome == Outcome::Deny));
+    assert!(action.checks.iter().any(|check| check.result == CheckResult::Fail));
+}
+
+/// What a turn keeps of decisions about plans and of containment does not grow with what is sent.
+#[test]
+fn decisions_about_plans_and_containment_are_bounded() {
+    let plan = |number: u32| Decision { plan: Some(format!("p{number}").into()), ..a_denial(u64::from(number), None) };
+    let says = |number| vec![What::Decision(Box::new(plan(number))), What::Containment(Containment::Halt)];
+    let evidence: Vec<Evidence> =
+        (1..=1000).map(|number| span(number, 0, Node::Other, (1, u64::from(number) + 1), says(number))).collect();
+    let turn = &assemble(&evidence).turns[0];
+    assert_eq!((turn.plan_decisions.len(), turn.containment.len()), (256, 256));
+    assert_eq!(turn.plan_decisions.last().and_then(|last| last.plan.as_deref()), Some("p1000"), "the latest stay");
+    assert_eq!(turn.containment.first().map(|first| first.0), Some(at(2)), "the earliest stay");
+}
+
+// ── calls without ids ────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Few tools, few parameters, ids here and there: every order says the same.
+#[test]
+fn calls_without_ids_are_paired_alike_in_any_order() {
+    random_turns(100, |_, evidence| drop(settle(&Configuration::default(), evidence)));
+}
+
+/// Every step says what the whole set says, and names every component that is paired otherwise than before.
+#[test]
+fn a_step_tells_whose_pairs_it_changed() {
+    let reading = Reading { closed: true, expired: true };
+    random_turns(100, |round, evidence| {
+        let mut book = Book::default();
+        let turn = turn_of(&evidence[0]);
+        let mut groups: BTreeMap<Handle, Option<Group>> = BTreeMap::new();
+        for count in 1..=evidence.len() {
+            let touched = book.fold(&evidence[count - 1]);
+            assert_eq!(book.judged(reading), assemble(&evidence[..count]), "round {round} at {count}");
+            let known = book.members(turn).into_iter().map(|handle| (handle, book.group(handle))).collect();
+            for (handle, before) in std::mem::replace(&mut groups, known) {
+                let roots = groups.get(&handle).into_iter().chain([&before]).flatten().map(|group| group.root);
+                let is_told = |root| touched.actions.contains(&root) || touched.told.contains(&root);
+                let gone = touched.merged.iter().any(|(_, gone)| *gone == handle);
+                let same = groups.get(&handle) == Some(&before);
+                assert!(gone || same || roots.clone().any(is_told), "round {round} at {count}: {handle}");
+            }
+        }
+    });
+}
+
+fn random_turns(rounds: u64, check: impl Fn(u64, &[Evidence])) {
+    let seed = seed();
+    println!("seed {seed}");
+    for round in 0..rounds {
+        check(round, &random_turn(&mut Random(seed + round)));
+    }
+}
+
+/// A turn of one minute in which some calls have ids, some spans stand below others, and some are sent twice.
+pub fn random_turn(random: &mut Random) -> Vec<Evidence> {
+    (2..14).map(|number| random_half(random, number)).chain([root(60)]).collect()
+}
+
+/// One side of a call: a tool's span, or a model's proposal in an array or an event of its own.
+fn random_half(random: &mut Random, number: u32) -> Evidence {
+    let ids = [None, None, Some("a"), Some("b"), Some("c")];
+    let args = [None, Some("{}"), Some(r#"{"n":1}"#)];
+    let (id, args) = (ids[random.below(5) as usize], args[random.below(3) as usize]);
+    let tool = ["get", "get", "put"][random.below(3) as usize];
+    let from = random.below(50);
+    let seconds = (from, from + 1 + random.below(3));
+    let another = 1 + random.below(u64::from(number) - 1) as u32;
+    let parent = if random.below(3) == 0 { another } else { 1 };
+    let number = if random.below(8) == 0 { another + 1 } else { number };
+    match random.below(3) {
+        0 => span(number, parent, Node::Tool, seconds, vec![call(ran(id, tool, args))]),
+        1 => span(number, parent, Node::Model, seconds, vec![call(a_call(Moment::Proposed, id, tool, args))]),
+        _ => {
+            let id = id.map(|id| format!(r#""id":"{id}","#)).unwrap_or_default();
+            let args = args.map(|args| format!(r#","arguments":{args}"#)).unwrap_or_default();
+            let json =
+                format!(r#"[{{"role":"assistant","parts":[{{"type":"tool_call",{id}"name":"{tool}"{args}}}]}}]"#);
+            let messages = Messages { direction: Direction::Output, json: json.into_bytes().into() };
+            span(number, parent, Node::Model, seconds, vec![What::Messages(messages)])
+        }
+    }
+}
+
+// ── how it is checked ────────────────────────────────────────────────────────────────────────────────────────────
+
+/// What the records come to, by their smallest key, after every deadline passed; the same in every order tried.
+fn settle(configuration: &Configuration, evidence: &[Evidence]) -> Vec<Action> {
+    let mut random = Random(seed());
+    let mut order: Vec<&Evidence> = evidence.iter().collect();
+    let want = settle_in(configuration, &order, || Span(0));
+    for _ in 0..12 {
+        random.shuffle(&mut order);
+        let got = settle_in(configuration, &order, || Span::minutes(20 * random.below(2)));
+        let words = |actions: &[Action]| actions.iter().map(said).collect::<Vec<_>>();
+        assert_eq!(words(&want), words(&got), "in another order");
+    }
+    want
+}
+
+fn settle_in(configuration: &Configuration, evidence: &[&Evidence], mut wait: impl FnMut() -> Span) -> Vec<Action> {
+    let mut engine = Engine::new(configuration.clone());
+    let mut now = evidence.iter().map(|record| record.end).max().unwrap_or_default();
+    let mut rows = BTreeMap::new();
+    let mut take = |actions: Vec<Action>| rows.extend(actions.into_iter().map(|action| (action.id, action)));
+    for record in evidence {
+        take(engine.step(now, Input::Evidence(std::slice::from_ref(*record))).actions);
+        now = now + wait();
+    }
+    while let Some(due) = engine.next_due() {
+        now = now.max(due);
+        take(engine.step(now, Input::Tick).actions);
+    }
+    let mut actions: Vec<Action> = rows.into_values().filter(|action| !action.marks.merged).collect();
+    actions.sort_by(|one, other| one.keys.cmp(&other.keys));
+    actions
+}
+
+fn configuration(rules: &str) -> Configuration {
+    let rules = wherefore::envelope::parse(&[("rules.yaml", rules)]).expect("an envelope");
+    Configuration { rules: Arc::new(rules), ..Configuration::default() }
+}
+
+fn reason(action: &Action, sli: Sli) -> &str {
+    action.verdict(sli).map_or("none", |verdict| &verdict.reason)
+}
+
+/// Seconds after 2026-11-20T06:30:00Z.
+fn at(seconds: u64) -> Nanos {
+    Nanos(1_795_156_200_000_000_000) + Span::seconds(seconds)
+}
+
+fn service(name: &str) -> Service {
+    Service { namespace: "shop".into(), name: name.into() }
+}
+
+/// A record of trace 1 by the service `agent`: its span's number, its parent's (0: none), its seconds, what it says.
+fn span(number: u32, parent: u32, node: Node, seconds: (u64, u64), says: Vec<What>) -> Evidence {
+    let spelled = format!("{number} {parent} {node:?} {seconds:?} {says:?}");
+    let mut id = [0; 16];
+    id.copy_from_slice(&values::digest_bytes(spelled.as_bytes()).bytes.0[..16]);
+    Evidence {
+        id: EvidenceId(id),
+        tenant: Tenant::default(),
+        role: Role::Unspecified,
+        service: service("agent"),
+        service_version: None,
+        instrumentation: "by-hand".into(),
+        dialect: "by-hand",
+        node,
+        trace: Some(TraceId([1; 16])),
+        span: Some(span_id(number)),
+        parent: (parent > 0).then(|| span_id(parent)),
+        remote_parent: false,
+        links: Vec::new(),
+        start: at(seconds.0),
+        end: at(seconds.1),
+        sampled: false,
+        facts: says.into_iter().map(|what| Fact { provenance: Provenance::Dialect, what }).collect(),
+        bodies: Vec::new(),
+    }
+}
+
+fn in_trace(number: u8, evidence: Evidence) -> Evidence {
+    Evidence { trace: Some(TraceId([number; 16])), ..evidence }
+}
+
+fn span_id(number: u32) -> SpanId {
+    let mut id = [1; 8];
+    id[..4].copy_from_slice(&number.to_be_bytes());
+    SpanId(id)
+}
+
+/// The agent's own span, number 1, of so many seconds.
+fn root(seconds: u64) -> Evidence {
+    span(1, 0, Node::Agent, (0, seconds), Vec::new())
+}
+
+fn call(call: Call) -> What {
+    What::Call(Box::new(call))
+}
+
+fn a_call(moment: Moment, id: Option<&str>, tool: &str, arguments: Option<&str>) -> Call {
+    let mut call = Call::new(moment);
+    call.id = id.map(Arc::from);
+    call.tool = Some(tool.into());
+    call.arguments = Known::or_absent(arguments.map(|arguments| values::text(arguments).0));
+    call
+}
+
+/// A tool span that proves that the tool ran.
+fn ran(id: Option<&str>, tool: &str, arguments: Option<&str>) -> Call {
+    a_call(Moment::Ran { status: Status::Fine, proof: Proof::Ran }, id, tool, arguments)
+}
+
+fn a_denial(second: u64, call_id: Option<&str>) -> Decision {
+    Decision {
+        at: at(second),
+        outcome: Outcome::Deny,
+        by: By::Policy,
+        principal: None,
+        scope: GrantScope::Once,
+        enforced: true,
+        standing: false,
+        raw: "".into(),
+        policies: Vec::new(),
+        call_id: call_id.map(Arc::from),
+        plan: None,
+        tool: None,
+        parameters: None,
+        witness: None,
+    }
+}
+
+fn denial(second: u64, call_id: Option<&str>) -> What {
+    What::Decision(Box::new(a_denial(second, call_id)))
+}
+
+fn checked(name: &str, result: CheckResult, second: u64, call_id: Option<&str>) -> What {
+    What::Check(Box::new(Check {
+        at: at(second),
+        name: name.into(),
+        phase: Phase::PostAction,
+        result,
+        label: "".into(),
+        score: None,
+        explanation: Known::ABSENT,
+        call_id: call_id.map(Arc::from),
+        response_id: None,
+        about: None,
+        witness: None,
+    }))
+}
+
+fn check(name: &str, second: u64) -> What {
+    checked(name, CheckResult::Pass, second, Some("c1"))
+}
+
+fn passed_for(call_id: &str, second: u64) -> What {
+    checked("early", CheckResult::Pass, second, Some(call_id))
+}
+
+fn failed(name: &str, second: u64, call_id: Option<&str>) -> What {
+    checked(name, CheckResult::Fail, second, call_id)
+}
