@@ -148,7 +148,7 @@ async fn actions(State(app): State<App>, seen: axum::Extension<Seen>, uri: Uri) 
     Ok(axum::Json(page).into_response())
 }
 
-/// The parameters of a query, as forms write them. What is not UTF-8 is no name of anything, so nothing takes its place.
+/// The parameters of a query, as forms write them. What is not UTF-8 names nothing, and nothing takes its place.
 fn parameters(uri: &Uri) -> Result<Vec<(String, String)>, Problem> {
     let text = |encoded: &str| {
         let spaced = encoded.replace('+', " ");

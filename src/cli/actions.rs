@@ -18,7 +18,8 @@ const PAGES: usize = 50;
 
 /// List actions, newest first
 ///
-/// The order is that of their ends, as sent; so are the times of `--since` and `--until`. Asks the running server; without one it reads the store and does not see open actions.
+/// The order is that of their ends, as sent; so are the times of `--since` and `--until`. Asks the running server;
+/// without one it reads the store and does not see open actions.
 #[derive(Debug, clap::Args)]
 pub struct Actions {
     /// Only of this agent

@@ -83,8 +83,8 @@ impl Reader {
         Ok(actions)
     }
 
-    /// Ids of actions of one tenant, or of all, in a range: at most `most`, and whether every partition was looked into.
-    /// An index finds them, but no filter says which partitions to ask.
+    /// Ids of actions of one tenant, or of all, in a range: at most `most`, and whether every partition was looked
+    /// into. An index finds them, but no filter says which partitions to ask.
     pub fn ids_in(
         &self,
         tenant: Option<&Tenant>,
