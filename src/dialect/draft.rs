@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Body, Call, Check, Direction, Fact, Known, Messages, Missing, Moment, Node, Provenance, Status, Text, What,
+    Body, By, Call, Check, Decision, Direction, Fact, GrantScope, Known, Messages, Missing, Moment, Node, Outcome,
+    Provenance, Status, Text, What,
 };
 use crate::values;
 use crate::wire::AnyValue;
@@ -251,6 +252,40 @@ fn is_content(what: &What) -> bool {
 pub fn an_id(id: &str) -> Option<Arc<str>> {
     let placeholder = PLACEHOLDERS.iter().any(|word| id.trim().eq_ignore_ascii_case(word));
     (!placeholder).then(|| Arc::from(id))
+}
+
+/// A decision about this call alone that was enforced, made when the record began. `raw`: the producer's own words.
+pub fn a_decision(source: &Source<'_>, outcome: Outcome, by: By, raw: &str) -> Decision {
+    let at = match (source.log(), source.span()) {
+        (Some(log), _) => log.time_or_observed(),
+        (None, span) => span.map(|span| span.start).unwrap_or_default(),
+    };
+    Decision {
+        at,
+        outcome,
+        by,
+        principal: None,
+        scope: GrantScope::Once,
+        enforced: true,
+        standing: false,
+        raw: word(raw),
+        policies: Vec::new(),
+        call_id: None,
+        plan: None,
+        tool: None,
+        parameters: None,
+        witness: None,
+    }
+}
+
+/// A decision that names a call: its id, its tool, its parameters.
+pub fn about(call: &Call, decision: Decision) -> Decision {
+    Decision {
+        call_id: call.id.clone(),
+        tool: call.tool.clone(),
+        parameters: call.arguments.value().map(|text| text.digest),
+        ..decision
+    }
 }
 
 /// A producer's word, cut when it is too long to be one.

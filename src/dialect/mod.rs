@@ -14,6 +14,7 @@
 //! To add a dialect: a file with one `impl Dialect`, and a row in [`TABLE`].
 
 mod adk;
+mod codex;
 mod draft;
 mod evaluation;
 mod genai;
@@ -28,6 +29,8 @@ mod pydantic_ai;
 mod python;
 mod source;
 mod strands;
+#[cfg(test)]
+mod testing;
 mod traceloop;
 mod vercel_ai;
 mod wherefore_ns;
@@ -104,6 +107,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &ms_agent_framework::MsAgentFramework,
     &traceloop::Traceloop,
     &vercel_ai::VercelAi,
+    &codex::Codex,
     &mcp::Mcp,
     &wherefore_ns::Wherefore,
 ];

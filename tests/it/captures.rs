@@ -15,6 +15,7 @@ use crate::support::recordings::{Recording, recordings, truths};
 
 /// Stacks whose every real tool call has to be exactly one action.
 const EXACT: &[&str] = &[
+    "codex-cli",
     "google-adk",
     "google-adk-schema1",
     "langgraph-traceloop",
@@ -27,6 +28,12 @@ const EXACT: &[&str] = &[
 
 /// What is known to differ: recording, column, what we say, and why.
 const DIFFERENCES: &[(&str, &str, u64, &str)] = &[
+    (
+        "codex-cli/01-benign",
+        "lineages",
+        2,
+        "a turn of log records alone has no service, so its conversation is another",
+    ),
     (
         "langgraph-traceloop/04-guardrail",
         "lineages",
@@ -65,15 +72,26 @@ fn columns(outcome: &Outcome) -> BTreeMap<&'static str, u64> {
     counts
 }
 
-/// Conversations that hold a model turn or an action. An action that stands in two turns makes them one.
+/// Conversations that hold a model turn or an action. An action that stands in two turns makes them one, and so does
+/// a turn that hands over to a conversation which it names.
 fn lineages(outcome: &Outcome) -> u64 {
     let name = |turn: &wherefore::model::Turn| match &turn.conversation {
         Some(conversation) => conversation.value.0.to_string(),
         None => turn.id.to_string(),
     };
     let mut names: BTreeMap<_, String> = outcome.turns.values().map(|turn| (turn.id, name(turn))).collect();
-    for action in outcome.actions.values() {
-        let found: BTreeSet<String> = action.turns.iter().filter_map(|turn| names.get(turn).cloned()).collect();
+    let by_id = |id: &str| {
+        let mut turns = outcome.turns.values();
+        let turn = turns.find(|turn| turn.conversation.as_ref().is_some_and(|known| *known.value.1 == *id));
+        turn.map(|turn| turn.id)
+    };
+    let across = outcome.actions.values().map(|action| action.turns.clone());
+    let handed = outcome.turns.values().map(|turn| {
+        let to = turn.delegations.iter().filter_map(|to| by_id(to));
+        to.chain([turn.id]).collect::<Vec<_>>()
+    });
+    for turns in across.chain(handed) {
+        let found: BTreeSet<String> = turns.iter().filter_map(|turn| names.get(turn).cloned()).collect();
         let Some(first) = found.first().cloned() else { continue };
         for name in names.values_mut().filter(|name| found.contains(*name)) {
             name.clone_from(&first);
