@@ -17,6 +17,7 @@ mod adk;
 mod codex;
 mod draft;
 mod evaluation;
+mod gemini;
 mod genai;
 mod genai_events;
 mod genai_flat;
@@ -108,6 +109,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &traceloop::Traceloop,
     &vercel_ai::VercelAi,
     &codex::Codex,
+    &gemini::GeminiCli,
     &mcp::Mcp,
     &wherefore_ns::Wherefore,
 ];

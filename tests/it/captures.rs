@@ -16,6 +16,7 @@ use crate::support::recordings::{Recording, recordings, truths};
 /// Stacks whose every real tool call has to be exactly one action.
 const EXACT: &[&str] = &[
     "codex-cli",
+    "gemini-cli",
     "google-adk",
     "google-adk-schema1",
     "langgraph-traceloop",
