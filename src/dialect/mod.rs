@@ -21,10 +21,12 @@ mod gemini;
 mod genai;
 mod genai_events;
 mod genai_flat;
+mod guardrail;
 mod header;
 mod mcp;
 mod message;
 mod ms_agent_framework;
+mod nemo;
 mod operation;
 mod pydantic_ai;
 mod python;
@@ -110,6 +112,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &vercel_ai::VercelAi,
     &codex::Codex,
     &gemini::GeminiCli,
+    &nemo::NemoGuardrails,
     &mcp::Mcp,
     &wherefore_ns::Wherefore,
 ];

@@ -21,6 +21,7 @@ const EXACT: &[&str] = &[
     "google-adk-schema1",
     "langgraph-traceloop",
     "ms-agent-framework",
+    "nemo-guardrails",
     "otel-openai-v2",
     "pydantic-ai",
     "strands-agents",
