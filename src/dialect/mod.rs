@@ -23,10 +23,12 @@ mod genai_events;
 mod genai_flat;
 mod guardrail;
 mod header;
+mod logfire;
 mod mcp;
 mod message;
 mod ms_agent_framework;
 mod nemo;
+mod openai_agents;
 mod operation;
 mod pydantic_ai;
 mod python;
@@ -109,6 +111,8 @@ pub static TABLE: &[&dyn Dialect] = &[
     &strands::Strands,
     &ms_agent_framework::MsAgentFramework,
     &traceloop::Traceloop,
+    &openai_agents::OpenAiAgents,
+    &logfire::Logfire,
     &vercel_ai::VercelAi,
     &codex::Codex,
     &gemini::GeminiCli,

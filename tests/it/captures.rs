@@ -22,6 +22,8 @@ const EXACT: &[&str] = &[
     "langgraph-traceloop",
     "ms-agent-framework",
     "nemo-guardrails",
+    "openai-agents-logfire",
+    "openai-agents-traceloop",
     "otel-openai-v2",
     "pydantic-ai",
     "strands-agents",
@@ -44,6 +46,12 @@ const DIFFERENCES: &[(&str, &str, u64, &str)] = &[
     ),
     ("ms-agent-framework/08-multiturn", "lineages", 2, "the first turn is joined by nothing but the text of messages"),
     ("ms-agent-framework/08-multiturn-responses", "lineages", 3, "turns are chained by response ids only"),
+    (
+        "openai-agents-traceloop/08-multiturn",
+        "lineages",
+        3,
+        "turns are joined by nothing but the history in their input",
+    ),
     ("vercel-ai-sdk-7/08-multiturn", "lineages", 3, "turns are joined by nothing but the text of messages"),
 ];
 
