@@ -127,7 +127,8 @@ fn drop_positional_ids(json: &mut Bytes) {
     }
 }
 
-fn parts_of(messages: &mut Value) -> impl Iterator<Item = &mut Map<String, Value>> {
+/// The parts of every message of an array.
+pub fn parts_of(messages: &mut Value) -> impl Iterator<Item = &mut Map<String, Value>> {
     let messages = messages.as_array_mut().into_iter().flatten();
     let parts = messages.filter_map(|message| message.get_mut("parts")?.as_array_mut());
     parts.flatten().filter_map(Value::as_object_mut)

@@ -113,7 +113,7 @@ pub fn context(source: &Source<'_>, draft: &mut Draft<'_>) {
 
 /// The model that answered. Only on the span of the model call itself: agent spans repeat the sum of their
 /// children, and the details event repeats its span.
-fn model(source: &Source<'_>, draft: &mut Draft<'_>) {
+pub fn model(source: &Source<'_>, draft: &mut Draft<'_>) {
     let lone_event = source.log().is_some_and(|log| log.span_id.is_none()) && source.event() == DETAILS;
     let Some(model) = source.first_text(MODEL).filter(|_| draft.node == Node::Model || lone_event) else { return };
     draft.say(What::Model {

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | OTel GenAI parts | `{type: tool_call, id, name, arguments}` | `{type: tool_call_response, id, response}` |
 //! | OpenAI | `tool_calls: [{id, function: {name, arguments}}]` | `{role: tool, id or tool_call_id, content}` |
+//! | OpenAI items | `{type: function_call, call_id, name, arguments}` | `{type: function_call_output, call_id, output}` |
 //! | Anthropic | `{type: tool_use, id, name, input}` | `{type: tool_result, tool_use_id, content}` |
 //! | Bedrock | `{toolUse: {toolUseId, name, input}}` | `{toolResult: {toolUseId, status, content}}` |
 //! | Gemini | `{function_call: {id, name, args}}` | `{function_response: {id, name, response}}` |
@@ -241,6 +242,9 @@ fn tool_part(fields: &Map<String, Value>) -> Option<Part> {
             arguments: value_at(fields, &["input", "args"]),
         }),
         "tool-result" => Some(vercel_answer(fields)),
+        // Their own `id` names the item, not the call.
+        "function_call" => Some(a_call(fields, &["call_id"], &["arguments"])),
+        "function_call_output" => Some(an_answer(fields, &["call_id"], &["output"])),
         _ => None,
     }
 }
@@ -345,6 +349,11 @@ mod tests {
             (json!({"role": "tool", "id": "c", "content": "ok"}), answer("c", "ok", false)),
             (json!([{"type": "tool-call", "toolCallId": "c", "toolName": "t", "input": {}}]), call("c", "t", "{}")),
             (json!([{"toolRequest": {"name": "t", "ref": "c", "input": {}}}]), call("c", "t", "{}")),
+            (
+                json!({"type": "function_call", "id": "fc_1", "call_id": "c", "name": "t", "arguments": "{}"}),
+                call("c", "t", "{}"),
+            ),
+            (json!({"type": "function_call_output", "call_id": "c", "output": "ok"}), answer("c", "ok", false)),
             (json!({"message": {"role": "tool", "tool_call_id": "c", "content": "ok"}}), answer("c", "ok", false)),
         ] {
             assert_eq!(message(&value).parts, [want], "{value}");

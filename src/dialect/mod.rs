@@ -16,25 +16,33 @@
 mod adk;
 mod agt;
 mod claude_code;
+mod codex;
 mod documents;
 mod draft;
 mod evaluation;
+mod gemini;
 mod genai;
 mod genai_events;
 mod genai_flat;
 mod genkit;
+mod guardrail;
 mod header;
 mod langfuse;
+mod logfire;
 mod mcp;
 mod message;
 mod ms_agent_framework;
+mod nemo;
 mod opa;
+mod openai_agents;
 mod openinference;
 mod operation;
 mod pydantic_ai;
 mod python;
 mod source;
 mod strands;
+#[cfg(test)]
+mod testing;
 mod traceloop;
 mod vercel_ai;
 mod vercel_ai_legacy;
@@ -111,6 +119,8 @@ pub static TABLE: &[&dyn Dialect] = &[
     &strands::Strands,
     &ms_agent_framework::MsAgentFramework,
     &traceloop::Traceloop,
+    &openai_agents::OpenAiAgents,
+    &logfire::Logfire,
     &vercel_ai::VercelAi,
     &openinference::OpenInference,
     &vercel_ai_legacy::VercelAiLegacy,
@@ -119,6 +129,9 @@ pub static TABLE: &[&dyn Dialect] = &[
     &claude_code::ClaudeCode,
     &agt::Agt,
     &opa::Opa,
+    &codex::Codex,
+    &gemini::GeminiCli,
+    &nemo::NemoGuardrails,
     &mcp::Mcp,
     &wherefore_ns::Wherefore,
 ];

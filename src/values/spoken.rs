@@ -13,7 +13,7 @@ const HUMAN: Moment = Moment::Refused { by: By::Human };
 const POLICY: Moment = Moment::Refused { by: By::Policy };
 
 /// Beginnings of results, and what they say. Who writes them: Google ADK; Microsoft Agent Framework; LangChain's
-/// human-in-the-loop middleware; Pydantic AI.
+/// human-in-the-loop middleware; Pydantic AI; OpenAI Agents.
 const SENTENCES: &[(&str, Moment)] = &[
     ("This tool call requires confirmation", Moment::Asked),
     ("This tool call needs external confirmation", Moment::Asked),
@@ -21,6 +21,7 @@ const SENTENCES: &[(&str, Moment)] = &[
     ("Error: Tool call invocation was rejected by user.", HUMAN),
     ("User rejected the tool call for ", HUMAN),
     ("The tool call was denied.", HUMAN),
+    ("Tool execution was not approved.", HUMAN),
 ];
 
 /// Phrases of a policy layer's answer; they count only in an error.
@@ -92,6 +93,7 @@ mod tests {
             (r#"{"denied":true,"reason":"no"}"#, Some(Moment::Refused { by: By::Unknown })),
             (r#"{"type":"execution-denied","reason":"no"}"#, Some(Moment::Refused { by: By::Unknown })),
             (r#"{"error": "issue_refund blocked by policy: amount limit is 20 EUR."}"#, Some(POLICY)),
+            ("Tool execution was not approved.", Some(HUMAN)),
             (r#"{"page": "This tool call is rejected."}"#, None),
             (r#"{"error": "timeout", "note": "blocked by policy"}"#, None),
             ("the mail says: This tool call is rejected.", None),

@@ -17,6 +17,12 @@ use crate::support::recordings::{Recording, read_recordings, truths};
 /// What is known to differ: recording, column, what we say, and why.
 const DIFFERENCES: &[(&str, &str, u64, &str)] = &[
     (
+        "codex-cli/01-benign",
+        "lineages",
+        2,
+        "a turn of log records alone has no service, so its conversation is another",
+    ),
+    (
         "langgraph-traceloop/04-guardrail",
         "lineages",
         1,
@@ -24,6 +30,12 @@ const DIFFERENCES: &[(&str, &str, u64, &str)] = &[
     ),
     ("ms-agent-framework/08-multiturn", "lineages", 2, "the first turn is joined by nothing but the text of messages"),
     ("ms-agent-framework/08-multiturn-responses", "lineages", 3, "turns are chained by response ids only"),
+    (
+        "openai-agents-traceloop/08-multiturn",
+        "lineages",
+        3,
+        "turns are joined by nothing but the history in their input",
+    ),
     ("vercel-ai-sdk-7/08-multiturn", "lineages", 3, "turns are joined by nothing but the text of messages"),
 ];
 
@@ -54,15 +66,26 @@ fn columns(outcome: &Outcome) -> BTreeMap<&'static str, u64> {
     counts
 }
 
-/// Conversations that hold a model turn or an action. An action that stands in two turns makes them one.
+/// Conversations that hold a model turn or an action. An action that stands in two turns makes them one, and so does
+/// a turn that hands over to a conversation which it names.
 fn lineages(outcome: &Outcome) -> u64 {
     let name = |turn: &wherefore::model::Turn| match &turn.conversation {
         Some(conversation) => conversation.value.0.to_string(),
         None => turn.id.to_string(),
     };
     let mut names: BTreeMap<_, String> = outcome.turns.values().map(|turn| (turn.id, name(turn))).collect();
-    for action in outcome.actions.values() {
-        let found: BTreeSet<String> = action.turns.iter().filter_map(|turn| names.get(turn).cloned()).collect();
+    let by_id = |id: &str| {
+        let mut turns = outcome.turns.values();
+        let turn = turns.find(|turn| turn.conversation.as_ref().is_some_and(|known| *known.value.1 == *id));
+        turn.map(|turn| turn.id)
+    };
+    let across = outcome.actions.values().map(|action| action.turns.clone());
+    let handed = outcome.turns.values().map(|turn| {
+        let to = turn.delegations.iter().filter_map(|to| by_id(to));
+        to.chain([turn.id]).collect::<Vec<_>>()
+    });
+    for turns in across.chain(handed) {
+        let found: BTreeSet<String> = turns.iter().filter_map(|turn| names.get(turn).cloned()).collect();
         let Some(first) = found.first().cloned() else { continue };
         for name in names.values_mut().filter(|name| found.contains(*name)) {
             name.clone_from(&first);

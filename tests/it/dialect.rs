@@ -27,11 +27,15 @@ fn calls(evidence: &Evidence) -> impl Iterator<Item = &Call> {
 
 /// Stacks whose tool spans carry call ids, so that each call can be looked up.
 const SPANS_NAME_CALLS: &[&str] = &[
+    "codex-cli",
+    "gemini-cli",
     "genkit",
     "google-adk",
     "google-adk-schema1",
     "langgraph-traceloop",
     "ms-agent-framework",
+    "openai-agents-logfire",
+    "openai-agents-traceloop",
     "otel-openai-v2",
     "pydantic-ai",
     "strands-agents",
@@ -53,20 +57,24 @@ fn key(call: &Call) -> Key {
 /// An agent behind a tool of any name: its span alone does not show it, the agent span below it does.
 const AGENT_AS_TOOL: &str = "refund_specialist";
 
-/// What the tool spans of a recording say about each call, copies by MCP and delegations left out.
+/// What the tool spans of a recording say about each call, copies by MCP and delegations left out. A span that also
+/// asks is that of a call that waits.
 fn outcomes(read: &[Evidence]) -> BTreeMap<Key, Vec<&'static str>> {
     let mut found: BTreeMap<Key, Vec<Moment>> = BTreeMap::new();
     let spans = read.iter().filter(|evidence| evidence.node == Node::Tool && evidence.dialect != "otel-mcp");
-    for call in spans.flat_map(|span| calls(span).take(1)).filter(|call| call.pseudo.is_none()) {
-        if call.tool.as_deref() == Some(AGENT_AS_TOOL) {
-            continue;
+    for span in spans {
+        let asks = calls(span).any(|call| call.moment == Moment::Asked);
+        for call in calls(span).take(1).filter(|call| call.pseudo.is_none()) {
+            if call.tool.as_deref() == Some(AGENT_AS_TOOL) {
+                continue;
+            }
+            found.entry(key(call)).or_default().push(if asks { Moment::Asked } else { call.moment.clone() });
         }
-        found.entry(key(call)).or_default().push(call.moment.clone());
     }
     found.into_iter().map(|(key, moments)| (key.clone(), words(key.1.is_some(), &moments))).collect()
 }
 
-/// Several spans with one id are one call; without an id each span is its own.
+/// Several spans with one id are one call; without an id each span is its own, but for one that only asked.
 fn words(one: bool, moments: &[Moment]) -> Vec<&'static str> {
     let word = |moment: &Moment| match moment {
         Moment::Ran { status: Status::Fine, .. } => "executed",
@@ -77,7 +85,10 @@ fn words(one: bool, moments: &[Moment]) -> Vec<&'static str> {
     };
     let words: Vec<_> = moments.iter().map(word).collect();
     let strongest = ["refused", "failed", "executed", "asked"].into_iter().find(|word| words.contains(word));
-    if one { strongest.into_iter().collect() } else { words }
+    match one || words.iter().all(|word| *word == "asked") {
+        true => strongest.into_iter().collect(),
+        false => words.into_iter().filter(|word| *word != "asked").collect(),
+    }
 }
 
 /// Where spans alone cannot tell: recording, tool, what its spans say. Each is decided by other records or by nobody:
@@ -86,6 +97,9 @@ const SPANS_CANNOT_TELL: &[(&str, &str, &str)] = &[
     ("google-adk/02-denied", "issue_refund", "failed"),
     ("google-adk/02-denied-nocontent", "issue_refund", "failed"),
     ("google-adk/04-guardrail", "issue_refund", "failed"),
+    ("openai-agents-logfire/02-denied", "issue_refund", "asked"),
+    ("openai-agents-traceloop/02-denied", "issue_refund", "asked"),
+    ("openai-agents-traceloop/02-denied-nocontent", "issue_refund", "executed"),
     ("otel-openai-v2/02-denied", "issue_refund", "executed"),
     ("otel-openai-v2/05-toolerror", "get_order", "executed"),
 ];
@@ -93,11 +107,14 @@ const SPANS_CANNOT_TELL: &[(&str, &str, &str)] = &[
 #[test]
 fn tool_spans_tell_what_ran_and_what_failed() {
     let truths = truths();
+    let mut wrong = Vec::new();
     for recording in recordings_that_name_calls() {
         let name = recording.name();
+        if truths[&name]["traces_file"].is_null() {
+            continue;
+        }
         let found = outcomes(&read(&recording));
-        // Some frameworks name the call in messages only.
-        let ids = found.keys().any(|(_, id)| id.is_some());
+        let have_ids = found.keys().any(|(_, id)| id.is_some());
         let mut want: BTreeMap<Key, Vec<&str>> = BTreeMap::new();
         for call in truths[&name]["truth"]["calls"].as_array().expect("calls") {
             let tool = call["tool"].as_str().expect("a tool");
@@ -107,15 +124,18 @@ fn tool_spans_tell_what_ran_and_what_failed() {
                 (None, "blocked_by_guardrail") => "refused",
                 (None, outcome) => outcome,
             };
-            let id = call["call_id"].as_str().filter(|_| ids).map(str::to_owned);
+            let id = call["call_id"].as_str().filter(|_| have_ids).map(str::to_owned);
             want.entry((tool.to_owned(), id)).or_default().push(outcome);
         }
         // Most frameworks make no span for a call that was refused or never ended.
         want.retain(|key, outcomes| {
             found.contains_key(key) || outcomes.iter().any(|word| *word != "refused" && *word != "pending")
         });
-        assert_eq!(found, want, "{name}");
+        if found != want {
+            wrong.push((name, found, want));
+        }
     }
+    assert!(wrong.is_empty(), "recording, found, want: {wrong:#?}");
 }
 
 #[test]
@@ -129,7 +149,7 @@ fn arguments_on_spans_are_those_of_the_call() {
             let mut calls = truth["truth"]["calls"].as_array().expect("calls").iter();
             let Some(told) = calls.find(is) else { continue };
             let hint = told["args_digest_hint"].as_str().unwrap_or_default();
-            for word in hint.split_whitespace() {
+            for word in hint.split_whitespace().map(|word| word.trim_end_matches(':')) {
                 assert!(text.head.contains(word), "{}: {} lacks {word}", recording.name(), text.head);
             }
             let json: Value = serde_json::from_str(&text.head).expect("arguments are JSON");
@@ -182,6 +202,8 @@ fn refusals_name_the_call_and_by_whom() {
         ("ms-agent-framework/02-denied", "call_01930", By::Human),
         ("langgraph-traceloop/02-denied", "call_02350", By::Human),
         ("langgraph-openinference/02-denied", "call_01910", By::Human),
+        ("codex-cli/02-denied", "call_00430", By::Human),
+        ("gemini-cli/04-guardrail-hook", "write_file__write_file_1795149539639_0", By::Hook),
     ] {
         let read = read(&one(name));
         let refused: BTreeSet<(Option<&str>, By)> = read
@@ -200,9 +222,12 @@ fn refusals_name_the_call_and_by_whom() {
 #[test]
 fn an_ended_span_proves_what_the_table_says() {
     for recording in recordings_that_name_calls() {
-        let want = if recording.stack.starts_with("google-adk") { Proof::NeedsResult } else { Proof::Ran };
+        let ghosts = ["google-adk", "openai-agents"].iter().any(|stack| recording.stack.starts_with(stack));
         for evidence in read(&recording).iter().filter(|evidence| evidence.dialect != "otel-mcp") {
-            for call in calls(evidence) {
+            // Codex makes a span of every dispatch, and a result event of what came of it.
+            let ghost = ghosts || evidence.dialect == "codex-cli" && evidence.node == Node::Tool;
+            let want = if ghost { Proof::NeedsResult } else { Proof::Ran };
+            for call in calls(evidence).filter(|call| call.pseudo.is_none()) {
                 if let Moment::Ran { proof, .. } = call.moment {
                     assert_eq!(proof, want, "{} {:?}", recording.name(), call.tool);
                 }
@@ -247,6 +272,9 @@ fn content_that_is_on_is_not_withheld() {
         "vercel-ai-sdk/01-benign",
         "genkit/01-benign",
         "langfuse-sdk/01-benign",
+        "gemini-cli/01-benign",
+        "openai-agents-logfire/01-benign",
+        "openai-agents-traceloop/01-benign",
     ] {
         let read = read(&one(name));
         let says = |what: &What| read.iter().flat_map(|evidence| &evidence.facts).any(|fact| fact.what == *what);
@@ -268,6 +296,8 @@ fn a_conversation_is_what_joins_turns() {
         // No session, but every input repeats the dialogue's items.
         ("openai-agents-openinference/08-multiturn", vec!["msg_000062"]),
         ("otel-openai-v2/08-multiturn", vec!["conv-8f2a"]),
+        ("openai-agents-logfire/08-multiturn", vec!["conv-8f2a"]),
+        ("codex-cli/08-multiturn", vec!["01a1f73e-f9ea-7fc2-b307-29f516dc7c7c"]),
         // The previous response's id stands in its place and changes with every turn.
         ("ms-agent-framework/08-multiturn-responses", vec![]),
         ("vercel-ai-sdk-7/08-multiturn", vec![]),
@@ -299,6 +329,9 @@ fn handoffs_are_delegations_to_the_named_agent() {
         ("llama-index-openinference/06-handoff", "refund_agent"),
         ("openai-agents-openinference/06-handoff", "Refund Agent"),
         ("smolagents-openinference/06-subagent", "refund_specialist"),
+        ("openai-agents-logfire/06-handoff", "Refund Agent"),
+        ("openai-agents-traceloop/06-handoff", "refund_agent"),
+        ("codex-cli/06-subagent", "01a1f73e-e444-7aa1-a738-b5788466e12b"),
     ] {
         let read = read(&one(name));
         let to: BTreeSet<&str> = read
@@ -389,6 +422,11 @@ fn every_dialect_reads_every_record_without_harm() {
         "vercel-ai",
         "genkit",
         "langfuse",
+        "openai-agents",
+        "logfire-openai-agents",
+        "codex-cli",
+        "gemini-cli",
+        "nemo-guardrails",
     ] {
         assert!(read_by.contains(name), "{name} reads no recording");
     }
@@ -420,16 +458,16 @@ fn damaged_records_do_no_harm() {
 
 #[test]
 fn records_of_agents_are_read() {
+    let mut lost = BTreeSet::new();
     for recording in read_recordings() {
         let unread: Vec<_> = read(&recording).into_iter().filter(|evidence| evidence.dialect == UNREAD).collect();
-        assert!(unread.iter().all(|evidence| evidence.facts.is_empty() && evidence.node == Node::Other));
-        assert!(
-            unread.is_empty() || recording.scenario.contains("anthropic") || recording.stack.starts_with("strands"),
-            "{}: {:?}",
-            recording.name(),
-            unread[0]
-        );
+        let bare = |evidence: &Evidence| evidence.facts.is_empty() && matches!(evidence.node, Node::Other | Node::Log);
+        assert!(unread.iter().all(bare));
+        if !recording.scenario.contains("anthropic") && !recording.stack.starts_with("strands") {
+            lost.extend(unread.iter().map(|evidence| (recording.name(), evidence.instrumentation.clone())));
+        }
     }
+    assert!(lost.is_empty(), "{lost:#?}");
 }
 
 #[test]

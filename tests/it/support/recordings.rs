@@ -22,6 +22,8 @@ use wherefore::wire::json;
 
 /// Stacks whose dialect is read: every real tool call of theirs is exactly one action.
 const READ: &[&str] = &[
+    "codex-cli",
+    "gemini-cli",
     "genkit",
     "google-adk",
     "google-adk-schema1",
@@ -30,11 +32,15 @@ const READ: &[&str] = &[
     "langgraph-traceloop",
     "llama-index-openinference",
     "ms-agent-framework",
+    "nemo-guardrails",
+    "openai-agents-logfire",
     "openai-agents-openinference",
+    "openai-agents-traceloop",
     "otel-openai-v2",
     "pydantic-ai",
     "smolagents-openinference",
     "strands-agents",
+    "traceloop-sdk",
     "vercel-ai-sdk",
     "vercel-ai-sdk-7",
 ];
