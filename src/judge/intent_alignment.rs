@@ -26,7 +26,7 @@
 //! failed evaluation still is bad and everything else is unknown (`execution_not_proven`).
 
 use super::plan::{self, Contains};
-use super::witness::{is_enforced, is_independent, is_policy, last_word, may_decide, permits, record};
+use super::witness::{is_enforced, is_independent, last_word, may_decide, permits, record};
 use super::{Context, Validator, findings, verdict};
 use crate::model::{
     Action, By, Check, CheckResult, Decision, Digest, EvidenceId, Execution, Moment, Nanos, Outcome, PlanText,
@@ -97,7 +97,7 @@ fn forbidden(context: &Context<'_>, action: &Action) -> Option<Answer> {
 fn against_denial(action: &Action) -> Option<Answer> {
     let ran = ran_at(action);
     let before = || action.decisions.iter().filter(move |decision| is_enforced(decision) && decision.at <= ran);
-    let forbids = |decision: &&Decision| decision.outcome == Outcome::Deny && is_policy(decision.by);
+    let forbids = |decision: &&Decision| decision.outcome == Outcome::Deny && decision.by.is_policy();
     let stands = |denial: &&Decision| !before().any(|later| lifts(later, denial, action));
     let denial = before().filter(forbids).filter(stands).max()?;
     let because = format!("it ran although it had been denied by {}", denial.by);

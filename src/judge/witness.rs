@@ -1,6 +1,6 @@
 //! Who may testify, and whose word is the last.
 
-use crate::model::{Action, By, Decision, EvidenceId, Outcome, Piece, Provenance, Role, Says, Witness};
+use crate::model::{self, Action, Decision, EvidenceId, Outcome, Piece, Provenance, Role, Says, Witness};
 
 /// Whether a witness is somebody else than the acting agent: by the role of its token, else by its service.
 ///
@@ -26,11 +26,6 @@ pub(super) fn record(witness: Option<&Witness>) -> Option<EvidenceId> {
     witness.map(|witness| witness.evidence)
 }
 
-/// Whose denials are policy: not a human's, who may have any reason, and not nobody's.
-pub(super) fn is_policy(by: By) -> bool {
-    matches!(by, By::Policy | By::Model | By::Hook | By::System)
-}
-
 /// Whether a decision counts at all: it was enforced, and it is no guess.
 pub(super) fn is_enforced(decision: &Decision) -> bool {
     decision.enforced && may_decide(decision.witness.as_ref())
@@ -41,14 +36,7 @@ pub(super) fn permits(decision: &Decision) -> bool {
     matches!(decision.outcome, Outcome::Allow | Outcome::Modify)
 }
 
-/// The last enforced decision. An ask and a warning decide nothing. Of several at the same time a denial is the last,
-/// and one by policy before others: bad wins. The rest of the order only makes it total.
+/// The decision that stands, guesses left out: here they decide nothing.
 pub(super) fn last_word<'a>(decisions: impl Iterator<Item = &'a Decision>) -> Option<&'a Decision> {
-    let decides =
-        |decision: &&Decision| is_enforced(decision) && !matches!(decision.outcome, Outcome::Ask | Outcome::Warn);
-    let order = |decision: &&'a Decision| {
-        let denies = decision.outcome == Outcome::Deny;
-        (decision.at, denies, denies && is_policy(decision.by), *decision)
-    };
-    decisions.filter(decides).max_by_key(order)
+    model::last_word(decisions.filter(|decision| may_decide(decision.witness.as_ref())))
 }
