@@ -114,10 +114,23 @@ impl Book {
         let components: Vec<_> = components.filter_map(|handle| self.actions.get(&handle)).collect();
         let pieces: Vec<&Piece> = components.iter().flat_map(|component| component.pieces.values()).collect();
         let keys = components.iter().flat_map(|component| &component.keys);
-        let has_tool_spans = |piece: &&Piece| self.turns.get(&piece.turn).is_some_and(|turn| turn.tool_spans);
+        let turns: BTreeSet<TurnId> = pieces.iter().map(|piece| piece.turn).collect();
         let tenant = components.first().map(|component| &component.tenant);
         let said = tenant.map(|tenant| self.said_about(tenant, &pieces, keys)).unwrap_or_default();
-        state_of(&pieces, pieces.iter().any(has_tool_spans), &said.0)
+        state_of(&pieces, self.needs_span(&turns, &pieces), &said.0)
+    }
+
+    /// Whether an answer without a tool span was made by something that kept the tool from running: where tool calls
+    /// have spans. Not when a retrieval ran between proposal and answer: a retriever is a tool whose span is of
+    /// another kind.
+    fn needs_span(&self, turns: &BTreeSet<TurnId>, pieces: &[&Piece]) -> bool {
+        let turns = || turns.iter().filter_map(|turn| self.turns.get(turn));
+        let window = between(pieces);
+        let retrieved = |turn: &TurnState| {
+            let inside = |at: &Nanos| window.as_ref().is_some_and(|window| window.contains(at));
+            turn.context.iter().any(|(at, ..)| inside(at))
+        };
+        turns().any(|turn| turn.tool_spans) && !turns().any(|turn| retrieved(turn))
     }
 
     /// Decisions and checks about a call: its own, those about its spans, and those about what proposed it.
@@ -197,7 +210,7 @@ impl Book {
         pieces.sort();
         let turn = self.turns.get(&home(&pieces)?)?;
         let turns: BTreeSet<TurnId> = pieces.iter().map(|piece| piece.turn).collect();
-        let tool_spans = turns.iter().any(|turn| self.turns.get(turn).is_some_and(|turn| turn.tool_spans));
+        let tool_spans = self.needs_span(&turns, &pieces);
         let reader = Reader { turn, pieces, tool_spans, reading };
         Some(reader.action(self, keys.into_iter().cloned().collect(), turns, crowded, &self.joins(group)))
     }
@@ -509,6 +522,15 @@ pub(super) fn told(call: &CallSays) -> Moment {
     let old = matches!(call.moment, Moment::Answered { history: true, .. });
     let sentence = || values::spoken(call.result.value()?.whole()?);
     old.then(sentence).flatten().unwrap_or_else(|| call.moment.clone())
+}
+
+/// From the end of the last proposal of a call to the start of its first answer.
+fn between(pieces: &[&Piece]) -> Option<std::ops::RangeInclusive<Nanos>> {
+    let calls = || pieces.iter().filter_map(|piece| Some((*piece, says_call(piece)?)));
+    let proposed = calls().filter(|(_, call)| call.moment == Moment::Proposed).map(|(piece, _)| piece.end).max()?;
+    let answered = |call: &CallSays| matches!(call.moment, Moment::Answered { history: false, .. });
+    let answered = calls().filter(|(_, call)| answered(call)).map(|(piece, _)| piece.start).min()?;
+    Some(proposed..=answered)
 }
 
 /// Where a call stands, by its records and the decisions about it.

@@ -127,6 +127,8 @@ fn tool_spans_tell_what_ran_and_what_failed() {
             let id = call["call_id"].as_str().filter(|_| have_ids).map(str::to_owned);
             want.entry((tool.to_owned(), id)).or_default().push(outcome);
         }
+        // A retriever's span is no tool span.
+        want.retain(|(tool, _), _| recording.stack != "langfuse-sdk" || tool != "search_policy");
         // Most frameworks make no span for a call that was refused or never ended.
         want.retain(|key, outcomes| {
             found.contains_key(key) || outcomes.iter().any(|word| *word != "refused" && *word != "pending")

@@ -28,6 +28,7 @@ const READ: &[&str] = &[
     "google-adk",
     "google-adk-schema1",
     "guardrails-ai",
+    "langfuse-sdk",
     "langgraph-openinference",
     "langgraph-traceloop",
     "llama-index-openinference",
