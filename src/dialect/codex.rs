@@ -19,12 +19,10 @@
 //!
 //! Source: `codex-rs/otel/src/events/session_telemetry.rs` of `openai/codex`, and recordings of 0.169.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use crate::model::{
-    By, Call, Decision, GrantScope, Known, Missing, Moment, Node, Outcome, Proof, Pseudo, Status, What,
+    By, Call, Decision, GrantScope, Known, Missing, Moment, Node, Outcome, Proof, Pseudo, Status, Tie, What,
 };
 use crate::values;
 
@@ -156,7 +154,7 @@ fn result(source: &Source<'_>, draft: &mut Draft<'_>) {
         Some(_) => draft.text(output.text),
         None => draft.attribute("output"),
     };
-    call.pseudo = pseudo(source, output.text);
+    call.pseudo = pseudo(source, output.text, draft);
     if let (Some("update_plan"), Known::Value(text)) = (call.tool.as_deref(), &call.arguments) {
         draft.say(What::Plan { id: None, text: Known::Value(text.clone()) });
     }
@@ -171,11 +169,15 @@ fn named(moment: Moment, source: &Source<'_>) -> Call {
 }
 
 /// Another agent is started, or managed.
-fn pseudo(source: &Source<'_>, output: &str) -> Option<Pseudo> {
+fn pseudo(source: &Source<'_>, output: &str, draft: &mut Draft<'_>) -> Option<Pseudo> {
     let tool = source.text("tool_name")?;
     if tool == SPAWN {
         let answer: Value = serde_json::from_str(output).unwrap_or(Value::Null);
-        return Some(Pseudo::Delegation { to: answer.get("agent_id").and_then(Value::as_str).map(Arc::from) });
+        let text = |key: &str| answer.get(key).and_then(Value::as_str).map(word);
+        if let Some(conversation) = text("agent_id") {
+            draft.say(What::Gives(Tie::Conversation(conversation.clone())));
+        }
+        return Some(Pseudo::Delegation { to: text("nickname").or_else(|| text("agent_id")) });
     }
     let manages = source.text("tool_namespace").is_some_and(|namespace| namespace.starts_with(AGENTS));
     if manages { Some(Pseudo::Control) } else { values::pseudo(tool, None, None) }
@@ -225,7 +227,7 @@ fn span(source: &Source<'_>, draft: &mut Draft<'_>) {
     draft.node = Node::Tool;
     let mut call = named(Moment::Ran { status: Status::Fine, proof: Proof::NeedsResult }, source);
     (call.arguments, call.result) = (Known::Missing(Missing::Withheld), Known::Missing(Missing::Withheld));
-    call.pseudo = pseudo(source, "");
+    call.pseudo = pseudo(source, "", draft);
     draft.own = Some(call);
 }
 
@@ -301,8 +303,9 @@ mod tests {
     fn a_spawned_agent_is_named_by_its_conversation() {
         let fields = json!({"call_id": "call_00310", "tool_name": "spawn_agent", "tool_namespace": "multi_agent_v1",
             "success": "true", "output": "{\"agent_id\":\"01a1f73e-e444\",\"nickname\":\"Laplace\"}"});
-        let to = Some(Arc::from("01a1f73e-e444"));
-        assert_eq!(call(&event("codex.tool_result", fields)).pseudo, Some(Pseudo::Delegation { to }));
+        let said = event("codex.tool_result", fields);
+        assert_eq!(call(&said).pseudo, Some(Pseudo::Delegation { to: Some("Laplace".into()) }));
+        assert!(said.contains(&What::Gives(Tie::Conversation("01a1f73e-e444".into()))));
     }
 
     #[test]

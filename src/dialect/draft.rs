@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{
     Body, By, Call, Check, Decision, Direction, Fact, GrantScope, Known, Messages, Missing, Moment, Node, Outcome,
-    Provenance, SpanId, Status, Text, TraceId, What,
+    Provenance, SpanId, Status, Text, Tie, TraceId, What,
 };
 use crate::values;
 use crate::wire::AnyValue;
@@ -151,13 +151,30 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A conversation id, unless it is a placeholder or a model response's id.
+    /// A conversation id, unless it is a placeholder. A model response's id names none: it says what is continued.
     pub fn conversation(&mut self, id: &str) {
-        let response = RESPONSE_IDS.iter().any(|start| id.starts_with(start));
-        if let (Some(id), false) = (an_id(id), response)
-            && !self.has(|what| matches!(what, What::Conversation(known) if *known == id))
-        {
+        let Some(id) = an_id(id) else { return };
+        if RESPONSE_IDS.iter().any(|start| id.starts_with(start)) {
+            self.continues(&id);
+        } else if !self.has(|what| matches!(what, What::Conversation(known) if *known == id)) {
             self.say(What::Conversation(id));
+        }
+    }
+
+    /// The model response that this record's model call goes on from.
+    pub fn continues(&mut self, response: &str) {
+        let Some(id) = an_id(response) else { return };
+        let tie = What::Takes(Tie::Response(id));
+        if !self.has(|what| *what == tie) {
+            self.say(tie);
+        }
+    }
+
+    /// Words of a message that is a record of its own, see [`What::Spoke`].
+    pub fn spoke(&mut self, direction: Direction, by_user: bool, text: &str) {
+        if !text.trim().is_empty() {
+            let hash = values::digest_json(text).bytes;
+            self.say(What::Spoke { direction, by_user, hash });
         }
     }
 

@@ -104,6 +104,9 @@ pub fn context(source: &Source<'_>, draft: &mut Draft<'_>) {
         let version = source.text("gen_ai.prompt.version").map_or_else(|| name.to_owned(), |v| format!("{name}@{v}"));
         draft.say(What::PromptVersion(word(&version)));
     }
+    if let Some(previous) = source.text("gen_ai.request.previous_response.id") {
+        draft.continues(previous);
+    }
     // An evaluation only refers to a response.
     let response = source.text("gen_ai.response.id").filter(|_| !evaluation::is_result(source.event()));
     if let Some(id) = response.and_then(an_id) {

@@ -14,7 +14,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::{Call, Moment, Node, What};
+use crate::model::{Call, Direction, Moment, Node, What};
 use crate::values;
 use crate::wire::{AnyValue, Attributes};
 
@@ -46,6 +46,7 @@ impl Dialect for GenAiEvents {
             Some(log) => {
                 let content = content_of(log.body(), log.attributes());
                 said(source.event(), &content, false, draft);
+                spoke(source.event(), &content, draft);
             }
             None if draft.node == Node::Tool => tool_span(source, draft),
             None => model_span(source, draft),
@@ -134,6 +135,20 @@ fn said(event: &str, content: &Value, history: bool, draft: &mut Draft<'_>) {
                 draft.say(What::Intent(text));
             }
         }
+    }
+}
+
+/// Words without a call, in a record of their own.
+fn spoke(event: &str, content: &Value, draft: &mut Draft<'_>) {
+    let message = if event == CHOICE { choice(content) } else { message(content) };
+    if message.parts.iter().any(|part| !matches!(part, Part::Text(_))) {
+        return;
+    }
+    match event {
+        USER => draft.spoke(Direction::Input, !is_models(&message), &message.text()),
+        ASSISTANT => draft.spoke(Direction::Input, false, &message.text()),
+        CHOICE => draft.spoke(Direction::Output, false, &message.text()),
+        _ => {}
     }
 }
 

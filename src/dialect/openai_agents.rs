@@ -106,7 +106,7 @@ fn agent(source: &Source<'_>, draft: &mut Draft<'_>) {
     if let Some(name) = source.text("gen_ai.agent.name") {
         let mut behind = Call::new(Moment::Proposed);
         behind.tool = Some(word(&tool_of(name)));
-        behind.pseudo = Some(Pseudo::Delegation { to: None });
+        behind.pseudo = Some(Pseudo::Behind { agent: word(name) });
         draft.call(behind);
     }
     let Some(message) = source.span().map(|span| span.status.message).filter(|it| it.starts_with(TRIPPED)) else {

@@ -20,6 +20,8 @@ pub enum Due {
     Revise(Handle),
     /// A component got something new: others that may be halves of the same action are read again.
     Kin(Handle),
+    /// What ties a closed turn to others may have changed.
+    Edges(TurnId),
 }
 
 /// All deadlines.
@@ -62,7 +64,7 @@ impl Dues {
         let slot = match due {
             Due::Close(_) => &mut self.open.0,
             Due::Settle(_) => &mut self.open.1,
-            Due::Check(_) | Due::Revise(_) | Due::Kin(_) => return,
+            Due::Check(_) | Due::Revise(_) | Due::Kin(_) | Due::Edges(_) => return,
         };
         *slot = if up { *slot + 1 } else { slot.saturating_sub(1) };
     }

@@ -48,7 +48,7 @@ pub use rows::{Changes, Checkpoint, Rows, TurnRow, Want};
 pub mod parts {
     pub use crate::catalogue::{Exemplar, Metric};
     pub use crate::contain::Incident;
-    pub use crate::lineage::{About, ActionState, Attached, EndedBy, Handle, Ranked, TurnState};
+    pub use crate::lineage::{About, ActionState, Asked, Attached, EndedBy, Handle, Ranked, TurnState};
     pub use crate::sli::{Cell, Histogram, LedgerKey, Series};
 }
 
@@ -272,6 +272,11 @@ impl Engine {
                 Due::Settle(handle) => self.settle(handle, output),
                 Due::Check(handle) | Due::Revise(handle) => self.revise(handle, output),
                 Due::Kin(handle) => self.relatives_change(handle),
+                Due::Edges(turn) => {
+                    if self.turns.get(&turn).is_some_and(|account| account.closed) {
+                        self.publish_turn(turn, output);
+                    }
+                }
             }
         }
     }
@@ -407,6 +412,9 @@ impl Engine {
         let heard = account.last_seen + self.held;
         self.publish_turn(turn, output);
         let soon = self.clock() + SOON;
+        for tied in self.book.takers(turn) {
+            self.dues.sooner(Due::Edges(tied), soon);
+        }
         for handle in self.book.members(turn) {
             match self.accounts.get(&handle).map(|account| account.settled) {
                 Some(true) => self.reread(handle, heard, SOON),

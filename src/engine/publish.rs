@@ -258,13 +258,12 @@ impl Engine {
 
     /// Hands out a turn's row if it says something new, and tells the incidents what was contained.
     pub(super) fn publish_turn(&mut self, turn: TurnId, output: &mut Output) {
-        let Some(state) = self.book.turn_state(turn) else {
+        let (Some(state), Some(account)) = (self.book.turn_state(turn), self.turns.get_mut(&turn)) else {
             return;
         };
-        let Some(account) = self.turns.get_mut(&turn) else {
+        let Some(mut record) = self.book.turn(turn, account.closed) else {
             return;
         };
-        let mut record = state.record(account.closed);
         // An incident may come to light after the steps were told.
         if record.containment.len() != account.contained || self.incidents.is_open(&record.tenant, turn) {
             account.contained = record.containment.len();

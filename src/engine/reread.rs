@@ -106,9 +106,13 @@ impl Engine {
     /// Others that are computed together with this component are read again if they are settled.
     pub(super) fn relatives_change(&mut self, handle: Handle) {
         let heard = self.accounts.get(&handle).map_or(self.now, |account| account.heard);
+        let soon = self.clock() + SOON;
         for other in self.book.relatives(handle) {
             if other != handle {
                 self.reread(other, heard, REVISE_AFTER);
+            }
+            for turn in self.book.remembers(other) {
+                self.dues.sooner(Due::Edges(turn), soon);
             }
         }
     }

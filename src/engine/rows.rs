@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Metric;
 use crate::contain::{Incident, Incidents};
-use crate::lineage::{self, ActionState, Handle, TurnState};
-use crate::model::{Digest, Evidence, IncidentId, Key, Nanos, Span, Tenant, TurnId, What};
+use crate::lineage::{self, ActionState, Handle, Ties, TurnState};
+use crate::model::{Digest, Evidence, IncidentId, Key, Nanos, Span, Tenant, Tie, TurnId, What};
 use crate::sli::{Cell, Counters, Histogram, Ledger, LedgerKey, Series};
 
 use super::{Account, Configuration, Due, Dues, Engine, TurnAccount};
@@ -27,6 +27,10 @@ pub enum Want {
     Response(Tenant, Arc<str>),
     /// The turn with this MCP session and request.
     Mcp(Tenant, Arc<str>, Arc<str>),
+    /// Turns that give this tie.
+    Giver(Tenant, Tie),
+    /// Turns that take this tie up.
+    Taker(Tenant, Tie),
 }
 
 /// What changed since the last checkpoint.
@@ -127,19 +131,35 @@ impl Engine {
         }
         for due in self.dues.until(now.max(self.now) - self.held) {
             match due {
-                Due::Close(turn) => match self.book.turn_state(turn) {
-                    Some(state) => {
-                        let elsewhere = state.members.iter().filter(|handle| !self.accounts.contains_key(handle));
-                        wants.extend(elsewhere.map(|handle| Want::Handle(*handle)));
+                Due::Close(turn) => {
+                    self.want_tied(turn, &mut wants);
+                    if let Some(state) = self.book.turn_state(turn) {
+                        let taken = state.tied().gives.into_iter();
+                        wants.extend(taken.map(|tie| Want::Taker(state.tenant.clone(), tie)));
                     }
-                    None => drop(wants.insert(Want::Turn(turn))),
-                },
+                }
+                Due::Edges(turn) => self.want_tied(turn, &mut wants),
                 Due::Settle(handle) | Due::Check(handle) | Due::Revise(handle) | Due::Kin(handle) => {
                     self.want_halves(handle, &mut wants);
                 }
             }
         }
         wants
+    }
+
+    /// What a turn's record is read from may have left memory: its components, the turns it goes on from, and those
+    /// that made the calls it remembers.
+    fn want_tied(&self, turn: TurnId, wants: &mut BTreeSet<Want>) {
+        let Some(state) = self.book.turn_state(turn) else {
+            wants.insert(Want::Turn(turn));
+            return;
+        };
+        let elsewhere = state.members.iter().filter(|handle| !self.accounts.contains_key(handle));
+        wants.extend(elsewhere.map(|handle| Want::Handle(*handle)));
+        wants.extend(state.tied().takes.into_iter().map(|tie| Want::Giver(state.tenant.clone(), tie)));
+        let remembered = state.members.iter().filter(|handle| !self.book.remembers(**handle).is_empty());
+        let calls = remembered.filter_map(|handle| self.book.action_state(*handle)).flat_map(|state| names(state));
+        wants.extend(calls.filter(|want| matches!(want, Want::Call(..))));
     }
 
     /// Its other half, its other turn, or what was said about its response may have left memory.
@@ -235,6 +255,10 @@ impl Engine {
             };
             changes.turns.push((state.clone(), self.turns.get(turn).cloned().unwrap_or_default()));
             changes.wants.push((Want::Turn(*turn), *turn));
+            let Ties { gives, takes } = state.tied();
+            let gives = gives.into_iter().map(|tie| Want::Giver(state.tenant.clone(), tie));
+            let takes = takes.into_iter().map(|tie| Want::Taker(state.tenant.clone(), tie));
+            changes.wants.extend(gives.chain(takes).map(|want| (want, *turn)));
         }
         for handle in &changed.actions {
             let Some(state) = self.book.action_state(*handle) else {
@@ -357,7 +381,7 @@ impl Engine {
     /// The turn as it stands.
     pub fn turn(&self, turn: TurnId) -> Option<crate::model::Turn> {
         let account = self.turns.get(&turn)?;
-        let mut record = self.book.turn_state(turn)?.record(account.closed);
+        let mut record = self.book.turn(turn, account.closed)?;
         record.revision = account.revision;
         Some(record)
     }
@@ -367,7 +391,7 @@ impl Engine {
     pub fn open_elsewhere(&self, most: usize) -> BTreeSet<Want> {
         let settling = self.dues.until(Nanos(u64::MAX)).filter_map(|due| match due {
             Due::Settle(handle) => Some(handle),
-            Due::Close(_) | Due::Check(_) | Due::Revise(_) | Due::Kin(_) => None,
+            Due::Close(_) | Due::Check(_) | Due::Revise(_) | Due::Kin(_) | Due::Edges(_) => None,
         });
         settling.filter(|handle| self.book.action_state(*handle).is_none()).take(most).map(Want::Handle).collect()
     }

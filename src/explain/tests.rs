@@ -6,9 +6,9 @@ use unicode_width::UnicodeWidthStr;
 use super::*;
 use crate::model::sample::{self, at, check, decision, ran, record, shared, text, witness};
 use crate::model::{
-    Action, ActionId, By, Check, CheckResult, Class, ConversationId, Decision, Effect, Execution, Field, Finding,
-    FindingId, FindingState, GrantScope, Join, JoinMethod, Known, Missing, Moment, Neighbour, Outcome, PlanText,
-    Provenance, Role, Says, Severity, Sli, State, Text, Value, Verdict,
+    Action, ActionId, By, Check, CheckResult, Class, ConversationId, Decision, Delegation, Effect, Execution, Field,
+    Finding, FindingId, FindingState, GrantScope, Join, JoinMethod, Known, Missing, Moment, Neighbour, Outcome,
+    PlanText, Provenance, Role, Says, Severity, Sli, State, Text, Value, Verdict,
 };
 
 fn verdict(sli: Sli, value: Value, reason: &str, because: &str, evidence: &[u8]) -> Verdict {
@@ -113,7 +113,7 @@ fn refused() -> Lineage {
     turn.prompt = Known::Missing(Missing::Withheld);
     turn.plan = Known::Missing(Missing::Pending);
     turn.conversation = None;
-    turn.delegations = vec!["cleaner".into()];
+    turn.delegations = vec![Delegation { from: None, to: Some("cleaner".into()) }];
     let neighbours = vec![
         neighbour(2, "read_table", "accounts", State::Executed(Execution::Ok)),
         neighbour(4, "delete_table", "accounts", State::Refused(By::Human)),

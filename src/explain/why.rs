@@ -183,8 +183,15 @@ fn models(sheet: &mut Sheet, turn: &Turn) {
         sheet.row("contained", &format!("{} {step}", clock(*at, turn.start)));
         sheet.detail(&witness(Some(said)));
     }
-    if !turn.delegations.is_empty() {
-        sheet.row("delegated", &format!("to {}", turn.delegations.join(", ")));
+    let mut label = "delegated";
+    for delegation in &turn.delegations {
+        sheet.row(label, &delegation.to_string());
+        label = "";
+    }
+    let mut label = "goes on from";
+    for edge in &turn.edges {
+        sheet.row(label, &format!("turn {} ({}, {})", edge.with, edge.method, edge.confidence.as_str()));
+        label = "";
     }
 }
 

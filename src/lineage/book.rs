@@ -120,6 +120,7 @@ impl Book {
         let turn = kept.id;
         self.turns.insert(turn, kept);
         self.place(&handles, turn);
+        self.tie(turn);
     }
 
     /// All turns, those together that components are read with: they leave memory together or not at all.
@@ -154,6 +155,7 @@ impl Book {
         let Some(state) = self.turns.remove(&turn) else {
             return Vec::new();
         };
+        self.untie(&state.tenant, turn, &state.ties);
         let kept = |handle: &&Handle| self.actions.get(handle).is_some_and(|action| action.home == turn);
         let gone: Vec<Handle> = state.members.iter().filter(kept).copied().collect();
         for handle in &gone {

@@ -6,18 +6,22 @@ use std::sync::Arc;
 
 use crate::model::Nanos;
 use crate::model::{
-    Body, Call, Check, Decision, Evidence, EvidenceId, Fact, Hash, Key, Known, Messages, Missing, ModelUse, Moment,
-    Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text, TraceId, TurnId, What, Witness,
+    Body, Call, Check, Decision, Direction, Evidence, EvidenceId, Fact, Hash, Key, Known, Messages, Missing, ModelUse,
+    Moment, Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text, TraceId, TurnId, What, Witness,
 };
 use crate::model::{CallSays, Pseudo};
 
-use super::messages::{self, Cursor, Hashed};
+use super::messages::{self, Cursor, Hashed, Reading as MessageReading};
 use super::pair::REPEATED;
 use super::state::{About, ActionState, Attached, Book, Handle, Ranked, TurnState};
 use super::tree::Met;
 
 /// How many message arrays a turn remembers: one per agent is enough.
 const CURSORS: usize = 8;
+/// How many of the last responses, answers and words of users a turn keeps to be tied by.
+const LAST: usize = 4;
+/// Of how many spans a turn keeps what users said in records of their own.
+const ASKED: usize = 16;
 /// How many retrievals, delegations, policies, decisions about plans, containment steps a turn keeps of each.
 const SHARED: usize = 256;
 
@@ -117,6 +121,7 @@ impl Book {
         let mut touched = fold.touched;
         touched.name_survivors();
         touched.told.extend(self.place(&touched.actions, id));
+        self.tie(id);
         touched
     }
 }
@@ -154,14 +159,22 @@ impl Fold<'_> {
 
     fn header(&mut self) {
         let evidence = self.evidence;
-        let service = self.ranked(Provenance::Dialect, 0, evidence.service.clone());
+        // A log record may be a bystander's: its word counts where there is no span.
+        let is_log = evidence.node == Node::Log;
+        let provenance = if is_log { Provenance::Inferred } else { Provenance::Dialect };
+        let service = self.ranked(provenance, 0, evidence.service.clone());
+        let links = evidence.links.iter().map(|(trace, _)| turn_of_trace(&evidence.tenant, *trace));
+        let own = self.turn;
         let turn = self.turn();
         turn.start = turn.start.min(evidence.start);
         turn.end = turn.end.max(evidence.end);
         let mut changed = evidence.sampled && !turn.sampled;
         turn.sampled |= evidence.sampled;
-        if evidence.node != Node::Log {
+        if !(is_log && evidence.role.is_independent()) {
             changed |= service.offer(&mut turn.service);
+        }
+        for linked in links.filter(|linked| *linked != own) {
+            keep_smallest(&mut turn.links, linked);
         }
         self.shared(changed);
         if let (Some(trace), Some(span), true) = (evidence.trace, evidence.span, evidence.node != Node::Log) {
@@ -173,14 +186,22 @@ impl Fold<'_> {
     fn span(&mut self, trace: TraceId, span: SpanId) {
         let evidence = self.evidence;
         let call = evidence.facts.iter().find_map(|fact| match &fact.what {
-            What::Call(call) => Some(call),
+            What::Call(call) => Some(&**call),
             _ => None,
         });
+        // A tool's span that hands over stands for the agent where that has none of its own.
+        let agent = match evidence.node {
+            Node::Agent => self.agent(),
+            Node::Tool => call.and_then(handed_to).map(|to| (to.clone(), None)),
+            _ => None,
+        };
+        let names_agent = agent.is_some();
         let node = SpanNode {
             parent: evidence.parent,
             node: evidence.node,
             tool: call.and_then(|call| call.tool.clone()),
             call_id: call.and_then(|call| call.id.clone()),
+            agent,
             remote_parent: evidence.remote_parent,
             start: evidence.start,
             end: evidence.end,
@@ -190,7 +211,7 @@ impl Fold<'_> {
         let turn = self.turn();
         let had_gaps = turn.has_gaps();
         let is_tool = node.node == Node::Tool;
-        let mut changed = is_tool && !turn.tool_spans;
+        let mut changed = names_agent || is_tool && !turn.tool_spans;
         turn.tool_spans |= is_tool;
         let starts = turn.put_span(span, node);
         if root {
@@ -231,7 +252,14 @@ impl Fold<'_> {
         let provenance = fact.provenance;
         let bodies = &self.evidence.bodies;
         match &fact.what {
-            What::Turn(_) | What::Response(_) => {}
+            What::Turn(_) => {}
+            What::Response(id) => {
+                let last = (self.evidence.end, id.clone());
+                keep_last(&mut self.turn().responses, last);
+            }
+            What::Gives(tie) => drop(keep_smallest(&mut self.turn().gives, tie.clone())),
+            What::Takes(tie) => drop(keep_smallest(&mut self.turn().takes, tie.clone())),
+            What::Spoke { direction, by_user, hash } => self.spoke(*direction, *by_user, *hash),
             What::Conversation(id) => {
                 let ranked = self.ranked(provenance, 0, id.clone());
                 let changed = ranked.offer(&mut self.turn().conversation);
@@ -247,7 +275,10 @@ impl Fold<'_> {
                 let changed = ranked.offer(&mut self.turn().intent_id);
                 self.shared(changed);
             }
-            What::Intent(text) => self.intent(provenance, 0, text.clone(), bodies),
+            What::Intent(text) => match self.evidence.span.filter(|_| self.evidence.node == Node::Log) {
+                Some(span) => self.asked(span, provenance, text, bodies),
+                None => self.intent(provenance, 0, text.clone(), bodies),
+            },
             What::Prompt(text) => self.prompt(provenance, 0, text.clone(), bodies),
             What::PromptVersion(version) => {
                 let ranked = self.ranked(provenance, 0, version.clone());
@@ -292,6 +323,32 @@ impl Fold<'_> {
         let ranked = self.ranked(known_first(provenance, &text), read_at, text.clone());
         let changed = ranked.offer(&mut self.turn().intent);
         self.said(changed, &text, bodies);
+    }
+
+    /// What a user said in a record of its own: the last such record of a span is what its model was asked.
+    fn asked(&mut self, span: SpanId, provenance: Provenance, text: &Known<Text>, bodies: &[Body]) {
+        let said = self.ranked(known_first(provenance, text), 0, text.clone());
+        let turn = self.turn();
+        let before = turn.intent().cloned();
+        turn.hear(span, said);
+        while turn.asked.len() > ASKED {
+            let last = turn.asked.iter().max_by_key(|(span, asked)| (asked.first, **span)).map(|(span, _)| *span);
+            last.and_then(|last| turn.asked.remove(&last));
+        }
+        let changed = before.as_ref().map(|it| &it.value) != turn.intent().map(|it| &it.value);
+        self.said(true, text, bodies);
+        self.shared(changed);
+    }
+
+    /// Words of a message that is a record of its own: its place is its time.
+    fn spoke(&mut self, direction: Direction, by_user: bool, hash: Hash) {
+        let end = self.evidence.end;
+        let turn = self.turn();
+        match (direction, by_user) {
+            (Direction::Output, _) => keep_last(&mut turn.answers, (end, hash)),
+            (Direction::Input, true) => keep_last(&mut turn.users_read, (end.0, hash)),
+            (Direction::Input, false) => keep_last(&mut turn.answers_read, (end.0, hash)),
+        }
     }
 
     fn prompt(&mut self, provenance: Provenance, read_at: u64, text: Known<Text>, bodies: &[Body]) {
@@ -355,12 +412,15 @@ impl Fold<'_> {
         let cursors = self.turn().cursors.iter().enumerate().filter(|(_, cursor)| cursor.direction == direction);
         let known = cursors.rev().find_map(|(index, cursor)| Some((index, cursor.suffix(&messages.json, start)?)));
         let (reading, known, hashed) = match known {
-            Some((index, (suffix, hashed))) => (messages::read(suffix, direction, true), Some(index), hashed),
-            None => (messages::read(&messages.json, direction, false), None, Hashed::default()),
+            Some((index, (suffix, hashed))) => {
+                let before = self.turn().cursors.get(index).map(|cursor| cursor.messages);
+                (messages::read(suffix, direction, before), Some(index), hashed)
+            }
+            None => (messages::read(&messages.json, direction, None), None, Hashed::default()),
         };
         if !reading.idless
             && !reading.truncated
-            && let Some(cursor) = Cursor::of(&messages.json, direction, start, hashed)
+            && let Some(cursor) = Cursor::of(&messages.json, &reading, start, hashed)
         {
             let cursors = &mut self.turn().cursors;
             if let Some(index) = known {
@@ -370,6 +430,7 @@ impl Fold<'_> {
             }
             cursors.push(cursor);
         }
+        self.heard(&reading);
         if reading.withheld {
             let changed = !self.turn().withheld;
             self.turn().withheld = true;
@@ -387,6 +448,23 @@ impl Fold<'_> {
             let kth = call.id.is_none().then(|| self.kth(call, &mut seen, &mut last)).flatten();
             if call.id.is_some() || kth.is_some() {
                 self.call_in(provenance, call, read_at, kth, &reading.bodies);
+            }
+        }
+    }
+
+    /// Keeps the last of what was said in an array, to be tied by.
+    fn heard(&mut self, reading: &MessageReading) {
+        let end = self.evidence.end;
+        let turn = self.turn();
+        match reading.direction {
+            Direction::Output => {
+                let said = reading.answers.iter().rev().take(LAST);
+                said.for_each(|(_, hash)| keep_last(&mut turn.answers, (end, *hash)));
+            }
+            Direction::Input => {
+                let last = |said: &[(u64, Hash)]| said.iter().rev().take(LAST).copied().collect::<Vec<_>>();
+                last(&reading.answers).into_iter().for_each(|said| keep_last(&mut turn.answers_read, said));
+                last(&reading.users).into_iter().for_each(|said| keep_last(&mut turn.users_read, said));
             }
         }
     }
@@ -439,10 +517,6 @@ impl Fold<'_> {
             pseudo: call.pseudo.clone(),
             response_id: matches!(call.moment, Moment::Proposed).then(|| self.response()).flatten(),
         }));
-        if let Some(Pseudo::Delegation { to: Some(to) }) = &call.pseudo {
-            let turn = self.turn();
-            keep_smallest(&mut turn.delegations, to.clone());
-        }
         let kept = self.piece(provenance, &keys, read_at, says);
         if kept {
             for text in [&call.arguments, &call.result].into_iter().filter_map(Known::value) {
@@ -457,6 +531,14 @@ impl Fold<'_> {
             _ => None,
         });
         own.collect()
+    }
+
+    /// The agent that the record names.
+    fn agent(&self) -> Option<(Arc<str>, Option<Arc<str>>)> {
+        self.evidence.facts.iter().find_map(|fact| match &fact.what {
+            What::Agent { name, version } => Some((name.clone(), version.clone())),
+            _ => None,
+        })
     }
 
     fn witness(&self, provenance: Provenance) -> Witness {
@@ -532,10 +614,7 @@ impl Fold<'_> {
     /// Puts a piece into the component of its keys. True when it is kept.
     fn piece(&mut self, provenance: Provenance, keys: &[Key], read_at: u64, says: Says) -> bool {
         let evidence = self.evidence;
-        let agent = evidence.facts.iter().find_map(|fact| match &fact.what {
-            What::Agent { name, version } => Some((name.clone(), version.clone())),
-            _ => None,
-        });
+        let agent = self.agent();
         let piece = Piece {
             end: evidence.end,
             evidence: evidence.id,
@@ -676,6 +755,13 @@ impl TurnState {
     }
 }
 
+fn handed_to(call: &Call) -> Option<&Arc<str>> {
+    match &call.pseudo {
+        Some(Pseudo::Delegation { to }) => to.as_ref(),
+        _ => None,
+    }
+}
+
 /// A missing value never beats one that is there.
 fn known_first(provenance: Provenance, text: &Known<Text>) -> Provenance {
     if text.is_present() { provenance } else { Provenance::Inferred }
@@ -697,6 +783,14 @@ fn keep_largest<T: Ord>(set: &mut BTreeSet<T>, new: T) -> bool {
         set.pop_first();
     }
     changed
+}
+
+/// Adds to a set that keeps the few last.
+fn keep_last<T: Ord>(set: &mut BTreeSet<T>, new: T) {
+    set.insert(new);
+    while set.len() > LAST {
+        set.pop_first();
+    }
 }
 
 /// Adds to a set that keeps the smallest of too many. True when the set changed.

@@ -17,12 +17,14 @@ use serde::Deserialize;
 use serde::de::{SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::model::{Call, Direction, Known, Missing, Moment, Text};
+use crate::model::{Call, Direction, Hash, Known, Missing, Moment, Text};
 use crate::values;
 
 /// What a message array says.
 #[derive(Debug, Default, PartialEq)]
 pub struct Reading {
+    /// Read or written by the model.
+    pub direction: Direction,
     /// The calls, in order, with the moment they show.
     pub calls: Vec<Call>,
     /// The text of the last user message.
@@ -37,6 +39,12 @@ pub struct Reading {
     pub bodies: Vec<crate::model::Body>,
     /// Some call has no id, so that its place in the array is its identity.
     pub idless: bool,
+    /// Texts of users, and texts of the model without a call, each by its place in the array.
+    pub users: Vec<(u64, Hash)>,
+    /// See `users`.
+    pub answers: Vec<(u64, Hash)>,
+    /// How many messages stand up to here.
+    pub messages: u64,
 }
 
 /// How many calls before the last user message are read. They complete actions of earlier turns and create none,
@@ -52,6 +60,8 @@ pub(super) struct Cursor {
     pub start: crate::model::Nanos,
     /// Its length without the closing bracket.
     pub len: usize,
+    /// How many messages it holds.
+    pub messages: u64,
     /// BLAKE3 of those bytes.
     pub hash: [u8; 32],
 }
@@ -66,14 +76,15 @@ pub(super) struct Hashed {
 impl Cursor {
     /// Of an array that ends properly and can be continued, and whose first bytes are hashed. An empty one cannot: what
     /// follows a comma would be read, although no array begins with one.
-    pub fn of(json: &[u8], direction: Direction, start: crate::model::Nanos, hashed: Hashed) -> Option<Self> {
+    pub fn of(json: &[u8], reading: &Reading, start: crate::model::Nanos, hashed: Hashed) -> Option<Self> {
         let open = trim_end(json).strip_suffix(b"]")?;
         if open.trim_ascii() == b"[" {
             return None;
         }
         let Hashed { mut hasher, len } = hashed;
         hasher.update(open.get(len..)?);
-        Some(Self { direction, start, len: open.len(), hash: *hasher.finalize().as_bytes() })
+        let (direction, messages) = (reading.direction, reading.messages);
+        Some(Self { direction, start, len: open.len(), messages, hash: *hasher.finalize().as_bytes() })
     }
 
     /// The part of `json` behind this array, if `json` continues it, and the hash of what stands before.
@@ -97,11 +108,12 @@ fn trim_start(bytes: &[u8]) -> &[u8] {
     bytes.trim_ascii_start()
 }
 
-/// Reads a whole array, or with `continued` the rest of one: what follows the comma, up to the bracket.
-pub fn read(json: &[u8], direction: Direction, continued: bool) -> Reading {
-    let mut reader = Reader { direction, ..Reader::default_for(direction) };
+/// Reads a whole array, or with `continued` the rest of one: what follows the comma after so many messages, up to the
+/// bracket.
+pub fn read(json: &[u8], direction: Direction, continued: Option<u64>) -> Reading {
+    let mut reader = Reader::after(continued.unwrap_or(0), direction);
     let whole;
-    let bytes = if continued {
+    let bytes = if continued.is_some() {
         whole = [b"[", json].concat();
         &whole
     } else {
@@ -161,7 +173,6 @@ struct Function<'a> {
 }
 
 struct Reader {
-    direction: Direction,
     out: Reading,
     /// Calls seen before the last user message.
     history: Vec<Call>,
@@ -170,8 +181,9 @@ struct Reader {
 }
 
 impl Reader {
-    fn default_for(direction: Direction) -> Self {
-        Self { direction, out: Reading::default(), history: Vec::new(), current: Vec::new() }
+    fn after(messages: u64, direction: Direction) -> Self {
+        let out = Reading { direction, messages, ..Reading::default() };
+        Self { out, history: Vec::new(), current: Vec::new() }
     }
 
     fn message(&mut self, message: &Message<'_>) {
@@ -179,6 +191,7 @@ impl Reader {
         let mut texts: Vec<Cow<'_, str>> = Vec::new();
         let mut skeleton = false;
         let mut answers = false;
+        let calls = self.current.len();
         if let Some(parts) = message.parts {
             for raw in elements(parts) {
                 let Ok(part) = serde_json::from_str::<Part<'_>>(raw.get()) else {
@@ -201,6 +214,7 @@ impl Reader {
                             part.is_error.is_some_and(|raw| raw.get() == "true"),
                         );
                     }
+                    "tool-approval-request" => self.asked(),
                     _ => {}
                 }
             }
@@ -230,13 +244,29 @@ impl Reader {
                 );
             }
         }
+        if self.current.len() == calls {
+            self.spoke(role, &texts);
+        }
         self.said(role, &texts, skeleton, answers);
+        self.out.messages = self.out.messages.saturating_add(1);
+    }
+
+    /// Keeps what was said without a call, by its hash.
+    fn spoke(&mut self, role: &str, texts: &[Cow<'_, str>]) {
+        let spoken = match role {
+            "user" | "human" => &mut self.out.users,
+            "assistant" | "model" | "ai" => &mut self.out.answers,
+            _ => return,
+        };
+        if let Some(hash) = spoken_hash(&texts.join("\n")) {
+            spoken.push((self.out.messages, hash));
+        }
     }
 
     /// Text of a user ends the history; text of the system is the prompt.
     fn said(&mut self, role: &str, texts: &[Cow<'_, str>], skeleton: bool, answers: bool) {
         self.out.withheld |= skeleton;
-        if self.direction == Direction::Output || answers || texts.is_empty() && !skeleton {
+        if self.out.direction == Direction::Output || answers || texts.is_empty() && !skeleton {
             return;
         }
         let said = if texts.is_empty() {
@@ -255,7 +285,7 @@ impl Reader {
     }
 
     fn proposal(&mut self, id: Option<Cow<'_, str>>, name: Option<Cow<'_, str>>, arguments: Option<&RawValue>) {
-        let moment = match self.direction {
+        let moment = match self.out.direction {
             Direction::Output => Moment::Proposed,
             Direction::Input => Moment::Carried,
         };
@@ -264,6 +294,14 @@ impl Reader {
         call.tool = name.as_deref().map(Arc::from);
         call.arguments = self.json(arguments);
         self.push(id, call);
+    }
+
+    /// Somebody has to decide about the call that stands before.
+    fn asked(&mut self) {
+        let before = self.current.last().filter(|call| matches!(call.moment, Moment::Proposed | Moment::Carried));
+        if let Some(call) = before.filter(|call| call.id.is_some()).cloned() {
+            self.current.push(Call { moment: Moment::Asked, ..call });
+        }
     }
 
     fn answer(&mut self, id: Option<Cow<'_, str>>, name: Option<Cow<'_, str>>, result: Option<&RawValue>, error: bool) {
@@ -304,11 +342,12 @@ impl Reader {
     }
 
     fn finish(mut self) -> Reading {
-        if self.direction == Direction::Input {
+        if self.out.direction == Direction::Input {
             let old = self.history.len().saturating_sub(HISTORY);
             for mut call in self.history.drain(..).skip(old) {
                 call.moment = match call.moment {
                     Moment::Carried => Moment::History,
+                    Moment::Asked => continue,
                     Moment::Answered { error, .. } => Moment::Answered { error, history: true },
                     // A framework's own sentence in the place of a result is an answer too; `told` reads it again.
                     _ => Moment::Answered { error: false, history: true },
@@ -338,6 +377,11 @@ impl<'de> Visitor<'de> for &mut Reader {
         }
         Ok(())
     }
+}
+
+/// The hash of something said, as of any text.
+pub(super) fn spoken_hash(said: &str) -> Option<Hash> {
+    (!said.trim().is_empty()).then(|| values::digest_json(said).bytes)
 }
 
 /// The elements of an array as far as they can be read.

@@ -5,6 +5,7 @@
 //! is the oracle: whatever the order of folding, both say the same.
 
 mod book;
+mod edges;
 mod fold;
 mod kth;
 mod messages;
@@ -14,8 +15,9 @@ mod read;
 mod state;
 mod tree;
 
+pub use edges::Ties;
 pub use fold::{Touched, turn_of, turn_of_response, turn_of_trace};
 pub use messages::Reading as MessageReading;
 pub use pair::Group;
 pub use read::{Attempt, EndedBy, Judged, Reading, action_id, assemble, attempt, conversation_id, is_denied};
-pub use state::{About, ActionState, Attached, Book, Handle, Ranked, TurnState};
+pub use state::{About, ActionState, Asked, Attached, Book, Handle, Ranked, TurnState};

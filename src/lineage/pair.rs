@@ -34,12 +34,12 @@ impl Group {
 }
 
 /// A component with its k-th partners: what approval pairs are made of. What is compared is read once.
-struct Half<'a> {
+pub(super) struct Half<'a> {
     root: Handle,
     partners: Vec<Handle>,
     /// When it begins, and its smallest key: halves in this order.
-    order: (Nanos, &'a Key),
-    turns: BTreeSet<TurnId>,
+    pub(super) order: (Nanos, &'a Key),
+    pub(super) turns: BTreeSet<TurnId>,
     /// The call ids it names.
     ids: BTreeSet<&'a Arc<str>>,
     tool: Option<&'a Arc<str>>,
@@ -55,7 +55,7 @@ struct Half<'a> {
     /// It says something of a call, not only of a decision or a check.
     calls: bool,
     /// All it says of the call stands before the last user message.
-    is_history: bool,
+    pub(super) is_history: bool,
 }
 
 impl Book {
@@ -105,7 +105,7 @@ impl Book {
         turns.iter().filter_map(|turn| self.turns.get(turn)).flat_map(|turn| turn.pairs.calls_of(root)).collect()
     }
 
-    fn half(&self, handle: Handle) -> Option<Half<'_>> {
+    pub(super) fn half(&self, handle: Handle) -> Option<Half<'_>> {
         let root = self.kth_root(handle, self.actions.get(&handle)?);
         let action = self.actions.get(&root)?;
         let partners: Vec<Handle> =
@@ -120,7 +120,7 @@ impl Book {
     }
 
     /// A half and those that share a call id with it, oldest first.
-    fn halves<'a>(&'a self, own: Half<'a>) -> Vec<Half<'a>> {
+    pub(super) fn halves<'a>(&'a self, own: Half<'a>) -> Vec<Half<'a>> {
         let mut roots = BTreeSet::from([own.root]);
         let mut halves = Vec::new();
         let components = std::iter::once(own.root).chain(own.partners.iter().copied());
@@ -199,6 +199,19 @@ impl<'a> Half<'a> {
         })
     }
 
+    /// Whether nothing speaks against two halves being of one call, in two turns.
+    pub(super) fn may_be(&self, later: &Self) -> bool {
+        let apart = self.turns.is_disjoint(&later.turns);
+        let shares_id = !self.ids.is_disjoint(&later.ids);
+        let one_tool = self.tool.is_none() || later.tool.is_none() || self.tool == later.tool;
+        let one_call = match (self.digest, later.digest) {
+            (Some(earlier), Some(later)) => earlier.agrees_with(&later) == Some(true),
+            _ => true,
+        };
+        let one_service = self.service == later.service || self.is_bystander || later.is_bystander;
+        apart && shares_id && one_tool && one_call && one_service
+    }
+
     fn kth_pairs(&self) -> impl Iterator<Item = (Handle, JoinMethod)> + '_ {
         self.partners.iter().map(|partner| (*partner, JoinMethod::KthPair))
     }
@@ -206,16 +219,8 @@ impl<'a> Half<'a> {
 
 /// Whether two halves may be of one action.
 fn continues(earlier: &Half<'_>, later: &Half<'_>) -> bool {
-    let apart = earlier.turns.is_disjoint(&later.turns);
-    let shares_id = !earlier.ids.is_disjoint(&later.ids);
-    let one_tool = earlier.tool.is_none() || later.tool.is_none() || earlier.tool == later.tool;
-    let one_call = match (earlier.digest, later.digest) {
-        (Some(earlier), Some(later)) => earlier.agrees_with(&later) == Some(true),
-        _ => true,
-    };
-    let one_service = earlier.service == later.service || earlier.is_bystander || later.is_bystander;
     let one_conversation = earlier.conversation.is_some() && earlier.conversation == later.conversation;
-    apart && shares_id && one_tool && one_call && one_service && (one_conversation || later.carries)
+    earlier.may_be(later) && (one_conversation || later.carries)
 }
 
 /// The call id that a piece names.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Action, ActionId, By, CallSays, Check, ConversationId, Decision, Evidence, Execution, Field, Join, JoinMethod, Key,
-    Known, Marks, Missing, Moment, Nanos, Outcome, Phase, Piece, Proof, Provenance, Says, Shared, State, Status,
-    Tenant, Turn, TurnId, last_word,
+    Action, ActionId, By, CallSays, Check, ConversationId, Decision, Evidence, Execution, Field, GrantScope, Join,
+    JoinMethod, Key, Known, Marks, Missing, Moment, Nanos, Outcome, Phase, Piece, Proof, Provenance, Says, Shared,
+    State, Status, Tenant, Turn, TurnId, Witness, last_word,
 };
 use crate::values;
 
@@ -93,7 +93,7 @@ impl Book {
             .turns
             .values()
             .filter(|turn| !turn.evidence.is_empty())
-            .map(|turn| turn.record(reading.closed))
+            .filter_map(|turn| self.turn(turn.id, reading.closed))
             .collect();
         turns.sort_by_key(|turn| turn.id);
         Judged { actions, turns }
@@ -299,7 +299,7 @@ impl Reader<'_> {
             state => state,
         };
         let (start, end) = self.times();
-        let decisions: Vec<Decision> = decisions.into_iter().cloned().collect();
+        let decisions = self.decided(&decisions);
         let checks: Vec<Check> = checks.into_iter().cloned().collect();
         let policy = self.policies(&decisions);
         let mut action = Action {
@@ -310,7 +310,7 @@ impl Reader<'_> {
             turn: turn.id,
             turns: turns.into_iter().collect(),
             service: self.service(),
-            agent: self.agent(),
+            agent: self.agent(book),
             call_id: self.calls().find_map(|(_, call)| call.id.clone()),
             tool: self.winner(|call| call.tool.clone()).map(|(tool, _)| tool),
             arguments: self.known(|call| &call.arguments),
@@ -343,6 +343,28 @@ impl Reader<'_> {
         };
         action.fields = self.fields(&action);
         action
+    }
+
+    /// The decisions about it. Whoever decides about a call that was asked about, and is not named, is whom the ask
+    /// went to: a person. Of one that ran afterwards and that nobody is said to have allowed, it is inferred.
+    fn decided(&self, said: &BTreeSet<&Decision>) -> Vec<Decision> {
+        let asked = self.calls().filter(|(_, call)| call.moment == Moment::Asked).map(|(piece, _)| piece.start).min();
+        let mut decisions: Vec<Decision> = said.iter().map(|decision| (*decision).clone()).collect();
+        let Some(asked) = asked else { return decisions };
+        let answers = |it: &Decision| !matches!(it.outcome, Outcome::Ask | Outcome::Warn) && it.enforced;
+        for decision in decisions.iter_mut().filter(|it| it.by == By::Unknown && answers(it)) {
+            decision.by = By::Human;
+        }
+        let proves = |call: &CallSays| match call.moment {
+            Moment::Ran { proof, .. } => proof == Proof::Ran || call.result.is_present(),
+            _ => false,
+        };
+        let ran = self.calls().filter(|(piece, call)| proves(call) && piece.end >= asked);
+        if let (Some((piece, call)), false) = (ran.min_by_key(|(piece, _)| *piece), decisions.iter().any(answers)) {
+            decisions.push(inferred_approval(piece, call));
+        }
+        decisions.sort();
+        decisions
     }
 
     fn calls(&self) -> impl Iterator<Item = (&Piece, &CallSays)> {
@@ -391,14 +413,27 @@ impl Reader<'_> {
         actor(&self.pieces).map(|piece| piece.service.clone()).or_else(shared).unwrap_or_default()
     }
 
-    /// The agent that acted: whom a record of its service names.
-    fn agent(&self) -> Known<(Arc<str>, Option<Arc<str>>)> {
-        let acted = actor(&self.pieces).map(|piece| &piece.service);
-        let names = |piece: &&&Piece| piece.agent.is_some() && Some(&piece.service) == acted;
-        let named: Vec<&Piece> = self.pieces.iter().filter(names).copied().collect();
-        let own = actor(&named).and_then(|piece| piece.agent.clone());
+    /// The agent that acted: whom the record of the run names, else the agent whose span stands above it, else whom
+    /// another record of its service names.
+    fn agent(&self, book: &Book) -> Known<(Arc<str>, Option<Arc<str>>)> {
+        let acted = actor(&self.pieces);
+        // A tool's span may stand beside the agent whose model called it: of two the agent that began later is meant.
+        let stands = |piece: &&Piece| {
+            let (trace, span) = piece.span?;
+            book.turns.get(&turn_of_trace(&self.turn.tenant, trace))?.agent_above(span, &[])
+        };
+        let spoke = self.calls().filter(|(_, call)| call.moment == Moment::Proposed).map(|(piece, _)| piece);
+        let above =
+            || acted.into_iter().chain(spoke).filter_map(|piece| stands(&piece)).max().map(|(_, it)| it.clone());
+        let service = acted.map(|piece| &piece.service);
+        let names = |piece: &&&Piece| piece.agent.is_some() && Some(&piece.service) == service;
+        let named = || {
+            let named: Vec<&Piece> = self.pieces.iter().filter(names).copied().collect();
+            actor(&named).and_then(|piece| piece.agent.clone())
+        };
         let shared = || self.turn.agent.as_ref().map(|agent| agent.value.clone());
-        own.or_else(shared).map_or(Known::Missing(self.missing()), Known::Value)
+        let own = acted.and_then(|piece| piece.agent.clone());
+        own.or_else(above).or_else(named).or_else(shared).map_or(Known::Missing(self.missing()), Known::Value)
     }
 
     fn context(&self, end: Nanos) -> Known<u32> {
@@ -424,7 +459,7 @@ impl Reader<'_> {
 
     /// The eight fields.
     fn fields(&self, action: &Action) -> BTreeMap<Field, Known<()>> {
-        let intent = match &self.turn.intent {
+        let intent = match self.turn.intent() {
             Some(Ranked { value: Known::Value(_), .. }) => Known::Value(()),
             Some(Ranked { value: Known::Missing(why), .. }) => Known::Missing(*why),
             None if self.turn.withheld => Known::Missing(Missing::Withheld),
@@ -455,6 +490,31 @@ struct Rank {
 
 fn rank(piece: &Piece, call: &CallSays) -> Rank {
     Rank { ran: matches!(call.moment, Moment::Ran { .. }), provenance: piece.provenance, end: piece.end }
+}
+
+/// That a call ran after somebody was asked shows that it was allowed. It is a guess by whom, and makes nothing good.
+fn inferred_approval(ran: &Piece, call: &CallSays) -> Decision {
+    Decision {
+        at: ran.start,
+        outcome: Outcome::Allow,
+        by: By::Human,
+        principal: None,
+        scope: GrantScope::Unknown,
+        enforced: true,
+        standing: false,
+        raw: "asked, then ran".into(),
+        policies: Vec::new(),
+        call_id: call.id.clone(),
+        plan: None,
+        tool: call.tool.clone(),
+        parameters: call.arguments.value().map(|text| text.digest),
+        witness: Some(Witness {
+            evidence: ran.evidence,
+            role: ran.role,
+            service: ran.service.clone(),
+            provenance: Provenance::Inferred,
+        }),
+    }
 }
 
 /// Who acted: the outermost run, because a tool server's span lies inside the agent's; without a run, the record
@@ -566,14 +626,14 @@ fn state_of(pieces: &[&Piece], tool_spans: bool, decisions: &BTreeSet<&Decision>
         return ending();
     }
     if let Some(by) = refused {
-        return State::Refused(by);
+        return State::Refused(refuser(by, pieces, asked));
     }
     if proven {
         return ending();
     }
     let last = last_word(decisions.iter().copied());
     match last.map(|decision| (decision.outcome, decision.by)) {
-        Some((Outcome::Deny, by)) => return State::Refused(by),
+        Some((Outcome::Deny, by)) => return State::Refused(refuser(by, pieces, asked)),
         Some((Outcome::Abort, _)) => return State::Aborted,
         Some((Outcome::Timeout, _)) => return State::Expired,
         _ => {}
@@ -583,7 +643,7 @@ fn state_of(pieces: &[&Piece], tool_spans: bool, decisions: &BTreeSet<&Decision>
         return match (failed, answered, asked) {
             // Such a span is also made for a call that something kept from running; a tool that really raised
             // would have ended the run without an answer.
-            (true, true, _) => State::Refused(By::Unknown),
+            (true, true, _) => State::Refused(refuser(By::Unknown, pieces, asked)),
             (true, false, _) | (false, true, _) => ending(),
             (false, false, true) => State::Asked,
             (false, false, false) => State::Executed(Execution::UnknownResult),
@@ -592,12 +652,23 @@ fn state_of(pieces: &[&Piece], tool_spans: bool, decisions: &BTreeSet<&Decision>
     if answered {
         // Where tool calls have spans, an answer without one was made by something that kept the tool from running.
         return match tool_spans {
-            true => State::Refused(By::Unknown),
+            true => State::Refused(refuser(By::Unknown, pieces, asked)),
             false => State::Executed(Execution::UnknownResult),
         };
     }
     let asks = |it: &Decision| it.enforced && it.outcome == Outcome::Ask && last.is_none_or(|last| last.at < it.at);
     if asked || decisions.iter().any(|decision| asks(decision)) { State::Asked } else { State::Proposed }
+}
+
+/// Who refused a call that was refused. Where nobody is named: the policy that the answer speaks of, or whoever was
+/// asked, which is a person.
+fn refuser(named: By, pieces: &[&Piece], asked: bool) -> By {
+    let answers = || pieces.iter().filter_map(|piece| says_call(piece)?.result.value()?.whole());
+    match named {
+        By::Unknown if answers().any(values::speaks_of_policy) => By::Policy,
+        By::Unknown if asked => By::Human,
+        named => named,
+    }
 }
 
 impl TurnState {
@@ -617,12 +688,11 @@ impl TurnState {
         self.sampled || closed && self.has_gaps()
     }
 
-    /// What the turn's actions share, as a record.
-    pub fn record(&self, closed: bool) -> Turn {
+    /// What the turn's actions share, as a record, without what other components and turns say.
+    pub(super) fn record(&self, closed: bool) -> Turn {
         Turn {
             context: self.context.iter().map(|(at, _, ids)| (*at, ids.clone())).collect(),
             models: self.models.values().cloned().collect(),
-            delegations: self.delegations.iter().cloned().collect(),
             containment: self.containment.iter().cloned().collect(),
             ..self.gist(closed)
         }
@@ -631,7 +701,7 @@ impl TurnState {
     /// The record without the lists that grow with the turn: what its actions are judged with, each alone.
     pub fn gist(&self, closed: bool) -> Turn {
         let missing = self.missing_when(closed);
-        let text = |slot: &Option<Ranked<Known<crate::model::Text>>>| match slot {
+        let text = |slot: Option<&Ranked<Known<crate::model::Text>>>| match slot {
             Some(ranked) => match &ranked.value {
                 Known::Value(text) => Known::Value(ranked.shared(text.clone())),
                 Known::Missing(why) => Known::Missing(*why),
@@ -651,9 +721,9 @@ impl TurnState {
             }),
             service,
             agent: self.agent.as_ref().map(|ranked| ranked.shared(ranked.value.clone())),
-            intent: text(&self.intent),
+            intent: text(self.intent()),
             intent_id: self.intent_id.as_ref().map(|ranked| ranked.shared(ranked.value.clone())),
-            prompt: text(&self.prompt),
+            prompt: text(self.prompt.as_ref()),
             prompt_version: self.prompt_version.as_ref().map(|ranked| ranked.shared(ranked.value.clone())),
             policies: self.policies.iter().cloned().collect(),
             context: Vec::new(),
@@ -664,6 +734,7 @@ impl TurnState {
             plan_decisions: self.plan_decisions.iter().cloned().collect(),
             models: Vec::new(),
             delegations: Vec::new(),
+            edges: Vec::new(),
             containment: Vec::new(),
             root_ended: self.root_ended,
             closed,

@@ -7,6 +7,7 @@
 //!   by_key     (tenant, Key) → Handle  union-find's answer: where a key belongs now; joins never cross tenants
 //!   by_pair    (tenant, call id) → Handles   who may be two halves of one action
 //!   by_response  (tenant, response id) → Handles   what a response proposed: who is told what is said about it
+//!   by_tie     (tenant, Tie) → Turns   who gives it, and who takes it up
 //! ```
 //!
 //! Every field is a function of the set of records folded so far: sets, and winners by a total order.
@@ -15,10 +16,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::model::{
-    Check, Containment, Decision, EvidenceId, Key, Known, ModelUse, Moment, Nanos, Piece, PlanText, Provenance, Says,
-    Service, SpanId, SpanNode, Tenant, Text, TraceId, TurnId, Witness,
+    Check, Containment, Decision, EvidenceId, Hash, Key, Known, ModelUse, Moment, Nanos, Piece, PlanText, Provenance,
+    Says, Service, SpanId, SpanNode, Tenant, Text, Tie, TraceId, TurnId, Witness,
 };
 
+use super::edges::{Tied, Ties};
 use super::fold::{turn_of_response, turn_of_trace};
 use super::kth::KthPairs;
 
@@ -86,6 +88,15 @@ pub enum Attached {
     Check(Box<Check>),
 }
 
+/// What users said in the records of one span.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// Time of the first such record.
+    pub first: Nanos,
+    /// The last of them.
+    pub last: Ranked<Known<Text>>,
+}
+
 /// One turn's state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TurnState {
@@ -125,8 +136,23 @@ pub struct TurnState {
     pub context: BTreeSet<(Nanos, EvidenceId, Known<Vec<Arc<str>>>)>,
     /// Model calls by their span, or by the record's first eight bytes.
     pub models: BTreeMap<SpanId, ModelUse>,
-    /// Agents handed to.
-    pub delegations: BTreeSet<Arc<str>>,
+    /// What other turns may take up of it, besides its answers.
+    pub gives: BTreeSet<Tie>,
+    /// What it takes up of other turns.
+    pub takes: BTreeSet<Tie>,
+    /// The last model responses, by end: what a later turn may continue.
+    pub responses: BTreeSet<(Nanos, Arc<str>)>,
+    /// The last answers of a model without a call, by end: what a later turn may carry as history.
+    pub answers: BTreeSet<(Nanos, Hash)>,
+    /// The last answers in the messages that its models read, by place.
+    pub answers_read: BTreeSet<(u64, Hash)>,
+    /// The last words of users in the messages that its models read, by place.
+    pub users_read: BTreeSet<(u64, Hash)>,
+    /// Turns that its spans link to.
+    pub links: BTreeSet<TurnId>,
+    /// What users said in records of their own, by the span they were written in: a model call has one record for
+    /// each of its messages, and its last is what it was asked.
+    pub asked: BTreeMap<SpanId, Asked>,
     /// Containment steps.
     pub containment: BTreeSet<(Nanos, Containment, Witness)>,
     /// Decisions and checks by what they are about.
@@ -153,6 +179,8 @@ pub struct TurnState {
     pub(super) below: BTreeMap<SpanId, BTreeSet<SpanId>>,
     /// Of the spans above them, those that are not here. Follows from `spans`.
     pub(super) missing: BTreeSet<SpanId>,
+    /// What ties it to other turns. Follows from the rest.
+    pub(super) ties: Ties,
     /// Message arrays that were read, longest per conversation. A shortcut, never part of the result.
     pub(super) cursors: Vec<super::messages::Cursor>,
 }
@@ -217,6 +245,7 @@ pub struct Book {
     pub(super) by_key: HashMap<(Tenant, Key), Handle, foldhash::fast::RandomState>,
     pub(super) by_pair: HashMap<(Tenant, Arc<str>), BTreeSet<Handle>, foldhash::fast::RandomState>,
     pub(super) by_response: HashMap<(Tenant, Arc<str>), BTreeSet<Handle>, foldhash::fast::RandomState>,
+    pub(super) by_tie: HashMap<(Tenant, Tie), Tied, foldhash::fast::RandomState>,
     pub(super) next: Handle,
     /// Deliberately wrong, so that the tests of order can be seen to fail: how many records came before.
     pub(super) arrived: Option<u64>,
@@ -244,7 +273,14 @@ impl TurnState {
             policies: BTreeSet::new(),
             context: BTreeSet::new(),
             models: BTreeMap::new(),
-            delegations: BTreeSet::new(),
+            gives: BTreeSet::new(),
+            takes: BTreeSet::new(),
+            responses: BTreeSet::new(),
+            answers: BTreeSet::new(),
+            answers_read: BTreeSet::new(),
+            users_read: BTreeSet::new(),
+            links: BTreeSet::new(),
+            asked: BTreeMap::new(),
             containment: BTreeSet::new(),
             attached: BTreeMap::new(),
             tool_spans: false,
@@ -258,14 +294,53 @@ impl TurnState {
             pairs: KthPairs::default(),
             below: BTreeMap::new(),
             missing: BTreeSet::new(),
+            ties: Ties::default(),
             cursors: Vec::new(),
         }
     }
+
+    /// Keeps what a user said in a record of its own.
+    pub(super) fn hear(&mut self, span: SpanId, said: Ranked<Known<Text>>) {
+        let first = said.start;
+        match self.asked.get_mut(&span) {
+            None => drop(self.asked.insert(span, Asked { first, last: said })),
+            Some(asked) => {
+                asked.first = asked.first.min(first);
+                let order = |it: &Ranked<Known<Text>>| (it.provenance, it.start, it.evidence);
+                if (order(&asked.last), &asked.last.value) < (order(&said), &said.value) {
+                    asked.last = said;
+                }
+            }
+        }
+    }
+
+    /// What the user asked for: what one record says at once, or the last of the first model call that has a record for
+    /// each message.
+    pub fn intent(&self) -> Option<&Ranked<Known<Text>>> {
+        let asked = self.asked.iter().min_by_key(|(span, asked)| (asked.first, **span)).map(|(_, asked)| &asked.last);
+        match (&self.intent, asked) {
+            (Some(said), Some(asked)) if asked.beats(said) => Some(asked),
+            (Some(said), _) => Some(said),
+            (None, asked) => asked,
+        }
+    }
+
+    /// The nearest agent above a span, besides some: when it began, its name and version.
+    pub(super) fn agent_above(
+        &self,
+        span: SpanId,
+        besides: &[SpanId],
+    ) -> Option<(Nanos, &(Arc<str>, Option<Arc<str>>))> {
+        let path = self.path_up(span).filter(|(span, _)| !besides.contains(span));
+        path.filter_map(|(_, node)| Some((node.start, node.agent.as_ref()?))).next()
+    }
+
     /// Empties what follows from the rest.
     pub(super) fn forget_derived(&mut self) {
         self.idless.clear();
         self.pairs = KthPairs::default();
         self.below.clear();
         self.missing.clear();
+        self.ties = Ties::default();
     }
 }

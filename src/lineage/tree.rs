@@ -78,6 +78,12 @@ impl TurnState {
         !self.spans.is_empty() && (self.root_ended.is_none() || !self.missing.is_empty())
     }
 
+    /// The spans above one, nearest first, by their greatest records.
+    pub(super) fn path_up(&self, span: SpanId) -> impl Iterator<Item = (SpanId, &SpanNode)> {
+        let known = |span: SpanId| Some((span, self.spans.get(&span)?));
+        std::iter::successors(known(span), move |(_, node)| known(node.parent?)).skip(1).take(ANCESTORS)
+    }
+
     /// All that was said of a span.
     fn nodes(&self, span: SpanId) -> impl Iterator<Item = &SpanNode> {
         self.spans.get(&span).into_iter().chain(self.others.get(&span).into_iter().flatten())

@@ -119,6 +119,18 @@ words!(
         ApprovalPair = "approval_pair",
         /// Same tool and digest in one turn, the k-th with the k-th.
         KthPair = "kth_pair",
+        /// A turn continues the model response that another ended with.
+        Response = "response_id",
+        /// A span of a turn links to a span of another.
+        Link = "span_link",
+        /// A turn's messages carry, as history, a call that was made in another.
+        History = "history_call",
+        /// A turn's messages carry what the user said and the model answered in another: text, and no id.
+        Answer = "history_text",
+        /// Two turns work on one A2A task.
+        Task = "a2a_task",
+        /// A turn handed work to the conversation that another is of.
+        Delegated = "delegation",
     }
 );
 
@@ -366,6 +378,8 @@ pub struct SpanNode {
     pub tool: Option<Arc<str>>,
     /// The call id it names, on tool spans.
     pub call_id: Option<Arc<str>>,
+    /// The agent it names, on agent spans: name and version.
+    pub agent: Option<(Arc<str>, Option<Arc<str>>)>,
     /// The parent is in another process.
     pub remote_parent: bool,
     /// Start and end as sent.
@@ -409,8 +423,10 @@ pub struct Turn {
     pub plan_decisions: Vec<Decision>,
     /// Models that answered: provider, model, tokens in and out; one per model span.
     pub models: Vec<ModelUse>,
-    /// Delegations: the agents handed to.
-    pub delegations: Vec<Arc<str>>,
+    /// Work that one agent handed to another, sorted.
+    pub delegations: Vec<Delegation>,
+    /// Turns that this one goes on from, sorted.
+    pub edges: Vec<Edge>,
     /// Containment: when, what, who says so.
     pub containment: Vec<(Nanos, Containment, Witness)>,
     /// The root has ended, as sent.
@@ -455,6 +471,7 @@ impl Turn {
             plan_decisions: Vec::new(),
             models: Vec::new(),
             delegations: Vec::new(),
+            edges: Vec::new(),
             containment: Vec::new(),
             root_ended: None,
             closed: false,
@@ -464,6 +481,50 @@ impl Turn {
             end: Nanos(0),
         }
     }
+}
+
+/// One agent handed work to another: a handoff, or an agent called as a tool.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Delegation {
+    /// Who handed over, when a span says so.
+    pub from: Option<Arc<str>>,
+    /// Who was handed to, when anything names it.
+    pub to: Option<Arc<str>>,
+}
+
+impl fmt::Display for Delegation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |agent: &Option<Arc<str>>| agent.clone().unwrap_or_else(|| "an agent not named".into());
+        match &self.from {
+            Some(from) => write!(f, "{from} to {}", name(&self.to)),
+            None => write!(f, "to {}", name(&self.to)),
+        }
+    }
+}
+
+/// A turn goes on from another, which stays a turn of its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Edge {
+    /// The other turn: the earlier one, or the one that called.
+    pub with: TurnId,
+    /// By which rule.
+    pub method: JoinMethod,
+    /// How sure it is: what is inferred may excuse, and never convicts.
+    pub confidence: Provenance,
+}
+
+/// What ties turns to each other: one gives it, another takes it up.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tie {
+    /// A model response that the next one continues.
+    Response(Arc<str>),
+    /// An A2A task.
+    Task(Arc<str>),
+    /// A conversation that work was handed to.
+    Conversation(Arc<str>),
+    /// The hash of what a model answered last.
+    Answer(Hash),
 }
 
 /// A plan: its id and its text.

@@ -18,7 +18,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Body, Check, Containment, Decision, Effect, EvidenceId, Known, Nanos, Role, Service, SpanId, Tenant, Text, TraceId,
+    Body, Check, Containment, Decision, Effect, EvidenceId, Known, Nanos, Role, Service, SpanId, Tenant, Text, Tie,
+    TraceId,
 };
 
 /// How a fact came to be known. Orders conflicts: `Explicit` wins.
@@ -135,10 +136,24 @@ pub enum What {
     },
     /// A model's response id.
     Response(Arc<str>),
+    /// What another turn may take up: a conversation that work is handed to.
+    Gives(Tie),
+    /// What this record's turn takes up of another: the response it continues, the task it works on.
+    Takes(Tie),
     /// An opaque id of the intent, such as a ticket.
     IntentId(Arc<str>),
     /// What the user asked for.
     Intent(Known<Text>),
+    /// Somebody's words in a model's input or output, by their hash: what ties a turn to the one it goes on from.
+    /// Message arrays say it themselves.
+    Spoke {
+        /// Read by the model, or written by it.
+        direction: Direction,
+        /// The user's; else the model's own, without a call.
+        by_user: bool,
+        /// Of the whole text.
+        hash: super::Hash,
+    },
     /// The system prompt.
     Prompt(Known<Text>),
     /// A version of the prompt, `name@version`.
@@ -192,9 +207,10 @@ pub struct Messages {
 }
 
 /// Whether a model read or wrote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
     /// Read by the model. Calls before the last user message are history.
+    #[default]
     Input,
     /// Written by the model: calls in it are proposals.
     Output,
@@ -307,6 +323,11 @@ pub enum Pseudo {
     Delegation {
         /// The other agent, when named.
         to: Option<Arc<str>>,
+    },
+    /// The run of an agent that some tool may stand for: a call of that tool hands the turn to it.
+    Behind {
+        /// The agent.
+        agent: Arc<str>,
     },
     /// Only controls the agent's own loop.
     Control,

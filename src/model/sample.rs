@@ -164,6 +164,7 @@ pub(crate) fn turn() -> Turn {
             response_id: Some("resp_1".into()),
         }],
         delegations: Vec::new(),
+        edges: Vec::new(),
         containment: Vec::new(),
         root_ended: Some(at(9)),
         closed: true,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::engine::Want;
-use crate::model::{Action, Digest, Key, Turn};
+use crate::model::{Action, Digest, Key, Tenant, Tie, Turn};
 
 /// Hash of an alias, of a body's digest, of a name of the engine. Part of the format: never changes.
 pub(super) fn hash_of(kind: &str, parts: &[&[u8]]) -> i64 {
@@ -46,8 +46,20 @@ pub(super) fn of_want(want: &Want) -> Option<i64> {
             hash_of("mcp", &[tenant.as_str().as_bytes(), session.as_bytes(), request.as_bytes()])
         }
         Want::Response(tenant, id) => hash_of("response", &[tenant.as_str().as_bytes(), id.as_bytes()]),
+        Want::Giver(tenant, tie) => of_tie("giver", tenant, tie),
+        Want::Taker(tenant, tie) => of_tie("taker", tenant, tie),
         Want::Handle(_) => return None,
     })
+}
+
+fn of_tie(whose: &str, tenant: &Tenant, tie: &Tie) -> i64 {
+    let (kind, name) = match tie {
+        Tie::Response(id) => ("response", id.as_bytes()),
+        Tie::Task(id) => ("task", id.as_bytes()),
+        Tie::Conversation(id) => ("conversation", id.as_bytes()),
+        Tie::Answer(hash) => ("answer", &hash.0[..]),
+    };
+    hash_of(whose, &[tenant.as_str().as_bytes(), kind.as_bytes(), name])
 }
 
 /// Every alias of an action: its id, its keys as printed, `trace/span`, trace, span, call id, its turns, its findings.

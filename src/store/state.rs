@@ -103,7 +103,7 @@ pub(super) fn write(transaction: &Transaction<'_>, applied: u64, changes: &Chang
     }
     let mut want = each("INSERT OR IGNORE INTO wants VALUES (?1, ?2)")?;
     for (name, turn) in &changes.wants {
-        if let (Want::Call(..) | Want::Response(..) | Want::Mcp(..), Some(hash)) = (name, aliases::of_want(name)) {
+        if let (false, Some(hash)) = (matches!(name, Want::Turn(_)), aliases::of_want(name)) {
             want.execute(params![hash, turn.0])?;
         }
     }
@@ -169,6 +169,7 @@ fn due_key(due: Due) -> Vec<u8> {
         Due::Check(handle) => [b"k", &handle.to_be_bytes()[..]].concat(),
         Due::Revise(handle) => [b"r", &handle.to_be_bytes()[..]].concat(),
         Due::Kin(handle) => [b"n", &handle.to_be_bytes()[..]].concat(),
+        Due::Edges(turn) => [b"e", &turn.0[..]].concat(),
     }
 }
 
@@ -181,6 +182,7 @@ fn due_of(key: &[u8]) -> Option<Due> {
         b'k' => handle().map(Due::Check),
         b'r' => handle().map(Due::Revise),
         b'n' => handle().map(Due::Kin),
+        b'e' => TurnId::from_slice(whose).map(Due::Edges),
         _ => None,
     }
 }

@@ -23,7 +23,7 @@ pub use number::write_number;
 pub use pseudo::pseudo;
 pub use read::{known, number_of, truth_of};
 pub use replaced::{DROPPED, redacted};
-pub use spoken::{is_failure, spoken};
+pub use spoken::{is_failure, speaks_of_policy, spoken};
 
 /// Digest of a text: of its canonical JSON when it is JSON, else of its bytes. Key 0, unless redaction was here: of a
 /// text that is a digest it is that one, and JSON with replaced values has a key of its own.

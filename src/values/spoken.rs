@@ -40,6 +40,12 @@ pub fn spoken(result: &str) -> Option<Moment> {
     sentence.or_else(|| policy().map(|_| POLICY))
 }
 
+/// Whether the answer to a call that is known not to have run speaks of a policy. It proves nothing by itself: a tool
+/// may return such words.
+pub fn speaks_of_policy(answer: &str) -> bool {
+    POLICY_PHRASES.iter().any(|phrase| answer.contains(phrase))
+}
+
 /// Whether a result is only an error message: it starts with `error:` in any case, or is an object that has nothing
 /// but an `error` text. Many tools report a failure so and leave the span's status alone.
 pub fn is_failure(result: &str) -> bool {

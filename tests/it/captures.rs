@@ -15,29 +15,7 @@ use wherefore::pipeline::{Offline, Outcome};
 use crate::support::recordings::{Recording, read_recordings, truths};
 
 /// What is known to differ: recording, column, what we say, and why.
-const DIFFERENCES: &[(&str, &str, u64, &str)] = &[
-    (
-        "codex-cli/01-benign",
-        "lineages",
-        2,
-        "a turn of log records alone has no service, so its conversation is another",
-    ),
-    (
-        "langgraph-traceloop/04-guardrail",
-        "lineages",
-        1,
-        "two runs name one thread id; a conversation id is all there is",
-    ),
-    ("ms-agent-framework/08-multiturn", "lineages", 2, "the first turn is joined by nothing but the text of messages"),
-    ("ms-agent-framework/08-multiturn-responses", "lineages", 3, "turns are chained by response ids only"),
-    (
-        "openai-agents-traceloop/08-multiturn",
-        "lineages",
-        3,
-        "turns are joined by nothing but the history in their input",
-    ),
-    ("vercel-ai-sdk-7/08-multiturn", "lineages", 3, "turns are joined by nothing but the text of messages"),
-];
+const DIFFERENCES: &[(&str, &str, u64, &str)] = &[];
 
 const COLUMNS: [&str; 6] = ["actions", "executed", "refused", "pending", "failed", "lineages"];
 
@@ -66,25 +44,20 @@ fn columns(outcome: &Outcome) -> BTreeMap<&'static str, u64> {
     counts
 }
 
-/// Conversations that hold a model turn or an action. An action that stands in two turns makes them one, and so does
-/// a turn that hands over to a conversation which it names.
+/// Conversations that hold a model turn, an action, or an agent. An action that stands in two turns makes them one, and so does
+/// an edge between them.
 fn lineages(outcome: &Outcome) -> u64 {
     let name = |turn: &wherefore::model::Turn| match &turn.conversation {
         Some(conversation) => conversation.value.0.to_string(),
         None => turn.id.to_string(),
     };
     let mut names: BTreeMap<_, String> = outcome.turns.values().map(|turn| (turn.id, name(turn))).collect();
-    let by_id = |id: &str| {
-        let mut turns = outcome.turns.values();
-        let turn = turns.find(|turn| turn.conversation.as_ref().is_some_and(|known| *known.value.1 == *id));
-        turn.map(|turn| turn.id)
-    };
     let across = outcome.actions.values().map(|action| action.turns.clone());
-    let handed = outcome.turns.values().map(|turn| {
-        let to = turn.delegations.iter().filter_map(|to| by_id(to));
-        to.chain([turn.id]).collect::<Vec<_>>()
+    let edges = outcome.turns.values().map(|turn| {
+        let with = turn.edges.iter().map(|edge| edge.with);
+        with.chain([turn.id]).collect::<Vec<_>>()
     });
-    for turns in across.chain(handed) {
+    for turns in across.chain(edges) {
         let found: BTreeSet<String> = turns.iter().filter_map(|turn| names.get(turn).cloned()).collect();
         let Some(first) = found.first().cloned() else { continue };
         for name in names.values_mut().filter(|name| found.contains(*name)) {
@@ -92,7 +65,9 @@ fn lineages(outcome: &Outcome) -> u64 {
         }
     }
     let acts = |turn: &&wherefore::model::Turn| outcome.actions.values().any(|action: &Action| action.turn == turn.id);
-    let works = outcome.turns.values().filter(|turn| !turn.models.is_empty() || acts(turn));
+    // A guardrail may have stopped an agent before its model was asked.
+    let asked = |turn: &&wherefore::model::Turn| turn.agent.is_some();
+    let works = outcome.turns.values().filter(|turn| !turn.models.is_empty() || acts(turn) || asked(turn));
     works.filter_map(|turn| names.get(&turn.id)).collect::<BTreeSet<_>>().len() as u64
 }
 

@@ -333,7 +333,7 @@ fn handoffs_are_delegations_to_the_named_agent() {
         ("smolagents-openinference/06-subagent", "refund_specialist"),
         ("openai-agents-logfire/06-handoff", "Refund Agent"),
         ("openai-agents-traceloop/06-handoff", "refund_agent"),
-        ("codex-cli/06-subagent", "01a1f73e-e444-7aa1-a738-b5788466e12b"),
+        ("codex-cli/06-subagent", "Laplace"),
     ] {
         let read = read(&one(name));
         let to: BTreeSet<&str> = read

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wherefore::model::{
     By, Call, CheckResult, Containment, Direction, Effect, Evidence, GrantScope, Known, Missing, Moment, Node, Outcome,
-    Phase, Proof, Provenance, Pseudo, Status, What,
+    Phase, Proof, Provenance, Pseudo, Status, Tie, What,
 };
 
 use crate::support::otlp::{any, attributes, log, read, span};
@@ -209,9 +209,14 @@ fn mcp_spans_share_session_and_request() {
 
 #[test]
 fn ids_that_are_none_are_dropped() {
-    for id in ["", "<not specified>", "none", "resp_68a0", "chatcmpl-1"] {
+    for id in ["", "<not specified>", "none"] {
         let read = span_of(json!({ "gen_ai.operation.name": "invoke_agent", "gen_ai.conversation.id": id }));
         assert!(read.facts.is_empty(), "{id}: {:?}", read.facts);
+    }
+    for id in ["resp_68a0", "chatcmpl-1"] {
+        let read = span_of(json!({ "gen_ai.operation.name": "invoke_agent", "gen_ai.conversation.id": id }));
+        let continues = What::Takes(Tie::Response(id.into()));
+        assert_eq!(read.facts.iter().map(|fact| &fact.what).collect::<Vec<_>>(), [&continues]);
     }
     let same = span_of(
         json!({ "gen_ai.operation.name": "chat", "gen_ai.conversation.id": "x-1", "gen_ai.response.id": "x-1" }),

@@ -170,8 +170,11 @@ impl Run {
             Input::Evidence(evidence) => evidence,
             _ => &[],
         };
-        let wants = self.engine.wants(self.now, evidence);
-        self.engine.load(self.rows.load(&wants));
+        // A row that comes may want another, see `pipeline`.
+        for _ in 0..3 {
+            let wants = self.engine.wants(self.now, evidence);
+            self.engine.load(self.rows.load(&wants));
+        }
         let Output { actions, turns, .. } = self.engine.step(self.now, input);
         self.actions.extend(actions.into_iter().map(|action| (action.id, action)));
         self.turns.extend(turns.into_iter().map(|turn| (turn.id, turn)));

@@ -73,8 +73,11 @@ impl Kept {
             Input::Evidence(evidence) => evidence,
             _ => &[],
         };
-        let wants = self.engine.wants(now, evidence);
-        self.engine.load(self.store.load(&wants).expect("loaded"));
+        // A row that comes may want another, see `pipeline`.
+        for _ in 0..3 {
+            let wants = self.engine.wants(now, evidence);
+            self.engine.load(self.store.load(&wants).expect("loaded"));
+        }
         let output = self.engine.step(now, input);
         self.story.push(output);
     }

@@ -39,6 +39,7 @@ pub fn read<'a>(source: &'a Source<'a>, draft: &mut Draft<'a>) {
     } else if name.ends_with(".run_agent_step")
         && let Some(agent) = source.text(INPUT).and_then(|input| between(input, "current_agent_name='", "'"))
     {
+        draft.node = Node::Agent;
         draft.agent(agent, None);
     }
 }

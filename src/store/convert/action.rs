@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{
     Action, By, CallSays, Check, Decision, Execution, Field, Finding, Join, Key, Known, Marks, Moment, Piece, Proof,
-    Pseudo, Says, SpanId, State, Status, TraceId, Verdict, Witness,
+    Pseudo, Says, SpanId, State, Status, Tie, TraceId, Verdict, Witness,
 };
 use crate::proto::records as v1;
 
@@ -95,7 +95,15 @@ one_of! { Moment = Moment::moment {
 one_of! { Pseudo = Pseudo::pseudo {
     Self::Delegation { to } => Case::Delegation(v1::Delegation { to: to.put() }),
         Case::Delegation(it) => Self::Delegation { to: Wire::take(it.to)? };
+    Self::Behind { agent } => Case::Behind(agent.put()), Case::Behind(agent) => Self::Behind { agent: agent.into() };
     Self::Control => Case::Control(NOTHING), Case::Control(_) => Self::Control;
+} }
+
+one_of! { Tie = Tie::tie {
+    Self::Response(id) => Case::Response(id.put()), Case::Response(id) => Self::Response(id.into());
+    Self::Task(id) => Case::Task(id.put()), Case::Task(id) => Self::Task(id.into());
+    Self::Conversation(id) => Case::Conversation(id.put()), Case::Conversation(id) => Self::Conversation(id.into());
+    Self::Answer(hash) => Case::Answer(hash.put()), Case::Answer(hash) => Self::Answer(Wire::take(hash)?);
 } }
 
 one_of! { State = State::state {

@@ -148,6 +148,16 @@ impl<T: Kind> Wire<v1::Ranked> for Ranked<T> {
     }
 }
 
+impl<T: Kind> Wire<Option<v1::Ranked>> for Ranked<T> {
+    fn put(&self) -> Option<v1::Ranked> {
+        Some(Wire::<v1::Ranked>::put(self))
+    }
+
+    fn take(stored: Option<v1::Ranked>) -> Result<Self, Malformed> {
+        stored.ok_or(Malformed::new("is missing")).and_then(Wire::<v1::Ranked>::take)
+    }
+}
+
 impl Wire<v1::Nothing> for () {
     fn put(&self) -> v1::Nothing {
         v1::Nothing {}

@@ -164,7 +164,10 @@ words! {
     Field { Intent, Policy, Context, Tool, Parameters, Target, Output, PostCheck }
     FindingState { Open, Retracted, Superseded }
     GrantScope { Once, Session, Permanent, Unknown }
-    JoinMethod { SameSpan, CallId, McpRequest, ToolAncestor, ApprovalPair, KthPair }
+    JoinMethod {
+        SameSpan, CallId, McpRequest, ToolAncestor, ApprovalPair, KthPair, Response, Link, History, Answer, Task,
+        Delegated
+    }
     Missing { Absent, Withheld, Lost, Pending }
     Outcome { Allow, Deny, Ask, Modify, Warn, Abort, Timeout }
     Phase { PreAction, PostAction, Unknown }

@@ -3,15 +3,20 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::engine::parts::{About, ActionState, Attached, TurnState};
-use crate::model::{EvidenceId, Known, ModelUse, Nanos, Piece, SpanId, SpanNode};
+use crate::engine::parts::{About, ActionState, Asked, Attached, TurnState};
+use crate::model::{EvidenceId, Hash, Known, ModelUse, Nanos, Piece, SpanId, SpanNode};
 use crate::proto::records as v1;
 
 use super::{Entry, Malformed, Wire, entry, record, required, tuple};
 
-record! { SpanNode = SpanNode { parent, node, tool, call_id, remote_parent, start, end } }
+record! { SpanNode = SpanNode { parent, node, tool, call_id, agent, remote_parent, start, end } }
+record! { Asked = Asked { first, last } }
 record! { ActionState = ActionState { handle, tenant, home, keys, pieces, delegates, crowded } }
 tuple! { (Nanos, EvidenceId, Known<Vec<Arc<str>>>) = Retrieval { 0: end, 1: evidence, 2: ids } }
+tuple! { (Nanos, Arc<str>) = LastResponse { 0: end, 1: id } }
+tuple! { (Nanos, Hash) = Said { 0: place, 1: hash } }
+tuple! { (u64, Hash) = Said { 0: place, 1: hash } }
+entry! { SpanId => Asked = AskedEntry { span, asked } }
 entry! { SpanId => SpanNode = SpanEntry { span, node } }
 entry! { SpanId => BTreeSet<SpanNode> = OtherSpans { span, nodes } }
 entry! { SpanId => ModelUse = ModelEntry { span, r#use } }
@@ -54,8 +59,8 @@ macro_rules! turn_state {
 }
 turn_state! {
     evidence, spans, service, conversation, agent, intent, intent_id, prompt, prompt_version, plan, plan_decisions,
-    policies, context, models, delegations, containment, attached, tool_spans, sampled, withheld, root_ended, start,
-    end, members, others,
+    policies, context, models, containment, attached, tool_spans, sampled, withheld, root_ended, start,
+    end, members, others, takes, responses, answers, answers_read, users_read, links, asked, gives,
 }
 required!(TurnState = TurnState);
 

@@ -102,8 +102,15 @@ any! {
         5 => Self::Answered { error: Any::any(source), history: Any::any(source) },
         _ => Self::Refused { by: Any::any(source) },
     };
-    Pseudo: source => match source.byte() % 2 {
+    Tie: source => match source.byte() % 4 {
+        0 => Self::Response(Any::any(source)),
+        1 => Self::Task(Any::any(source)),
+        2 => Self::Conversation(Any::any(source)),
+        _ => Self::Answer(Any::any(source)),
+    };
+    Pseudo: source => match source.byte() % 3 {
         0 => Self::Delegation { to: Any::any(source) },
+        1 => Self::Behind { agent: Any::any(source) },
         _ => Self::Control,
     };
     State: source => match source.byte() % 6 {
