@@ -85,6 +85,10 @@ impl Dialect for GeminiCli {
         if let Some(id) = source.text("session.id") {
             draft.conversation(id);
         }
+        // Half of the events stand in the trace of some step, and half in none: a prompt is a turn.
+        if let Some(prompt) = source.first_text(&["prompt_id", "session.id"]).filter(|_| source.log().is_some()) {
+            draft.say(What::Turn(word(prompt)));
+        }
         draft.facts.retain(|fact| !is_repeated(&fact.what));
         match source.log() {
             Some(_) => event(source, draft),
@@ -164,11 +168,8 @@ fn returned(source: &Source<'_>, draft: &mut Draft<'_>) {
         for part in parts {
             if let Part::Answer { id, name, result: Some(result), .. } = part {
                 let answer = Answer::of(&serde_json::from_str(&result).unwrap_or(Value::Null));
-                let told = match answer.moment() {
-                    Moment::Ran { .. } => Moment::Answered { error: answer.error, history: false },
-                    refused => refused,
-                };
-                let mut call = named(told, name.as_deref(), id.as_deref());
+                // The CLI tells refusals from results: what it gives to the model as a result is one.
+                let mut call = named(answer.moment(), name.as_deref(), id.as_deref());
                 call.result = answer.text(draft);
                 draft.call(call);
             }
@@ -393,7 +394,7 @@ mod tests {
         let request = json!([old, {"role": "model", "parts": [{"text": "…"}]}, new]);
         let told = calls(&event("gemini_cli.api_request", json!({"request_text": request.to_string()})));
         assert_eq!(told.len(), 1, "what the model has seen before is not told again");
-        assert_eq!(told[0].moment, Moment::Answered { error: false, history: false });
+        assert_eq!(told[0].moment, Moment::Ran { status: Status::Fine, proof: Proof::Ran });
         assert_eq!(told[0].id.as_deref(), Some(ID));
         assert_eq!(told[0].result.value().map(|text| &*text.head), Some("Meeting notes"));
     }

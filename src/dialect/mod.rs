@@ -16,6 +16,7 @@
 mod adk;
 mod agt;
 mod claude_code;
+mod client;
 mod codex;
 mod documents;
 mod draft;
@@ -133,6 +134,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &gemini::GeminiCli,
     &nemo::NemoGuardrails,
     &mcp::Mcp,
+    &client::Client,
     &wherefore_ns::Wherefore,
 ];
 

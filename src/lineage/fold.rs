@@ -79,11 +79,13 @@ fn turn_id(tenant: &Tenant, kind: &[u8], parts: &[&[u8]]) -> TurnId {
     TurnId(id)
 }
 
-/// The turn a record stands in: the dialect's own turn, else its trace, else its conversation, else itself.
+/// The turn a record stands in: a log record's own turn where its dialect names one, else its trace, else its
+/// conversation, else itself.
 pub fn turn_of(evidence: &Evidence) -> TurnId {
     let tenant = &evidence.tenant;
     let service = [evidence.service.namespace.as_bytes(), evidence.service.name.as_bytes()];
-    for fact in &evidence.facts {
+    // A span's place in its trace is its turn: what stands above and below it is looked for there.
+    for fact in evidence.facts.iter().filter(|_| evidence.node == Node::Log) {
         if let What::Turn(id) = &fact.what {
             return turn_id(tenant, b"turn", &[service[0], service[1], id.as_bytes()]);
         }
@@ -104,9 +106,10 @@ impl Book {
     pub fn fold(&mut self, evidence: &Evidence) -> Touched {
         let id = turn_of(evidence);
         self.arrived = self.arrived.map(|arrived| arrived + 1);
-        let new = || Arc::new(TurnState::new(id, evidence.tenant.clone(), evidence.trace));
+        let own = evidence.trace.filter(|trace| turn_of_trace(&evidence.tenant, *trace) == id);
+        let new = || Arc::new(TurnState::new(id, evidence.tenant.clone(), own));
         let turn = Arc::make_mut(self.turns.entry(id).or_insert_with(new));
-        turn.trace = turn.trace.or(evidence.trace);
+        turn.trace = turn.trace.or(own);
         let mut touched = Touched { turn: id, ..Touched::default() };
         if !turn.evidence.insert(evidence.id) {
             touched.duplicate = true;
@@ -296,6 +299,12 @@ impl Fold<'_> {
             What::Call(call) => self.call(provenance, call, 0, None),
             What::Messages(messages) => self.messages(provenance, messages),
             What::Decision(decision) => self.decision(provenance, decision),
+            What::Target(target) => {
+                if let Some(span) = self.evidence.span {
+                    self.attach(self.turn, About::Span(span), Attached::Target(target.clone()));
+                    self.speaks(span);
+                }
+            }
             What::Check(check) => self.check(provenance, check),
             What::Containment(step) => {
                 let witness = self.witness(provenance);
@@ -491,14 +500,7 @@ impl Fold<'_> {
 
     fn call_in(&mut self, provenance: Provenance, call: &Call, read_at: u64, kth: Option<Key>, bodies: &[Body]) {
         let evidence = self.evidence;
-        let mut keys = Vec::with_capacity(3);
-        let of_span = matches!(call.moment, Moment::Ran { .. } | Moment::Asked | Moment::Refused { .. });
-        let own_span = of_span && evidence.node == Node::Tool && read_at == 0;
-        if let (true, Some(trace), Some(span)) = (own_span, evidence.trace, evidence.span) {
-            keys.push(Key::Span(trace, span));
-        }
-        keys.extend(call.id.clone().map(|id| Key::Call(self.turn, id)));
-        keys.extend(call.mcp.clone().map(|(session, request)| Key::Mcp(session, request)));
+        let mut keys = self.keys_of(call, read_at);
         keys.extend(kth);
         if keys.is_empty() {
             keys.push(Key::Part(evidence.id, self.part));
@@ -522,6 +524,34 @@ impl Fold<'_> {
             for text in [&call.arguments, &call.result].into_iter().filter_map(Known::value) {
                 self.body_of(text, bodies);
             }
+        }
+    }
+
+    /// The keys that a record gives a call of its own.
+    fn keys_of(&self, call: &Call, read_at: u64) -> Vec<Key> {
+        let evidence = self.evidence;
+        let mut keys = Vec::with_capacity(3);
+        let of_span = matches!(call.moment, Moment::Ran { .. } | Moment::Asked | Moment::Refused { .. });
+        let own_span = of_span && evidence.node == Node::Tool && read_at == 0;
+        if let (true, Some(trace), Some(span)) = (own_span, evidence.trace, evidence.span) {
+            keys.push(Key::Span(trace, span));
+        }
+        keys.extend(call.id.clone().map(|id| Key::Call(self.turn, id)));
+        keys.extend(call.mcp.clone().map(|(session, request)| Key::Mcp(session, request)));
+        keys
+    }
+
+    /// The one call that a record tells of: what it decides or finds without naming a call is about that.
+    fn only_call(&self) -> Vec<Key> {
+        let mut calls = self.evidence.facts.iter().enumerate().filter_map(|(index, fact)| match &fact.what {
+            What::Call(call) => Some((index, call)),
+            _ => None,
+        });
+        let (Some((index, call)), None) = (calls.next(), calls.next()) else { return Vec::new() };
+        let keys = self.keys_of(call, 0);
+        match keys.is_empty() {
+            true => vec![Key::Part(self.evidence.id, u16::try_from(index).unwrap_or(u16::MAX))],
+            false => keys,
         }
     }
 
@@ -558,7 +588,7 @@ impl Fold<'_> {
             keys.push(Key::Span(trace, span));
         }
         keys.extend(call_id.map(|id| Key::Call(self.turn, id.clone())));
-        keys
+        if keys.is_empty() { self.only_call() } else { keys }
     }
 
     fn decision(&mut self, provenance: Provenance, decision: &Decision) {
@@ -570,8 +600,17 @@ impl Fold<'_> {
             let changed = keep_largest(&mut self.turn().plan_decisions, decision);
             self.shared(changed);
         } else {
-            let about = self.evidence.span.map_or(About::Turn, About::Span);
-            self.attach(self.turn, about, Attached::Decision(Box::new(decision)));
+            let tool = decision.tool.clone().filter(|_| self.evidence.node == Node::Log);
+            let own = || self.evidence.span.map_or(About::Turn, About::Span);
+            self.attach(self.turn, tool.map_or_else(own, About::Tool), Attached::Decision(Box::new(decision)));
+            self.evidence.span.into_iter().for_each(|span| self.speaks(span));
+        }
+    }
+
+    /// Something was said by a span that is no tool's: the nearest tool above it is what it may be about.
+    fn speaks(&mut self, span: SpanId) {
+        if let Some(trace) = self.evidence.trace.filter(|_| self.turn().spans.contains_key(&span)) {
+            self.climb(trace, span);
         }
     }
 
@@ -593,6 +632,7 @@ impl Fold<'_> {
         }
         let about = self.evidence.span.map_or(About::Turn, About::Span);
         self.attach(self.turn, about, boxed);
+        self.evidence.span.into_iter().for_each(|span| self.speaks(span));
     }
 
     /// What a response proposed is told that something was said about it.
@@ -636,9 +676,16 @@ impl Fold<'_> {
             Says::Call(call) if call.moment == Moment::Proposed => call.response_id.iter().cloned().collect(),
             _ => Vec::new(),
         };
+        let tool = match &piece.says {
+            Says::Call(call) => call.tool.clone(),
+            _ => None,
+        };
         let kept = action.keep(piece);
         if kept {
             self.touched.actions.insert(handle);
+            // Which call of a tool is meant depends on its other calls.
+            let spoken_of = tool.is_some_and(|tool| self.turn().attached.contains_key(&About::Tool(tool)));
+            self.shared(spoken_of);
             for response in proposed_by {
                 let response = (evidence.tenant.clone(), response);
                 self.book.by_response.entry(response).or_default().insert(handle);

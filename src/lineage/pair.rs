@@ -54,6 +54,8 @@ pub(super) struct Half<'a> {
     carries: bool,
     /// It says something of a call, not only of a decision or a check.
     calls: bool,
+    /// A span of the tool is part of it.
+    has_span: bool,
     /// All it says of the call stands before the last user message.
     pub(super) is_history: bool,
 }
@@ -116,7 +118,9 @@ impl Book {
         let half = Half::of(root, partners, action.keys.first()?, &pieces)?;
         let turns = half.turns.iter().filter_map(|turn| self.turns.get(turn));
         let conversation = turns.filter_map(|turn| turn.conversation.as_ref()).map(|it| &it.value).next();
-        Some(Half { conversation, ..half })
+        let spans = |action: &ActionState| action.keys.iter().any(|key| matches!(key, Key::Span(..)));
+        let has_span = spans(action) || components.iter().any(|component| spans(component));
+        Some(Half { conversation, has_span, ..half })
     }
 
     /// A half and those that share a call id with it, oldest first.
@@ -150,7 +154,10 @@ impl Book {
                 let root = roots[earlier];
                 let chain = || (0..index).filter(|half| roots[*half] == root).map(|half| &halves[half]);
                 let mut is_open = || *open[root].get_or_insert_with(|| self.is_open(chain));
-                continues(&halves[earlier], later) && (!later.claims || !halves[earlier].is_history && is_open())
+                // A run that was only reported is the run of the one span that shows it.
+                let shows = later.has_span && !chain().any(|half| half.has_span);
+                continues(&halves[earlier], later)
+                    && (!later.claims || !halves[earlier].is_history && (shows && self.has_ended(chain) || is_open()))
             });
             if let Some(earlier) = found {
                 roots[index] = roots[earlier];
@@ -158,6 +165,12 @@ impl Book {
             }
         }
         roots
+    }
+
+    /// Whether the records say that a call ran.
+    fn has_ended<'a, I: Iterator<Item = &'a Half<'a>>>(&self, chain: impl Fn() -> I) -> bool {
+        let components = chain().flat_map(|half| std::iter::once(half.root).chain(half.partners.iter().copied()));
+        self.standing(components).is_proven_execution()
     }
 
     /// Whether a call may be claimed by what proposes or runs it later: nothing came of it yet. Where nobody told of
@@ -195,6 +208,7 @@ impl<'a> Half<'a> {
                 *moment == Moment::Carried || answers && !is_old(moment)
             }),
             calls: moments().next().is_some(),
+            has_span: false,
             is_history: moments().next().is_some() && moments().all(is_old),
         })
     }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Action, ActionId, By, CallSays, Check, ConversationId, Decision, Evidence, Execution, Field, GrantScope, Join,
-    JoinMethod, Key, Known, Marks, Missing, Moment, Nanos, Outcome, Phase, Piece, Proof, Provenance, Says, Shared,
-    State, Status, Tenant, Turn, TurnId, Witness, last_word,
+    Action, ActionId, By, CallSays, Check, ConversationId, Decision, Digest, Evidence, Execution, Field, GrantScope,
+    Join, JoinMethod, Key, Known, Marks, Missing, Moment, Nanos, Outcome, Phase, Piece, Proof, Provenance, Says,
+    Shared, State, Status, Tenant, Turn, TurnId, Witness, last_word,
 };
 use crate::values;
 
@@ -117,7 +117,7 @@ impl Book {
         let turns: BTreeSet<TurnId> = pieces.iter().map(|piece| piece.turn).collect();
         let tenant = components.first().map(|component| &component.tenant);
         let said = tenant.map(|tenant| self.said_about(tenant, &pieces, keys)).unwrap_or_default();
-        state_of(&pieces, self.needs_span(&turns, &pieces), &said.0)
+        state_of(&pieces, self.needs_span(&turns, &pieces), &said.decisions)
     }
 
     /// Whether an answer without a tool span was made by something that kept the tool from running: where tool calls
@@ -133,32 +133,38 @@ impl Book {
         turns().any(|turn| turn.tool_spans) && !turns().any(|turn| retrieved(turn))
     }
 
-    /// Decisions and checks about a call: its own, those about its spans, and those about what proposed it.
+    /// What was said about a call: by its own records, about its spans and by spans below them, about what proposed
+    /// it, and about its tool at its time.
     fn said_about<'a>(
         &'a self,
         tenant: &Tenant,
         pieces: &[&'a Piece],
-        keys: impl Iterator<Item = &'a Key>,
-    ) -> (BTreeSet<&'a Decision>, BTreeSet<&'a Check>) {
-        let mut said = (BTreeSet::new(), BTreeSet::new());
+        keys: impl Iterator<Item = &'a Key> + Clone,
+    ) -> Said<'a> {
+        let mut said = Said::default();
         for piece in pieces {
             match &piece.says {
-                Says::Decision(decision) => drop(said.0.insert(&**decision)),
-                Says::Check(check) => drop(said.1.insert(&**check)),
+                Says::Decision(decision) => drop(said.decisions.insert(&**decision)),
+                Says::Check(check) => drop(said.checks.insert(&**check)),
                 Says::Call(_) => {}
             }
         }
+        said.decisions.extend(self.said_of_tool(tenant, pieces, keys.clone()));
         let mut attached = |turn: TurnId, about: About| {
             for it in self.turns.get(&turn).and_then(|turn| turn.attached.get(&about)).into_iter().flatten() {
                 match it {
-                    Attached::Decision(decision) => drop(said.0.insert(&**decision)),
-                    Attached::Check(check) => drop(said.1.insert(&**check)),
+                    Attached::Decision(decision) => drop(said.decisions.insert(&**decision)),
+                    Attached::Check(check) => drop(said.checks.insert(&**check)),
+                    Attached::Target(target) => drop(said.targets.insert(target)),
                 }
             }
         };
         for key in keys {
             if let Key::Span(trace, span) = key {
-                attached(turn_of_trace(tenant, *trace), About::Span(*span));
+                let turn = turn_of_trace(tenant, *trace);
+                attached(turn, About::Span(*span));
+                let speakers = self.turns.get(&turn).into_iter().flat_map(|turn| turn.speakers_below(*span));
+                speakers.for_each(|speaker| attached(turn, About::Span(speaker)));
             }
         }
         for (piece, call) in pieces.iter().filter_map(|piece| Some((piece, says_call(piece)?))) {
@@ -171,6 +177,39 @@ impl Book {
             }
         }
         said
+    }
+
+    /// Decisions that name a call's tool and no call, made between its first record and its last. Where another call
+    /// of the tool fits too, nobody knows which is meant.
+    fn said_of_tool<'a>(
+        &'a self,
+        tenant: &Tenant,
+        pieces: &[&'a Piece],
+        keys: impl Iterator<Item = &'a Key>,
+    ) -> Vec<&'a Decision> {
+        let Some(own) = Window::of(pieces.iter().copied()) else { return Vec::new() };
+        let parts: BTreeSet<Handle> =
+            keys.filter_map(|key| self.by_key.get(&(tenant.clone(), key.clone())).copied()).collect();
+        let turns: BTreeSet<TurnId> = pieces.iter().map(|piece| piece.turn).collect();
+        let mut found = Vec::new();
+        for turn in turns.iter().filter_map(|turn| self.turns.get(turn)) {
+            let said = turn.attached.get(&About::Tool(own.tool.clone()));
+            let said = said.into_iter().flatten().filter_map(|it| match it {
+                Attached::Decision(decision) => Some(&**decision),
+                Attached::Check(_) | Attached::Target(_) => None,
+            });
+            let said: Vec<&Decision> = said.filter(|decision| own.fits(decision)).collect();
+            if said.is_empty() {
+                continue;
+            }
+            let others = turn.members.iter().filter(|member| !parts.contains(member));
+            let others: Vec<Window> = others
+                .filter_map(|member| Window::of(self.actions.get(member)?.pieces.values()))
+                .filter(|other| other.tool == own.tool)
+                .collect();
+            found.extend(said.into_iter().filter(|decision| !others.iter().any(|other| other.fits(decision))));
+        }
+        found
     }
 
     /// What gives a component its end, and that end as sent. `None` when nothing of it makes or ends an action.
@@ -245,6 +284,45 @@ impl Book {
     }
 }
 
+/// What was said about a call.
+#[derive(Default)]
+struct Said<'a> {
+    decisions: BTreeSet<&'a Decision>,
+    checks: BTreeSet<&'a Check>,
+    targets: BTreeSet<&'a Arc<str>>,
+}
+
+/// When a call was on its way, from its first record to its last, with its tool and parameters.
+struct Window {
+    tool: Arc<str>,
+    parameters: Option<Digest>,
+    from: Nanos,
+    to: Nanos,
+}
+
+impl Window {
+    /// Of the records that tell of the call now, not as history.
+    fn of<'a>(pieces: impl Iterator<Item = &'a Piece>) -> Option<Self> {
+        let now = |call: &CallSays| !matches!(call.moment, Moment::History | Moment::Answered { history: true, .. });
+        let told = pieces.filter_map(|piece| Some((piece, says_call(piece).filter(|call| now(call))?)));
+        let told: Vec<(&Piece, &CallSays)> = told.collect();
+        Some(Self {
+            tool: told.iter().find_map(|(_, call)| call.tool.clone())?,
+            parameters: told.iter().find_map(|(_, call)| Some(call.arguments.value()?.digest)),
+            from: told.iter().map(|(piece, _)| piece.start).min()?,
+            to: told.iter().map(|(piece, _)| piece.end).max()?,
+        })
+    }
+
+    fn fits(&self, decision: &Decision) -> bool {
+        let apart = match (self.parameters, decision.parameters) {
+            (Some(own), Some(decided)) => own.agrees_with(&decided) == Some(false),
+            _ => false,
+        };
+        !apart && (self.from..=self.to).contains(&decision.at)
+    }
+}
+
 /// The turn an action belongs to: that of its earliest piece, a bystander's word last.
 fn home(pieces: &[&Piece]) -> Option<TurnId> {
     let rank = |piece: &&&Piece| (piece.role.is_independent(), piece.start, piece.evidence, piece.part);
@@ -293,7 +371,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn action(&self, book: &Book, keys: Vec<Key>, turns: BTreeSet<TurnId>, crowded: bool, joins: &[Join]) -> Action {
         let turn = self.turn;
-        let (decisions, checks) = book.said_about(&turn.tenant, &self.pieces, keys.iter());
+        let Said { decisions, checks, targets } = book.said_about(&turn.tenant, &self.pieces, keys.iter());
         let state = match state_of(&self.pieces, self.tool_spans, &decisions) {
             State::Proposed | State::Asked if self.reading.expired => State::Expired,
             state => state,
@@ -314,7 +392,7 @@ impl Reader<'_> {
             call_id: self.calls().find_map(|(_, call)| call.id.clone()),
             tool: self.winner(|call| call.tool.clone()).map(|(tool, _)| tool),
             arguments: self.known(|call| &call.arguments),
-            target: self.winner(|call| call.target.clone()),
+            target: self.target(&targets),
             effect: self.winner(|call| call.effect),
             output: self.known(|call| &call.result),
             state,
@@ -382,6 +460,21 @@ impl Reader<'_> {
             .filter_map(|(piece, call)| Some((rank(piece, call), field(call)?, piece.provenance)))
             .max_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)))
             .map_or(Known::Missing(self.missing()), |(_, value, provenance)| Known::Value((value, provenance)))
+    }
+
+    /// The resource it is about: what its records say, else what spans below it touched, else what an argument names.
+    /// Of several that were touched nobody knows which is meant.
+    fn target(&self, touched: &BTreeSet<&Arc<str>>) -> Known<(Arc<str>, Provenance)> {
+        let said = self.winner(|call| call.target.clone());
+        if said.is_present() {
+            return said;
+        }
+        if let (Some(only), 1) = (touched.first(), touched.len()) {
+            return Known::Value(((*only).clone(), Provenance::Computed));
+        }
+        let arguments = self.known(|call| &call.arguments);
+        let named = arguments.value().and_then(|arguments| values::resource_in(arguments.whole()?));
+        named.map_or(said, |named| Known::Value((named, Provenance::Inferred)))
     }
 
     /// As `winner`, for texts that may be withheld or lost.
@@ -466,6 +559,11 @@ impl Reader<'_> {
             None => Known::Missing(self.missing()),
         };
         let checked = action.checks.iter().any(|check| check.phase == Phase::PostAction);
+        // A guess excuses; it fills no field.
+        let target = match &action.target {
+            Known::Value((_, Provenance::Inferred)) => Known::Missing(self.missing()),
+            target => target.as_ref().map(drop),
+        };
         let unchecked = if self.reading.closed { Missing::Absent } else { Missing::Pending };
         BTreeMap::from([
             (Field::Intent, intent),
@@ -473,7 +571,7 @@ impl Reader<'_> {
             (Field::Context, action.context.as_ref().map(drop)),
             (Field::Tool, action.tool.as_ref().map(drop)),
             (Field::Parameters, action.arguments.as_ref().map(drop)),
-            (Field::Target, action.target.as_ref().map(drop)),
+            (Field::Target, target),
             (Field::Output, action.output.as_ref().map(drop)),
             (Field::PostCheck, if checked { Known::Value(()) } else { Known::Missing(unchecked) }),
         ])

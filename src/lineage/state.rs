@@ -75,17 +75,21 @@ pub enum About {
     Span(SpanId),
     /// A model response.
     Response(Arc<str>),
+    /// Some call of a tool: which one, its time tells.
+    Tool(Arc<str>),
     /// The turn as a whole.
     Turn,
 }
 
-/// A decision or check that is attached to the actions it is about when they are read.
+/// A decision, a check or a target that is attached to the actions it is about when they are read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Attached {
     /// A decision.
     Decision(Box<Decision>),
     /// A check.
     Check(Box<Check>),
+    /// A resource that was touched.
+    Target(Arc<str>),
 }
 
 /// What users said in the records of one span.

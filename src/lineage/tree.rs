@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::model::{Nanos, Node, SpanId, SpanNode};
 
-use super::state::TurnState;
+use super::state::{About, TurnState};
 
 /// How far up a span tree is looked.
 const ANCESTORS: usize = 64;
@@ -33,7 +33,7 @@ impl TurnState {
             return BTreeSet::new();
         }
         let mut starts = self.below.get(&span).cloned().unwrap_or_default();
-        if works(&node) {
+        if works(&node) || self.speaks(span) {
             starts.insert(span);
         }
         self.missing.remove(&span);
@@ -52,7 +52,8 @@ impl TurnState {
     /// Looks up from a tool or agent span: which spans it meets. Spans above it know from now on that it is below.
     pub(super) fn look_up(&mut self, start: SpanId) -> Vec<(SpanId, Met)> {
         let mut met = Vec::new();
-        let from: Vec<SpanNode> = self.nodes(start).filter(|node| works(node)).cloned().collect();
+        let speaks = self.speaks(start);
+        let from: Vec<SpanNode> = self.nodes(start).filter(|node| speaks || works(node)).cloned().collect();
         for from in &from {
             for above in self.above(from) {
                 self.below.entry(above).or_default().insert(start);
@@ -84,6 +85,17 @@ impl TurnState {
         std::iter::successors(known(span), move |(_, node)| known(node.parent?)).skip(1).take(ANCESTORS)
     }
 
+    /// Whether something was said by a span that may be about the tool above it.
+    fn speaks(&self, span: SpanId) -> bool {
+        self.attached.contains_key(&About::Span(span))
+    }
+
+    /// The spans below a tool's that say something about it.
+    pub(super) fn speakers_below(&self, tool: SpanId) -> impl Iterator<Item = SpanId> + '_ {
+        let below = self.below.get(&tool).into_iter().flatten().copied();
+        below.filter(|span| self.speaks(*span) && self.spans.get(span).is_some_and(|node| !works(node)))
+    }
+
     /// All that was said of a span.
     fn nodes(&self, span: SpanId) -> impl Iterator<Item = &SpanNode> {
         self.spans.get(&span).into_iter().chain(self.others.get(&span).into_iter().flatten())
@@ -96,7 +108,9 @@ impl TurnState {
         while let Some(above) = next.pop() {
             if found.len() < ANCESTORS && !found.contains(&above) {
                 found.push(above);
-                next.extend(self.nodes(above).filter(|node| !works(node)).filter_map(|node| node.parent));
+                // What was done for a model is nothing that a tool above it did.
+                let goes_on = |node: &&SpanNode| !works(node) && (works(from) || node.node != Node::Model);
+                next.extend(self.nodes(above).filter(goes_on).filter_map(|node| node.parent));
             }
         }
         found

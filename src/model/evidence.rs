@@ -189,6 +189,8 @@ pub enum What {
     Messages(Messages),
     /// Somebody allowed, denied or asked.
     Decision(Box<Decision>),
+    /// A resource that this record's work touched, as a URI where possible: a tool that it was done for is about it.
+    Target(Arc<str>),
     /// A validator or evaluation spoke.
     Check(Box<Check>),
     /// Somebody contained, or resumed.

@@ -70,6 +70,7 @@ impl Wire<v1::About> for About {
         let case = match self {
             Self::Span(span) => Case::Span(span.put()),
             Self::Response(id) => Case::Response(id.put()),
+            Self::Tool(tool) => Case::Tool(tool.put()),
             Self::Turn => Case::Turn(v1::Nothing {}),
         };
         v1::About { about: Some(case) }
@@ -80,6 +81,7 @@ impl Wire<v1::About> for About {
         Ok(match stored.about.ok_or(Malformed::new("is missing"))? {
             Case::Span(span) => Self::Span(Wire::take(span)?),
             Case::Response(id) => Self::Response(id.into()),
+            Case::Tool(tool) => Self::Tool(tool.into()),
             Case::Turn(_) => Self::Turn,
         })
     }
@@ -92,6 +94,7 @@ impl Wire<v1::Attached> for Attached {
         let case = match self {
             Self::Decision(it) => Case::Decision(it.put()),
             Self::Check(it) => Case::Check(it.put()),
+            Self::Target(target) => Case::Target(target.put()),
         };
         v1::Attached { attached: Some(case) }
     }
@@ -101,6 +104,7 @@ impl Wire<v1::Attached> for Attached {
         Ok(match stored.attached.ok_or(Malformed::new("is missing"))? {
             Case::Decision(it) => Self::Decision(Wire::take(it)?),
             Case::Check(it) => Self::Check(Wire::take(it)?),
+            Case::Target(target) => Self::Target(target.into()),
         })
     }
 }

@@ -126,9 +126,10 @@ any! {
         1 => Self::Failed(Any::any(source)),
         _ => Self::UnknownResult,
     };
-    About: source => match source.byte() % 3 {
+    About: source => match source.byte() % 4 {
         0 => Self::Span(Any::any(source)),
         1 => Self::Response(Any::any(source)),
+        2 => Self::Tool(Any::any(source)),
         _ => Self::Turn,
     };
     Raised: source => Self { finding: Any::any(source), pages: Any::any(source), turn: Any::any(source) };
@@ -137,8 +138,9 @@ any! {
         end: Any::any(source),
         arrived: Any::any(source),
     };
-    Attached: source => match source.byte() % 2 {
+    Attached: source => match source.byte() % 3 {
         0 => Self::Decision(Any::any(source)),
+        1 => Self::Target(Any::any(source)),
         _ => Self::Check(Any::any(source)),
     };
 }

@@ -63,7 +63,12 @@ impl Recording {
 
     /// The requests as protobuf: traces, then logs, each in arrival order.
     pub fn requests(&self) -> Vec<(Signal, Bytes)> {
-        self.files.iter().flat_map(|(signal, file)| requests(*signal, file)).collect()
+        self.requests_as(<[u8]>::to_vec)
+    }
+
+    /// The same with each request rewritten while it is JSON.
+    pub fn requests_as(&self, rewrite: impl Fn(&[u8]) -> Vec<u8>) -> Vec<(Signal, Bytes)> {
+        self.files.iter().flat_map(|(signal, file)| requests(*signal, file, &rewrite)).collect()
     }
 }
 
@@ -120,11 +125,12 @@ fn file_name(path: &Path) -> String {
     path.file_name().and_then(|name| name.to_str()).expect("recordings have plain names").to_owned()
 }
 
-fn requests(signal: Signal, file: &Path) -> Vec<(Signal, Bytes)> {
+fn requests(signal: Signal, file: &Path, rewrite: &impl Fn(&[u8]) -> Vec<u8>) -> Vec<(Signal, Bytes)> {
     let packed = fs::read(file).expect("a recording");
     let text = zstd::decode_all(&*packed).expect("a zstd file");
     let transcode = |line: &[u8]| {
-        let request = json::to_protobuf(signal, line).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let request =
+            json::to_protobuf(signal, &rewrite(line)).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         (signal, Bytes::from(request.body))
     };
     text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(transcode).collect()
