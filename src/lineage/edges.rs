@@ -16,7 +16,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{Delegation, Edge, JoinMethod, Key, Moment, Nanos, Node, Provenance, Pseudo, Says, SpanId};
+use crate::model::{Delegation, Edge, Hash, JoinMethod, Key, Moment, Nanos, Node, Provenance, Pseudo, Says, SpanId};
 use crate::model::{Piece, Tenant, Tie, Turn, TurnId};
 
 use super::pair::{Group, Half, REPEATED};
@@ -24,6 +24,9 @@ use super::state::{ActionState, Book, Handle, TurnState};
 
 /// How many edges and delegations a turn's record shows.
 const SHOWN: usize = 256;
+
+/// How many answers of others a turn is tied by: the last.
+const READ: usize = 4;
 
 /// Who gives a tie, and who takes it up.
 #[derive(Debug, Default)]
@@ -187,9 +190,11 @@ impl TurnState {
     pub fn tied(&self) -> Ties {
         let alone = self.conversation.is_none();
         let responses = self.responses.iter().map(|(_, id)| Tie::Response(id.clone()));
-        let answers = self.answers.iter().filter(|_| alone).map(|(_, hash)| Tie::Answer(*hash));
+        let own: BTreeSet<Hash> = self.answers.iter().map(|(_, hash)| *hash).collect();
+        let answers = own.iter().filter(|_| alone).map(|hash| Tie::Answer(*hash));
         let tasks = self.takes.iter().filter(|tie| matches!(tie, Tie::Task(_)));
-        let read = self.answers_read.iter().filter(|_| alone).map(|(_, hash)| Tie::Answer(*hash));
+        let others = self.answers_read.iter().rev().filter(|(_, hash)| alone && !own.contains(hash)).take(READ);
+        let read = others.map(|(_, hash)| Tie::Answer(*hash));
         let conversation = self.conversation.iter().map(|it| Tie::Conversation(it.value.clone()));
         Ties {
             gives: responses.chain(answers).chain(self.gives.iter().chain(tasks).cloned()).collect(),

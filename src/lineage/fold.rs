@@ -18,8 +18,9 @@ use super::tree::Met;
 
 /// How many message arrays a turn remembers: one per agent is enough.
 const CURSORS: usize = 8;
-/// How many of the last responses, answers and words of users a turn keeps to be tied by.
-const LAST: usize = 4;
+/// How many of the last responses, answers and words of users a turn keeps to be tied by. More than it reads of
+/// others, so that it knows its own.
+const LAST: usize = 8;
 /// Of how many spans a turn keeps what users said in records of their own.
 const ASKED: usize = 16;
 /// How many retrievals, delegations, policies, decisions about plans, containment steps a turn keeps of each.
@@ -423,7 +424,12 @@ impl Fold<'_> {
         let (reading, known, hashed) = match known {
             Some((index, (suffix, hashed))) => {
                 let before = self.turn().cursors.get(index).map(|cursor| cursor.messages);
-                (messages::read(suffix, direction, before), Some(index), hashed)
+                let mut reading = messages::read(suffix, direction, before);
+                if !reading.users.is_empty() {
+                    // What stood before is history only now.
+                    reading = messages::read(&messages.json, direction, None);
+                }
+                (reading, Some(index), hashed)
             }
             None => (messages::read(&messages.json, direction, None), None, Hashed::default()),
         };

@@ -39,9 +39,9 @@ pub struct Reading {
     pub bodies: Vec<crate::model::Body>,
     /// Some call has no id, so that its place in the array is its identity.
     pub idless: bool,
-    /// Texts of users, and texts of the model without a call, each by its place in the array.
+    /// Texts of users, by their place in the array.
     pub users: Vec<(u64, Hash)>,
-    /// See `users`.
+    /// Texts of the model, by their place: of what it read, those before the last user message.
     pub answers: Vec<(u64, Hash)>,
     /// How many messages stand up to here.
     pub messages: u64,
@@ -178,12 +178,14 @@ struct Reader {
     history: Vec<Call>,
     /// Calls seen after it.
     current: Vec<Call>,
+    /// Texts of the model seen after it.
+    answers: Vec<(u64, Hash)>,
 }
 
 impl Reader {
     fn after(messages: u64, direction: Direction) -> Self {
         let out = Reading { direction, messages, ..Reading::default() };
-        Self { out, history: Vec::new(), current: Vec::new() }
+        Self { out, history: Vec::new(), current: Vec::new(), answers: Vec::new() }
     }
 
     fn message(&mut self, message: &Message<'_>) {
@@ -191,7 +193,6 @@ impl Reader {
         let mut texts: Vec<Cow<'_, str>> = Vec::new();
         let mut skeleton = false;
         let mut answers = false;
-        let calls = self.current.len();
         if let Some(parts) = message.parts {
             for raw in elements(parts) {
                 let Ok(part) = serde_json::from_str::<Part<'_>>(raw.get()) else {
@@ -244,22 +245,22 @@ impl Reader {
                 );
             }
         }
-        if self.current.len() == calls {
-            self.spoke(role, &texts);
-        }
+        self.spoke(role, &texts);
         self.said(role, &texts, skeleton, answers);
         self.out.messages = self.out.messages.saturating_add(1);
     }
 
-    /// Keeps what was said without a call, by its hash.
+    /// Keeps what was said, by its hash.
     fn spoke(&mut self, role: &str, texts: &[Cow<'_, str>]) {
-        let spoken = match role {
-            "user" | "human" => &mut self.out.users,
-            "assistant" | "model" | "ai" => &mut self.out.answers,
-            _ => return,
-        };
-        if let Some(hash) = spoken_hash(&texts.join("\n")) {
-            spoken.push((self.out.messages, hash));
+        let Some(hash) = spoken_hash(&texts.join("\n")) else { return };
+        let spoken = (self.out.messages, hash);
+        match role {
+            "user" | "human" => {
+                self.out.users.push(spoken);
+                self.out.answers.append(&mut self.answers);
+            }
+            "assistant" | "model" | "ai" => self.answers.push(spoken),
+            _ => {}
         }
     }
 
@@ -356,6 +357,7 @@ impl Reader {
             }
         } else {
             self.out.calls.append(&mut self.history);
+            self.out.answers.append(&mut self.answers);
         }
         self.out.calls.append(&mut self.current);
         self.out
