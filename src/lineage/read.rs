@@ -715,7 +715,9 @@ fn state_of(pieces: &[&Piece], tool_spans: bool, decisions: &BTreeSet<&Decision>
     };
     let (answered, error) = (answers().next().is_some(), answers().any(|error| error));
     let proven = ran.iter().any(|(_, _, _, proof, result)| *proof == Proof::Ran || *result);
-    let ending = || match ran.last() {
+    // What proves that it ran knows best how it ended: a step around the tool may fail for reasons of its own.
+    let surest = || ran.iter().rfind(|(.., proof, _)| *proof == Proof::Ran).or(ran.last());
+    let ending = || match surest() {
         Some((_, _, Status::Error(message), ..)) => State::Executed(Execution::Failed(message.clone())),
         _ if error => State::Executed(Execution::Failed("the tool's result says it is an error".into())),
         _ => State::Executed(Execution::Ok),
