@@ -29,6 +29,7 @@ mod guardrail;
 mod header;
 mod langfuse;
 mod logfire;
+mod mastra;
 mod mcp;
 mod message;
 mod ms_agent_framework;
@@ -118,6 +119,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &pydantic_ai::PydanticAi,
     &strands::Strands,
     &ms_agent_framework::MsAgentFramework,
+    &mastra::Mastra,
     &traceloop::Traceloop,
     &openai_agents::OpenAiAgents,
     &logfire::Logfire,

@@ -1,0 +1,225 @@
+//! Frameworks whose dialects ride on others: records made by hand from their published field lists. They show that the
+//! lists are read as published, not that producers keep to them.
+
+use serde_json::{Value, json};
+use wherefore::dialect::evidence;
+use wherefore::lineage::assemble;
+use wherefore::model::{
+    Action, By, Call, Check, CheckResult, Decision, Direction, Evidence, Execution, Known, Missing, Moment, Node,
+    Outcome, Pseudo, Role, Signal, State, Status, Tenant, Text, What,
+};
+use wherefore::wire::{json::to_protobuf, records};
+
+use crate::support::otlp::{attributes, read, span};
+
+const TRACE: &str = "0102030405060708090a0b0c0d0e0f10";
+const ANOTHER: &str = "a102030405060708090a0b0c0d0e0f10";
+
+/// A span of a trace: its own id, its parent's (none: a root), its second, and what else it has.
+struct At<'a> {
+    trace: &'a str,
+    id: u64,
+    parent: u64,
+    second: u64,
+}
+
+fn at(id: u64, parent: u64, second: u64) -> At<'static> {
+    At { trace: TRACE, id, parent, second }
+}
+
+fn spans(scope: &str, name: &str, at: At<'_>, fields: Value, more: Value) -> Evidence {
+    let parent = if at.parent == 0 { String::new() } else { format!("{:016x}", at.parent) };
+    let place = json!({
+        "traceId": at.trace, "spanId": format!("{:016x}", at.id), "parentSpanId": parent,
+        "startTimeUnixNano": (at.second * 1_000_000_000).to_string(),
+        "endTimeUnixNano": (at.second * 1_000_000_000 + 500_000_000).to_string(),
+    });
+    read(span(scope, name, fields, with(place, more)))
+}
+
+fn root_until(second: u64) -> Value {
+    json!({"endTimeUnixNano": (second * 1_000_000_000).to_string()})
+}
+
+fn log(scope: &str, fields: Value, more: Value) -> Evidence {
+    let record = with(json!({"timeUnixNano": "1500", "attributes": attributes(&fields)}), more);
+    let request = json!({"resourceLogs": [{"scopeLogs": [{"scope": {"name": scope}, "logRecords": [record]}]}]});
+    let body: bytes::Bytes =
+        to_protobuf(Signal::Logs, request.to_string().as_bytes()).expect("valid OTLP/JSON").body.into();
+    let received = records(Signal::Logs, &body).next().expect("one record");
+    evidence(&Tenant::default(), Role::Agent, &received, &body)
+}
+
+fn one(scope: &str, name: &str, fields: Value) -> Evidence {
+    read(span(scope, name, fields, json!({})))
+}
+
+fn with(base: Value, more: Value) -> Value {
+    let mut fields = base;
+    fields.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    fields
+}
+
+fn calls(evidence: &Evidence) -> Vec<&Call> {
+    let facts = evidence.facts.iter();
+    facts.filter_map(|fact| if let What::Call(call) = &fact.what { Some(&**call) } else { None }).collect()
+}
+
+fn decisions(evidence: &Evidence) -> Vec<&Decision> {
+    let facts = evidence.facts.iter();
+    facts.filter_map(|fact| if let What::Decision(made) = &fact.what { Some(&**made) } else { None }).collect()
+}
+
+fn checks(evidence: &Evidence) -> Vec<&Check> {
+    let facts = evidence.facts.iter();
+    facts.filter_map(|fact| if let What::Check(check) = &fact.what { Some(&**check) } else { None }).collect()
+}
+
+fn says(evidence: &Evidence, what: What) -> bool {
+    evidence.facts.iter().any(|fact| fact.what == what)
+}
+
+fn models(set: &[Evidence]) -> Vec<(u64, u64)> {
+    let facts = set.iter().flat_map(|evidence| &evidence.facts);
+    facts.filter_map(|fact| if let What::Model { tokens, .. } = &fact.what { Some(*tokens) } else { None }).collect()
+}
+
+fn messages(evidence: &Evidence, side: Direction) -> Value {
+    let found = evidence.facts.iter().find_map(|fact| match &fact.what {
+        What::Messages(messages) if messages.direction == side => Some(&messages.json),
+        _ => None,
+    });
+    found.map_or(Value::Null, |json| serde_json::from_slice(json).expect("messages are JSON"))
+}
+
+fn intent(evidence: &Evidence) -> Option<&str> {
+    evidence.facts.iter().find_map(|fact| match &fact.what {
+        What::Intent(Known::Value(text)) => Some(&*text.head),
+        _ => None,
+    })
+}
+
+fn agent(evidence: &Evidence) -> Option<&str> {
+    let facts = evidence.facts.iter();
+    facts.into_iter().find_map(|fact| if let What::Agent { name, .. } = &fact.what { Some(&**name) } else { None })
+}
+
+fn head(known: &Known<Text>) -> Option<&str> {
+    known.value().map(|text| &*text.head)
+}
+
+fn to(name: &str) -> Option<Pseudo> {
+    Some(Pseudo::Delegation { to: Some(name.into()) })
+}
+
+/// The one action of a set that is about a tool.
+fn action(set: &[Evidence], tool: &str) -> Action {
+    let mut found = assemble(set).actions;
+    found.retain(|it| it.tool.value().map(|tool| &**tool) == Some(tool));
+    assert_eq!(found.len(), 1, "{tool}: {found:#?}");
+    found.remove(0)
+}
+
+const ASSISTANT_ASKS: &str = r#"[{"role":"assistant","parts":[{"type":"tool_call","id":"call_1","name":"issue_refund","arguments":{"order_id":"A-1001"}}]}]"#;
+
+// Mastra
+
+fn mastra(name: &str, kind: &str, at: At<'_>, fields: Value, more: Value) -> Evidence {
+    spans("@mastra/otel-exporter", name, at, with(json!({"mastra.span.type": kind}), fields), more)
+}
+
+fn mastra_run(at: At<'_>, input: Value, output: Value) -> Evidence {
+    let fields = json!({"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "desk",
+        "gen_ai.conversation.id": "thread-1", "mastra.agent_run.input": input.to_string(),
+        "mastra.agent_run.output": output.to_string()});
+    mastra("invoke_agent desk", "agent_run", at, fields, json!({}))
+}
+
+fn mastra_waits() -> Vec<Evidence> {
+    let asked = json!([{"role": "user", "content": "Please refund it."}]);
+    let output = json!({"status": "suspended", "reason": "tool-call-approval", "toolName": "issue_refund",
+        "toolCallId": "call_1"});
+    let said = json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-5", "gen_ai.output.messages": ASSISTANT_ASKS,
+        "gen_ai.usage.input_tokens": 40, "gen_ai.usage.output_tokens": 7});
+    let step = json!({"gen_ai.operation.name": "model_step", "mastra.model_step.output": "{}"});
+    vec![
+        mastra_run(at(1, 0, 1), asked, output),
+        mastra("chat gpt-5", "model_generation", at(2, 1, 1), said, json!({})),
+        mastra("model_step", "model_step", at(3, 2, 1), step, json!({})),
+    ]
+}
+
+fn mastra_answered(approved: bool) -> Evidence {
+    let input = json!({"approved": approved, "toolName": "issue_refund", "toolCallId": "call_1"});
+    mastra_run(at(4, 1, 9), input, json!({"text": "Done.", "files": []}))
+}
+
+#[test]
+fn a_suspended_run_of_mastra_asks_and_its_answer_is_a_person_s() {
+    let set = mastra_waits();
+    assert_eq!((set[0].dialect, set[0].node), ("mastra", Node::Agent));
+    assert_eq!((intent(&set[0]), agent(&set[0])), (Some("Please refund it."), Some("desk")));
+    assert!(says(&set[0], What::Conversation("thread-1".into())));
+    let [asked] = calls(&set[0])[..] else { panic!("one call") };
+    assert_eq!(
+        (&asked.moment, asked.id.as_deref(), asked.tool.as_deref()),
+        (&Moment::Asked, Some("call_1"), Some("issue_refund"))
+    );
+    assert_eq!(models(&set), [(40, 7)], "a step repeats no tokens");
+    for (approved, outcome) in [(true, Outcome::Allow), (false, Outcome::Deny)] {
+        let resumed = mastra_answered(approved);
+        let [made] = decisions(&resumed)[..] else { panic!("one decision") };
+        assert_eq!((made.outcome, made.by, made.enforced), (outcome, By::Human, true));
+        assert_eq!((made.call_id.as_deref(), made.tool.as_deref()), (Some("call_1"), Some("issue_refund")));
+        assert_eq!(intent(&resumed), None);
+    }
+}
+
+#[test]
+fn a_call_of_mastra_is_asked_then_refused_or_executed() {
+    assert_eq!(action(&mastra_waits(), "issue_refund").state, State::Expired, "nobody answered");
+    let mut denied = mastra_waits();
+    denied.push(mastra_answered(false));
+    assert_eq!(action(&denied, "issue_refund").state, State::Refused(By::Human));
+    let mut approved = mastra_waits();
+    approved.push(mastra_answered(true));
+    let tool = json!({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "issue_refund",
+        "gen_ai.tool.call.id": "call_1", "gen_ai.tool.call.arguments": r#"{"order_id":"A-1001"}"#,
+        "gen_ai.tool.call.result": r#"{"refund_id":"RF-77"}"#});
+    approved.push(mastra("execute_tool issue_refund", "tool_call", at(5, 4, 10), tool, json!({})));
+    let ran = action(&approved, "issue_refund");
+    assert_eq!((&ran.state, ran.decisions.len()), (&State::Executed(Execution::Ok), 1));
+    assert_eq!(head(&ran.output), Some(r#"{"refund_id":"RF-77"}"#));
+}
+
+#[test]
+fn a_tripwire_of_mastra_is_a_check_and_a_denial() {
+    let output = json!({"tripwire": {"reason": "not about refunds", "processorId": "scope"}});
+    let run = mastra_run(at(1, 0, 1), json!("Do my homework."), output);
+    let [check] = checks(&run)[..] else { panic!("one check") };
+    assert_eq!(
+        (&*check.name, check.result, head(&check.explanation)),
+        ("scope", CheckResult::Fail, Some("not about refunds"))
+    );
+    assert_eq!((decisions(&run)[0].outcome, decisions(&run)[0].by), (Outcome::Deny, By::Policy));
+    assert_eq!(intent(&run), Some("Do my homework."));
+    let step = json!({"gen_ai.operation.name": "processor_run", "error.type": "unknown"});
+    let step = mastra("processor_run scope", "processor_run", at(2, 1, 1), step, json!({"status": {"code": 2}}));
+    assert_eq!((step.node, checks(&step).len()), (Node::Check, 0), "an error is no verdict");
+    let aborted = mastra_run(at(1, 0, 1), json!("x"), json!({"status": "aborted", "reason": "abort"}));
+    assert_eq!(decisions(&aborted)[0].outcome, Outcome::Abort);
+}
+
+#[test]
+fn older_and_client_side_tools_of_mastra_are_read() {
+    let old = json!({"gen_ai.operation.name": "tool.execute", "gen_ai.tool.name": "get_order",
+        "gen_ai.tool.input": r#"{"id":1}"#, "gen_ai.tool.output": "no such order", "gen_ai.tool.success": false});
+    let old = mastra("tool.execute get_order", "tool_call", at(2, 1, 1), old, json!({}));
+    let [call] = calls(&old)[..] else { panic!("one call") };
+    assert_eq!((head(&call.arguments), head(&call.result)), (Some(r#"{"id":1}"#), Some("no such order")));
+    assert!(matches!(&call.moment, Moment::Ran { status: Status::Error(_), .. }));
+    let client = json!({"gen_ai.operation.name": "client_tool_call", "mastra.client_tool_call.input": r#"{"id":1}"#});
+    let client = mastra("client_tool_call pick_file", "client_tool_call", at(2, 1, 1), client, json!({}));
+    assert_eq!(calls(&client)[0].tool.as_deref(), Some("pick_file"));
+    assert_eq!(action(&[client], "pick_file").state, State::Executed(Execution::UnknownResult));
+}
