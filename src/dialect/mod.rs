@@ -14,6 +14,7 @@
 //! To add a dialect: a file with one `impl Dialect`, and a row in [`TABLE`].
 
 mod adk;
+mod agno;
 mod agt;
 mod claude_code;
 mod codex;
@@ -125,6 +126,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &logfire::Logfire,
     &vercel_ai::VercelAi,
     &openinference::OpenInference,
+    &agno::Agno,
     &vercel_ai_legacy::VercelAiLegacy,
     &genkit::Genkit,
     &langfuse::Langfuse,

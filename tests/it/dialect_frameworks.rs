@@ -223,3 +223,84 @@ fn older_and_client_side_tools_of_mastra_are_read() {
     assert_eq!(calls(&client)[0].tool.as_deref(), Some("pick_file"));
     assert_eq!(action(&[client], "pick_file").state, State::Executed(Execution::UnknownResult));
 }
+
+// Agno
+
+const AGNO: &str = "openinference.instrumentation.agno";
+
+fn oi(scope: &str, name: &str, kind: &str, at: At<'_>, fields: Value) -> Evidence {
+    spans(scope, name, at, with(json!({"openinference.span.kind": kind}), fields), json!({"status": {"code": 1}}))
+}
+
+fn oi_messages(side: &str, index: usize, fields: &[(&str, &str)]) -> Value {
+    let keys = fields.iter().map(|(key, text)| (format!("llm.{side}_messages.{index}.message.{key}"), json!(text)));
+    Value::Object(keys.collect())
+}
+
+#[test]
+fn a_paused_run_of_agno_asks_and_a_refused_call_has_no_span() {
+    let run = json!({"agent.name": "desk", "session.id": "s-1", "input.value": "Please refund it.", "agno.run.id": "r-1",
+        "output.value": "I have tools to execute, but I need confirmation."});
+    let paused = oi(AGNO, "desk.run", "AGENT", at(1, 0, 1), run);
+    assert_eq!((paused.dialect, intent(&paused)), ("agno", Some("Please refund it.")));
+    assert_eq!(decisions(&paused)[0].outcome, Outcome::Ask);
+    let asks = oi_messages(
+        "output",
+        0,
+        &[
+            ("role", "assistant"),
+            ("tool_calls.0.tool_call.id", "call_1"),
+            ("tool_calls.0.tool_call.function.name", "issue_refund"),
+            ("tool_calls.0.tool_call.function.arguments", "{\"id\":1}"),
+        ],
+    );
+    let model = |at: At<'_>, fields: Value| {
+        let used = json!({"llm.model_name": "gpt-5", "llm.token_count.prompt": 30, "llm.token_count.completion": 5});
+        oi(AGNO, "OpenAIChat.invoke", "LLM", at, with(used, fields))
+    };
+    let first = model(at(2, 1, 1), asks);
+    let other = |id, parent, second| At { trace: ANOTHER, ..at(id, parent, second) };
+    let resumed =
+        json!({"agent.name": "desk", "session.id": "s-1", "agno.run.id": "r-1", "output.value": "It was refused."});
+    let resumed = oi(AGNO, "desk.continue_run", "AGENT", other(11, 0, 9), resumed);
+    let history = with(
+        with(
+            oi_messages("input", 0, &[("role", "user"), ("content", "Please refund it.")]),
+            oi_messages(
+                "input",
+                1,
+                &[
+                    ("role", "assistant"),
+                    ("tool_calls.0.tool_call.id", "call_1"),
+                    ("tool_calls.0.tool_call.function.name", "issue_refund"),
+                    ("tool_calls.0.tool_call.function.arguments", "{\"id\":1}"),
+                ],
+            ),
+        ),
+        oi_messages(
+            "input",
+            2,
+            &[("role", "tool"), ("tool_call_id", "call_1"), ("content", "Function call was rejected by the user")],
+        ),
+    );
+    let last = model(other(12, 11, 9), history);
+    assert!(decisions(&resumed).is_empty());
+    let set = [paused, first, resumed, last];
+    assert_eq!(action(&set, "issue_refund").state, State::Refused(By::Human));
+    assert_eq!(models(&set), [(30, 5), (30, 5)]);
+}
+
+#[test]
+fn tools_and_teams_of_agno_are_read() {
+    let tool = json!({"tool.name": "get_order", "tool.parameters": r#"{"id":1}"#, "output.value": "timeout"});
+    let failed = with(json!({"openinference.span.kind": "TOOL"}), tool);
+    let failed = spans(AGNO, "get_order", at(2, 1, 1), failed, json!({"status": {"code": 2, "message": "timeout"}}));
+    let ran = action(&[failed], "get_order");
+    assert_eq!(ran.state, State::Executed(Execution::Failed("timeout".into())));
+    assert_eq!(head(&ran.arguments), Some(r#"{"id":1}"#));
+    let hand = json!({"tool.name": "delegate_task_to_member", "input.value": r#"{"member_id":"refunds","task":"t"}"#});
+    let hand = oi(AGNO, "delegate_task_to_member", "TOOL", at(2, 1, 1), hand);
+    assert_eq!(calls(&hand)[0].pseudo, to("refunds"));
+    let old = oi(AGNO, "Team.run", "AGENT", at(1, 0, 1), json!({"graph.node.name": "team", "input.value": "x"}));
+    assert_eq!(agent(&old), Some("team"));
+}
