@@ -18,6 +18,7 @@ mod agno;
 mod agt;
 mod claude_code;
 mod codex;
+mod crewai;
 mod documents;
 mod draft;
 mod evaluation;
@@ -127,6 +128,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &vercel_ai::VercelAi,
     &openinference::OpenInference,
     &agno::Agno,
+    &crewai::CrewAi,
     &vercel_ai_legacy::VercelAiLegacy,
     &genkit::Genkit,
     &langfuse::Langfuse,

@@ -304,3 +304,66 @@ fn tools_and_teams_of_agno_are_read() {
     let old = oi(AGNO, "Team.run", "AGENT", at(1, 0, 1), json!({"graph.node.name": "team", "input.value": "x"}));
     assert_eq!(agent(&old), Some("team"));
 }
+
+// CrewAI
+
+const CREWAI: &str = "openinference.instrumentation.crewai";
+
+#[test]
+fn a_crew_s_tools_delegations_and_tasks_are_read() {
+    let tasks = json!([{"description": "Refund order A-1001.", "agent_role": "Refund Agent"}]).to_string();
+    let kickoff = oi(CREWAI, "Crew_1.kickoff", "CHAIN", at(1, 0, 1), json!({"crew_tasks": tasks, "crew_inputs": ""}));
+    assert_eq!((kickoff.dialect, intent(&kickoff)), ("crewai", Some("Refund order A-1001.")));
+    let given = json!({"crew_tasks": tasks, "input.value": r#"{"query": "Please refund it."}"#});
+    assert_eq!(intent(&oi(CREWAI, "Crew_1.kickoff", "CHAIN", at(1, 0, 1), given)), Some("Please refund it."));
+    let run = oi(CREWAI, "Refund Agent._execute_core", "AGENT", at(2, 1, 1), json!({"graph.node.id": "Refund Agent "}));
+    assert_eq!((run.node, agent(&run)), (Node::Agent, Some("Refund Agent")));
+    let tool = |scope: &str, input: &str| {
+        let fields = json!({"tool.name": "get_order", "input.value": input, "output.value": "ok"});
+        oi(scope, "get_order.run", "TOOL", at(3, 2, 2), fields)
+    };
+    let events = "openinference.instrumentation.crewai._event_listener";
+    for (scope, input) in [
+        (CREWAI, r#"{"order_id":"A-1"}"#),
+        (CREWAI, r#"{"input": {"order_id": "A-1"}, "config": null}"#),
+        (events, r#"{"order_id":"A-1"}"#),
+    ] {
+        let read = tool(scope, input);
+        assert_eq!((read.dialect, head(&calls(&read)[0].arguments)), ("crewai", Some(r#"{"order_id":"A-1"}"#)));
+    }
+    let work = json!({"tool.name": "Delegate work to coworker", "input.value": r#"{"task":"t","context":"c","coworker":"Clerk"}"#});
+    let hand = oi(CREWAI, "Delegate work to coworker.run", "TOOL", at(3, 2, 2), work);
+    assert_eq!(calls(&hand)[0].pseudo, to("Clerk"));
+    let sub = oi(CREWAI, "Clerk._execute_core", "AGENT", at(4, 3, 2), json!({"graph.node.id": "Clerk"}));
+    let below = json!({"tool.name": "get_order", "tool.agent_role": "Clerk", "output.value": "ok"});
+    let below = oi(CREWAI, "get_order.run", "TOOL", at(5, 4, 2), below);
+    let all = assemble(&[kickoff, run, hand, sub, below]).actions;
+    assert_eq!(all.len(), 1, "a delegation is an edge");
+    assert_eq!(all[0].agent.value().map(|(name, _)| &**name), Some("Clerk"));
+}
+
+#[test]
+fn a_guardrail_of_a_crew_is_the_error_of_its_task() {
+    let why = "Task failed guardrail validation after 3 retries. Last error: no order number";
+    let failed = |scope: &str, kind: &str| {
+        let error = json!({"status": {"code": 2, "message": why}});
+        spans(scope, "x", at(2, 1, 1), json!({"openinference.span.kind": kind}), error)
+    };
+    let run = failed(CREWAI, "AGENT");
+    assert_eq!(
+        (checks(&run)[0].result, head(&checks(&run)[0].explanation)),
+        (CheckResult::Fail, Some("no order number"))
+    );
+    assert_eq!(decisions(&run)[0].outcome, Outcome::Deny);
+    assert!(checks(&failed(CREWAI, "CHAIN")).is_empty(), "said once");
+    assert_eq!(checks(&failed("openinference.instrumentation.crewai._event_listener", "CHAIN")).len(), 1);
+}
+
+#[test]
+fn what_crewai_tells_its_makers_says_nothing() {
+    let fields = json!({"crew_key": "k", "tool_name": "get_order", "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": "get_order", "gen_ai.agent.name": "desk", "gen_ai.tool.call.arguments": "x".repeat(5000)});
+    let read = one("crewai.telemetry", "Tool Usage", fields);
+    assert_eq!((read.dialect, read.node), ("crewai", Node::Other));
+    assert!(read.facts.is_empty() && read.bodies.is_empty());
+}
