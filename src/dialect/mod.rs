@@ -16,6 +16,7 @@
 mod adk;
 mod agno;
 mod agt;
+mod autogen;
 mod claude_code;
 mod codex;
 mod crewai;
@@ -129,6 +130,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &openinference::OpenInference,
     &agno::Agno,
     &crewai::CrewAi,
+    &autogen::AutoGen,
     &vercel_ai_legacy::VercelAiLegacy,
     &genkit::Genkit,
     &langfuse::Langfuse,

@@ -367,3 +367,94 @@ fn what_crewai_tells_its_makers_says_nothing() {
     assert_eq!((read.dialect, read.node), ("crewai", Node::Other));
     assert!(read.facts.is_empty() && read.bodies.is_empty());
 }
+
+// AutoGen
+
+const AGENT_CHAT: &str = "openinference.instrumentation.autogen_agentchat";
+
+fn core(at: At<'_>, fields: Value, more: Value) -> Evidence {
+    let fields = with(json!({"gen_ai.operation.name": "execute_tool", "gen_ai.system": "autogen"}), fields);
+    spans("autogen-core", "execute_tool", at, fields, more)
+}
+
+#[test]
+fn both_spans_of_a_call_of_autogen_are_one_action() {
+    let given = r#"{"tool_call": {"id": "call_1", "arguments": "{\"id\": 1}", "name": "get_order"}}"#;
+    for (is_error, status, state) in [
+        (false, json!({}), State::Executed(Execution::Ok)),
+        (
+            true,
+            json!({"status": {"code": 2, "message": "timeout"}}),
+            State::Executed(Execution::Failed("is_error".into())),
+        ),
+    ] {
+        let result = json!([{"id": "call_1"}, {"content": "said", "name": "get_order", "call_id": "call_1", "is_error": is_error}]);
+        let outer = json!({"tool.name": "get_order", "input.value": given, "output.value": result.to_string()});
+        let outer = oi(AGENT_CHAT, "get_order", "TOOL", at(2, 1, 1), outer);
+        let inner =
+            core(at(3, 2, 1), json!({"gen_ai.tool.name": "get_order", "gen_ai.tool.call.id": "call_1"}), status);
+        assert_eq!((outer.dialect, inner.dialect), ("autogen", "autogen"));
+        let ran = action(&[outer, inner], "get_order");
+        assert_eq!((&ran.state, ran.call_id.as_deref()), (&state, Some("call_1")));
+        assert_eq!((head(&ran.arguments), head(&ran.output)), (Some(r#"{"id": 1}"#), Some("said")));
+    }
+}
+
+#[test]
+fn spans_of_autogen_s_own_never_have_content() {
+    let own = core(at(2, 1, 1), json!({"gen_ai.tool.name": "get_order"}), json!({}));
+    assert_eq!(calls(&own)[0].arguments, Known::Missing(Missing::Withheld));
+    assert!(!says(&own, What::Withheld), "nobody switched it off");
+    let hand =
+        json!({"gen_ai.tool.name": "transfer_to_refund_agent", "gen_ai.tool.description": "Handoff to Refund_Agent."});
+    assert_eq!(calls(&core(at(2, 1, 1), hand, json!({})))[0].pseudo, to("Refund_Agent"));
+    let bank = json!({"gen_ai.tool.name": "transfer_to_savings", "gen_ai.tool.description": "Moves money."});
+    assert_eq!(calls(&core(at(2, 1, 1), bank, json!({})))[0].pseudo, None);
+    let sent =
+        one("autogen SingleThreadedAgentRuntime", "autogen process desk", json!({"messaging.operation": "process"}));
+    assert_eq!((sent.dialect, sent.node, sent.facts.len()), ("autogen", Node::Other, 0));
+}
+
+#[test]
+fn model_calls_of_autogen_are_read_from_what_the_client_returned() {
+    let input = json!({"llm.input_messages.0.message.role": "user", "llm.input_messages.0.message.content": "Refund it.",
+        "llm.input_messages.1.message.role": "function",
+        "llm.input_messages.1.function.0": r#"{"name":"get_order","content":"ok","call_id":"call_0","is_error":false}"#,
+        "llm.input_messages.1.function.1": r#"{"name":"get_stock","content":"no","call_id":"call_9","is_error":true}"#});
+    let output = json!({"finish_reason": "function_calls", "content": [{"id": "call_1", "arguments": "{}", "name": "issue_refund"}]});
+    let model = oi(AGENT_CHAT, "create", "LLM", at(2, 1, 1), with(input, json!({"output.value": output.to_string()})));
+    let read = messages(&model, Direction::Input);
+    assert_eq!((&read[1]["parts"][0]["id"], &read[1]["parts"][1]["is_error"]), (&json!("call_0"), &json!(true)));
+    assert_eq!(messages(&model, Direction::Output)[0]["parts"][0]["id"], "call_1");
+    let run = oi(AGENT_CHAT, "desk.on_messages_stream", "AGENT", at(1, 0, 1), json!({"graph.node.id": "desk"}));
+    assert_eq!(agent(&run), Some("desk"));
+}
+
+#[test]
+fn the_event_log_of_autogen_is_read() {
+    let body = |entry: Value| json!({"body": {"stringValue": entry.to_string()}});
+    let used = json!({"type": "LLMCall", "prompt_tokens": 9, "completion_tokens": 2, "agent_id": "desk/1",
+        "messages": [{"role": "user", "content": "Refund it."}],
+        "response": {"id": "chatcmpl-1", "model": "gpt-5", "choices": [{"message": {"role": "assistant",
+            "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "issue_refund", "arguments": "{}"}}]}}]}});
+    let alone = log("autogen_core.events", json!({}), body(used.clone()));
+    assert_eq!((alone.dialect, models(std::slice::from_ref(&alone))), ("autogen", vec![(9, 2)]));
+    assert_eq!(messages(&alone, Direction::Output)[0]["parts"][0]["name"], "issue_refund");
+    let place = json!({"traceId": TRACE, "spanId": "0000000000000003"});
+    let inside = log("autogen_core.events", json!({}), with(body(used), place.clone()));
+    assert_eq!(models(&[inside]), [], "the span counts");
+    let called =
+        json!({"type": "ToolCall", "tool_name": "get_order", "arguments": {"id": 1}, "result": "ok", "agent_id": null});
+    let called = body(called);
+    let own = json!({"gen_ai.tool.name": "get_order", "gen_ai.tool.call.id": "call_1"});
+    let inside = log("autogen_core.events", json!({}), with(called.clone(), place));
+    let ran = action(&[inside, core(at(3, 1, 1), own, json!({}))], "get_order");
+    assert_eq!(ran.call_id.as_deref(), Some("call_1"), "in a span, the span is the call");
+    let ran = action(&[log("autogen_core.events", json!({}), called)], "get_order");
+    assert_eq!((head(&ran.arguments), head(&ran.output)), (Some(r#"{"id":1}"#), Some("ok")));
+    for odd in
+        [json!({"stringValue": "{"}), json!({"stringValue": "{\"type\": \"Message\"}"}), json!({"intValue": "1"})]
+    {
+        assert!(log("autogen_core.events", json!({}), json!({"body": odd})).facts.is_empty());
+    }
+}
