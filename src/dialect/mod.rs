@@ -29,6 +29,7 @@ mod genai_events;
 mod genai_flat;
 mod genkit;
 mod guardrail;
+mod haystack;
 mod header;
 mod langfuse;
 mod logfire;
@@ -131,6 +132,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &agno::Agno,
     &crewai::CrewAi,
     &autogen::AutoGen,
+    &haystack::Haystack,
     &vercel_ai_legacy::VercelAiLegacy,
     &genkit::Genkit,
     &langfuse::Langfuse,

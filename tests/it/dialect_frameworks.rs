@@ -458,3 +458,67 @@ fn the_event_log_of_autogen_is_read() {
         assert!(log("autogen_core.events", json!({}), json!({"body": odd})).facts.is_empty());
     }
 }
+
+// Haystack
+
+fn haystack(name: &str, at: At<'_>, fields: Value) -> Evidence {
+    spans("my_app.tracing", name, at, fields, json!({}))
+}
+
+#[test]
+fn an_agent_of_haystack_is_read_with_and_without_content() {
+    let asks = json!({"role": "assistant", "meta": {"model": "gpt-5", "usage": {"prompt_tokens": 20, "completion_tokens": 4}},
+        "content": [{"tool_call": {"tool_name": "issue_refund", "arguments": {"id": 1}, "id": "call_1", "extra": null}}]});
+    let user = json!({"role": "user", "meta": {}, "name": null, "content": [{"text": "Refund it."}]});
+    let llm = |at: At<'_>, listed: Value| {
+        let fields = json!({"haystack.agent.step.llm.input": json!({"messages": listed}).to_string(),
+            "haystack.agent.step.llm.output": json!({"replies": [asks]}).to_string()});
+        haystack("haystack.agent.step.llm", at, fields)
+    };
+    let first = llm(at(3, 2, 1), json!([user]));
+    assert_eq!(
+        (first.dialect, first.node, models(std::slice::from_ref(&first))),
+        ("haystack", Node::Model, vec![(20, 4)])
+    );
+    let tool = json!({"haystack.tool.name": "issue_refund", "haystack.agent.step.tool.input": r#"{"id": 1}"#,
+        "haystack.agent.step.tool.output": r#"{"refund_id": "RF-77"}"#});
+    let tool = haystack("haystack.agent.step.tool", at(4, 2, 2), tool);
+    let run = haystack("haystack.agent.run", at(1, 0, 1), json!({"haystack.agent.max_steps": 5}));
+    let ran = action(&[run.clone(), first.clone(), tool], "issue_refund");
+    assert_eq!((&ran.state, head(&ran.output)), (&State::Executed(Execution::Ok), Some(r#"{"refund_id": "RF-77"}"#)));
+    assert_eq!(ran.call_id.as_deref(), Some("call_1"));
+
+    let no = "Tool execution for 'issue_refund' was rejected by the user. With user feedback: no";
+    let refused = json!({"role": "tool", "content": [{"tool_call_result": {"result": no, "error": true,
+        "origin": {"tool_name": "issue_refund", "arguments": {"id": 1}, "id": "call_1"}}}]});
+    let second = llm(at(5, 2, 3), json!([user, asks, refused]));
+    assert_eq!(action(&[run, first, second], "issue_refund").state, State::Refused(By::Human));
+
+    let bare = haystack("haystack.agent.step.tool", at(4, 2, 2), json!({"haystack.tool.name": "issue_refund"}));
+    assert_eq!(calls(&bare)[0].result, Known::Missing(Missing::Withheld));
+    assert!(says(&bare, What::Withheld));
+}
+
+#[test]
+fn components_of_haystack_are_what_their_type_says() {
+    let component = |kind: &str, more: Value| {
+        let fields = json!({"haystack.component.name": "it", "haystack.component.type": kind});
+        haystack("haystack.component.run", at(2, 1, 1), with(fields, more))
+    };
+    let found =
+        component("InMemoryBM25Retriever", json!({"haystack.component.output": r#"{"documents": [{"id": "kb-17"}]}"#}));
+    assert!(says(&found, What::Context { ids: vec!["kb-17".into()], withheld: false }));
+    assert!(says(&component("QdrantRetriever", json!({})), What::Context { ids: vec![], withheld: true }));
+    let text = json!({"haystack.component.input": r#"{"prompt": "Hi."}"#,
+        "haystack.component.output": r#"{"replies": ["Hello."], "meta": [{"model": "m", "usage": {"prompt_tokens": 1, "completion_tokens": 2}}]}"#});
+    let text = component("OpenAIGenerator", text);
+    assert_eq!(
+        (models(std::slice::from_ref(&text)), &messages(&text, Direction::Output)[0]["parts"][0]["content"]),
+        (vec![(1, 2)], &json!("Hello."))
+    );
+    let answers = json!({"tool_messages": [{"role": "tool", "content": [{"tool_call_result": {"result": "ok", "error": false,
+        "origin": {"tool_name": "t", "arguments": {}, "id": "call_1"}}}]}]});
+    let tools = component("ToolInvoker", json!({"haystack.component.output": answers.to_string()}));
+    assert_eq!(messages(&tools, Direction::Input)[0]["parts"][0]["id"], "call_1");
+    assert_eq!(agent(&component("Agent", json!({}))), Some("it"));
+}
