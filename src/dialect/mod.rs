@@ -44,6 +44,7 @@ mod openinference;
 mod operation;
 mod pydantic_ai;
 mod python;
+mod semantic_kernel;
 mod source;
 mod strands;
 #[cfg(test)]
@@ -124,6 +125,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &strands::Strands,
     &ms_agent_framework::MsAgentFramework,
     &mastra::Mastra,
+    &semantic_kernel::SemanticKernel,
     &traceloop::Traceloop,
     &openai_agents::OpenAiAgents,
     &logfire::Logfire,

@@ -522,3 +522,71 @@ fn components_of_haystack_are_what_their_type_says() {
     assert_eq!(messages(&tools, Direction::Input)[0]["parts"][0]["id"], "call_1");
     assert_eq!(agent(&component("Agent", json!({}))), Some("it"));
 }
+
+// Semantic Kernel
+
+#[test]
+fn messages_of_semantic_kernel_are_json_texts() {
+    let logged = |event: &str, message: Value| {
+        let more =
+            json!({"body": {"stringValue": message.to_string()}, "traceId": TRACE, "spanId": "0000000000000002"});
+        log(
+            "semantic_kernel.utils.telemetry.model_diagnostics.decorators",
+            json!({"event.name": event, "gen_ai.system": "openai"}),
+            more,
+        )
+    };
+    let user = logged("gen_ai.user.message", json!({"role": "user", "content": "Refund it."}));
+    assert_eq!((user.dialect, intent(&user)), ("semantic-kernel", Some("Refund it.")));
+    let asks = json!([{"id": "call_1", "type": "function", "function": {"name": "desk-issue_refund", "arguments": "{\"id\": 1}"}}]);
+    let choice = logged(
+        "gen_ai.choice",
+        json!({"message": {"role": "assistant", "tool_calls": asks}, "finish_reason": "tool_calls"}),
+    );
+    assert_eq!((calls(&choice)[0].id.as_deref(), &calls(&choice)[0].moment), (Some("call_1"), &Moment::Proposed));
+    let answer = logged("gen_ai.tool.message", json!({"role": "tool", "tool_call_id": "call_1", "content": "ok"}));
+    assert_eq!((calls(&answer)[0].id.as_deref(), head(&calls(&answer)[0].result)), (Some("call_1"), Some("ok")));
+
+    let dotnet = json!({"role": "user", "content": "Refund it."}).to_string();
+    let event = json!({"name": "gen_ai.user.message", "timeUnixNano": "1", "attributes": attributes(&json!({"gen_ai.event.content": dotnet, "gen_ai.system": "openai"}))});
+    let fields = json!({"gen_ai.operation.name": "chat.completions", "gen_ai.request.model": "gpt-5", "gen_ai.usage.input_tokens": 3});
+    let dotnet = spans(
+        "Microsoft.SemanticKernel.Diagnostics",
+        "chat.completions gpt-5",
+        at(2, 1, 1),
+        fields,
+        json!({"events": [event]}),
+    );
+    assert_eq!((dotnet.dialect, intent(&dotnet)), ("semantic-kernel", Some("Refund it.")));
+    let silent = log(
+        "semantic_kernel.functions.kernel_function",
+        json!({}),
+        json!({"body": {"stringValue": "Function desk-get_order invoking."}}),
+    );
+    assert_eq!((silent.dialect, silent.facts.len()), ("semantic-kernel", 0));
+}
+
+#[test]
+fn a_function_that_a_filter_kept_from_running_has_no_result() {
+    let function = |more: Value| {
+        let fields = json!({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "desk-issue_refund", "gen_ai.tool.call.id": "call_1"});
+        spans("semantic_kernel.functions.kernel_function", "execute_tool", at(3, 1, 2), with(fields, more), json!({}))
+    };
+    let arguments = json!({"gen_ai.tool.call.arguments": r#"{"id": 1}"#});
+    let state = |read: Evidence| action(&[read], "desk-issue_refund").state;
+    assert_eq!(state(function(arguments.clone())), State::Executed(Execution::UnknownResult));
+    assert_eq!(
+        state(function(with(arguments, json!({"gen_ai.tool.call.result": "ok"})))),
+        State::Executed(Execution::Ok)
+    );
+    let bare = function(json!({}));
+    assert!(says(&bare, What::Withheld));
+    assert_eq!(state(bare), State::Executed(Execution::Ok));
+    let chat = json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-5"});
+    let chat = one("semantic_kernel.connectors.ai.chat_completion_client_base", "chat gpt-5", chat);
+    assert!(!says(&chat, What::Withheld), "contents are in log records");
+    let old = json!({"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "desk",
+        "gen_ai.agent.invocation_input": r#"[{"role": "user", "content": "Refund it."}]"#});
+    let old = one("semantic_kernel.utils.telemetry.agent_diagnostics.decorators", "invoke_agent desk", old);
+    assert_eq!(messages(&old, Direction::Input)[0]["content"], "Refund it.");
+}
