@@ -41,6 +41,7 @@ mod nemo;
 mod opa;
 mod openai_agents;
 mod openinference;
+mod openlit;
 mod operation;
 mod pydantic_ai;
 mod python;
@@ -131,6 +132,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &logfire::Logfire,
     &vercel_ai::VercelAi,
     &openinference::OpenInference,
+    &openlit::OpenLit,
     &agno::Agno,
     &crewai::CrewAi,
     &autogen::AutoGen,

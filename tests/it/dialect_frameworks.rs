@@ -590,3 +590,39 @@ fn a_function_that_a_filter_kept_from_running_has_no_result() {
     let old = one("semantic_kernel.utils.telemetry.agent_diagnostics.decorators", "invoke_agent desk", old);
     assert_eq!(messages(&old, Direction::Input)[0]["content"], "Refund it.");
 }
+
+// OpenLIT
+
+#[test]
+fn contents_calls_and_guards_of_openlit_are_read() {
+    let event =
+        |name: &str, fields: Value| json!({"name": name, "timeUnixNano": "1200", "attributes": attributes(&fields)});
+    let events = json!({"events": [
+        event("gen_ai.content.prompt", json!({"gen_ai.prompt": "Refund it."})),
+        event("gen_ai.content.completion", json!({"gen_ai.completion": "Done."})),
+        event("guard.evaluation", json!({"guard.name": "pii", "guard.phase": "preflight", "guard.action": "redact",
+            "guard.score": 0.9, "guard.classification": "email", "guard.explanation": "an address"})),
+        event("guard.evaluation", json!({"guard.name": "odd", "guard.action": "perhaps"})),
+    ]});
+    let chat = json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-5", "gen_ai.usage.input_tokens": 8,
+        "gen_ai.usage.output_tokens": 3, "gen_ai.tool.name": "get_order, issue_refund", "gen_ai.tool.call.id": "call_1, call_2",
+        "gen_ai.tool.args": "{\"id\":1}, {\"id\":1}"});
+    let read = spans("openlit.otel.tracing", "chat gpt-5", at(2, 1, 1), chat.clone(), events);
+    assert_eq!((read.dialect, read.node, intent(&read)), ("openlit", Node::Model, Some("Refund it.")));
+    assert_eq!(messages(&read, Direction::Output)[0]["parts"][0]["content"], "Done.");
+    let ids: Vec<_> = calls(&read).iter().map(|call| (call.id.as_deref(), head(&call.arguments))).collect();
+    assert_eq!(ids, [(Some("call_1"), None), (Some("call_2"), None)]);
+    let [check] = checks(&read)[..] else { panic!("one check") };
+    assert_eq!(
+        (&*check.name, check.result, &*check.label, check.score.as_deref()),
+        ("pii", CheckResult::Fail, "email", Some("0.9"))
+    );
+    assert_eq!((decisions(&read)[0].outcome, decisions(&read)[0].enforced), (Outcome::Modify, true));
+
+    let tool = json!({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "get_order", "gen_ai.tool.args": r#"{"id":1}"#});
+    assert_eq!(head(&calls(&one("openlit", "execute_tool", tool))[0].arguments), Some(r#"{"id":1}"#));
+    let both = json!({"openinference.span.kind": "LLM", "llm.model_name": "gpt-5", "llm.token_count.prompt": 8,
+        "llm.token_count.completion": 3, "llm.input_messages.0.message.role": "user", "llm.input_messages.0.message.content": "x"});
+    let both = one("openlit", "chat gpt-5", with(chat, both));
+    assert_eq!(models(&[both]), [(8, 3)], "counted once");
+}
