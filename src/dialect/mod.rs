@@ -32,6 +32,7 @@ mod guardrail;
 mod haystack;
 mod header;
 mod langfuse;
+mod litellm;
 mod logfire;
 mod mastra;
 mod mcp;
@@ -133,6 +134,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &vercel_ai::VercelAi,
     &openinference::OpenInference,
     &openlit::OpenLit,
+    &litellm::LiteLlm,
     &agno::Agno,
     &crewai::CrewAi,
     &autogen::AutoGen,

@@ -626,3 +626,67 @@ fn contents_calls_and_guards_of_openlit_are_read() {
     let both = one("openlit", "chat gpt-5", with(chat, both));
     assert_eq!(models(&[both]), [(8, 3)], "counted once");
 }
+
+// LiteLLM
+
+fn litellm(name: &str, at: At<'_>, fields: Value) -> Evidence {
+    spans("litellm", name, at, fields, json!({"status": {"code": 1}}))
+}
+
+#[test]
+fn a_call_of_litellm_counts_once_and_keeps_its_answers() {
+    let given = json!([{"role": "user", "parts": [{"type": "text", "content": "Refund it."}]},
+        {"role": "assistant", "parts": [], "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "get_order", "arguments": "{}"}}]},
+        {"role": "tool", "parts": [{"type": "text", "content": "delivered"}], "tool_call_id": "call_1"}]);
+    for operation in ["chat", "acompletion", "aresponses"] {
+        let request = json!({"gen_ai.operation.name": operation, "gen_ai.request.model": "gpt-5", "gen_ai.system": "openai",
+            "gen_ai.usage.input_tokens": 12, "gen_ai.usage.output_tokens": 4, "gen_ai.response.id": "chatcmpl-1",
+            "gen_ai.input.messages": given.to_string(), "gen_ai.output.messages": ASSISTANT_ASKS});
+        let raw = json!({"llm.openai.model": "gpt-5", "llm.openai.usage": "{'prompt_tokens': 12}", "llm.openai.messages": "[…]"});
+        let set = [litellm("litellm_request", at(1, 0, 1), request), litellm("raw_gen_ai_request", at(2, 1, 1), raw)];
+        assert_eq!((set[0].dialect, set[1].dialect, set[1].facts.len()), ("litellm", "litellm", 0));
+        assert_eq!(models(&set), [(12, 4)], "{operation}");
+        assert_eq!(messages(&set[0], Direction::Input)[2]["parts"][0]["response"], "delivered");
+        let both = assemble(&set).actions;
+        let got = both.iter().find(|it| it.call_id.as_deref() == Some("call_1")).expect("the action");
+        assert_eq!(
+            got.tool.value().map(|tool| &**tool),
+            Some("issue_refund"),
+            "the proposal is newer than what it carries"
+        );
+    }
+    let hidden = json!([{"role": "user", "parts": [{"type": "text", "content": "redacted-by-litellm"}]}]).to_string();
+    let off =
+        json!({"gen_ai.request.model": "gpt-5", "gen_ai.usage.input_tokens": 12, "gen_ai.usage.output_tokens": 4});
+    let off = litellm("litellm_request", at(1, 0, 1), off);
+    assert!(off.node == Node::Model && says(&off, What::Withheld));
+    let redacted = json!({"gen_ai.operation.name": "chat", "gen_ai.input.messages": hidden});
+    let redacted = assemble(&[litellm("litellm_request", at(1, 0, 1), redacted)]);
+    assert!(redacted.actions.is_empty());
+}
+
+#[test]
+fn guardrails_of_litellm_are_checks_and_decisions() {
+    for (fields, result, outcome) in [
+        (json!({"guardrail_status": "success"}), CheckResult::Pass, Some(Outcome::Allow)),
+        (json!({"guardrail_status": "guardrail_intervened"}), CheckResult::Fail, Some(Outcome::Deny)),
+        (
+            json!({"guardrail_response": "{\"action\": \"GUARDRAIL_INTERVENED\"}"}),
+            CheckResult::Fail,
+            Some(Outcome::Deny),
+        ),
+        (json!({"masked_entity_count": "{\"EMAIL_ADDRESS\": 2}"}), CheckResult::Fail, Some(Outcome::Modify)),
+        (json!({"guardrail_status": "guardrail_failed_to_respond"}), CheckResult::Unknown, None),
+        (json!({"guardrail_response": "some text"}), CheckResult::Unknown, None),
+    ] {
+        let base =
+            json!({"openinference.span.kind": "GUARDRAIL", "guardrail_name": "presidio", "guardrail_mode": "pre_call"});
+        let read = litellm("guardrail", at(3, 1, 1), with(base, fields.clone()));
+        assert_eq!(
+            (read.node, checks(&read)[0].result, &*checks(&read)[0].name),
+            (Node::Check, result, "presidio"),
+            "{fields}"
+        );
+        assert_eq!(decisions(&read).first().map(|made| made.outcome), outcome, "{fields}");
+    }
+}
