@@ -33,6 +33,7 @@ mod haystack;
 mod header;
 mod langfuse;
 mod litellm;
+mod llama_index;
 mod logfire;
 mod mastra;
 mod mcp;
@@ -139,6 +140,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &crewai::CrewAi,
     &autogen::AutoGen,
     &haystack::Haystack,
+    &llama_index::LlamaIndex,
     &vercel_ai_legacy::VercelAiLegacy,
     &genkit::Genkit,
     &langfuse::Langfuse,

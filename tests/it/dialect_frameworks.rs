@@ -690,3 +690,41 @@ fn guardrails_of_litellm_are_checks_and_decisions() {
         assert_eq!(decisions(&read).first().map(|made| made.outcome), outcome, "{fields}");
     }
 }
+
+// LlamaIndex
+
+#[test]
+fn what_llama_index_leaves_of_a_call_is_that_it_was_made() {
+    let event =
+        |name: &str, fields: Value| json!({"name": name, "timeUnixNano": "1200", "attributes": attributes(&fields)});
+    let traced = |name: &str, parent: u64, events: Value| {
+        spans(
+            "llamaindex.opentelemetry.tracer",
+            name,
+            at(2, parent, 1),
+            json!({}),
+            json!({"events": events, "status": {"code": 1}}),
+        )
+    };
+    let called = json!({"tool_name": "issue_refund", "tool_id": "call_1"});
+    let step = json!([event("AgentToolCallStartEvent", called.clone()), event("AgentToolCallEndEvent", called)]);
+    let step = traced("AgentWorkflow.call_tool-1f2e", 1, step);
+    let [call] = calls(&step)[..] else { panic!("one call") };
+    assert_eq!(
+        (step.dialect, call.id.as_deref(), call.tool.as_deref()),
+        ("llama-index", Some("call_1"), Some("issue_refund"))
+    );
+    assert_eq!((&call.arguments, &call.result), (&Known::Missing(Missing::Lost), &Known::Missing(Missing::Lost)));
+    assert_eq!(action(&[step], "issue_refund").state, State::Executed(Execution::UnknownResult));
+    let older =
+        traced("ReActAgent.chat-1", 1, json!([event("AgentToolCallEvent", json!({"arguments": "{\"id\": 1}"}))]));
+    assert_eq!(head(&calls(&older)[0].arguments), Some("{\"id\": 1}"));
+    let chat = json!([
+        event("AgentChatWithStepStartEvent", json!({"user_msg": "Refund it."})),
+        event("LLMChatStartEvent", json!({}))
+    ]);
+    assert_eq!(intent(&traced("ReActAgent.chat-1", 0, chat.clone())), Some("Refund it."));
+    assert_eq!(intent(&traced("ReActAgent.chat-1", 1, chat)), None, "asked by another agent");
+    let found = traced("VectorIndexRetriever._retrieve-1", 1, json!([event("RetrievalEndEvent", json!({}))]));
+    assert!(says(&found, What::Context { ids: vec![], withheld: true }));
+}
