@@ -728,3 +728,31 @@ fn what_llama_index_leaves_of_a_call_is_that_it_was_made() {
     let found = traced("VectorIndexRetriever._retrieve-1", 1, json!([event("RetrievalEndEvent", json!({}))]));
     assert!(says(&found, What::Context { ids: vec![], withheld: true }));
 }
+
+// Langfuse and guardrails-ai, what their recordings have besides
+
+#[test]
+fn langfuse_names_its_prompts_and_what_its_root_was_asked() {
+    let asked = json!({"args": [[{"role": "system", "content": "You are a desk."}, {"role": "user", "content": "Do my homework."}]], "kwargs": {}});
+    let root = json!({"langfuse.observation.type": "agent", "langfuse.observation.input": asked.to_string()});
+    let run = |parent| spans("langfuse-sdk", "refund_desk", at(1, parent, 1), root.clone(), root_until(3));
+    assert_eq!((intent(&run(0)), agent(&run(0))), (Some("Do my homework."), Some("refund_desk")));
+    assert_eq!(intent(&run(9)), None);
+    for (version, want) in [(json!(3), "desk@3"), (json!("3"), "desk@3"), (Value::Null, "desk")] {
+        let fields = json!({"langfuse.observation.type": "generation", "langfuse.observation.prompt.name": "desk",
+            "langfuse.observation.prompt.version": version});
+        assert!(says(&one("langfuse-sdk", "plan", fields), What::PromptVersion(want.into())), "{want}");
+    }
+    for (output, score) in [("0.4", Some("0.4")), (r#"{"score": 0.7}"#, Some("0.7")), ("\"good\"", None)] {
+        let fields = json!({"langfuse.observation.type": "evaluator", "langfuse.observation.output": output});
+        assert_eq!(checks(&one("langfuse-sdk", "judge", fields))[0].score.as_deref(), score, "{output}");
+    }
+}
+
+#[test]
+fn a_validator_that_only_has_a_message_failed() {
+    let fields = json!({"openinference.span.kind": "GUARDRAIL", "type": "guardrails/guard/step/validator",
+        "validator.name": "pii", "validator.on_fail": "exception", "validator.validate.output.error_message": "PII found"});
+    let read = one("guardrails-ai", "pii.validate", fields);
+    assert_eq!((checks(&read)[0].result, decisions(&read)[0].outcome), (CheckResult::Fail, Outcome::Deny));
+}
