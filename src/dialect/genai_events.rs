@@ -58,12 +58,23 @@ impl Dialect for GenAiEvents {
 fn content_of(body: AnyValue<'_>, attributes: Attributes<'_>) -> Value {
     match body {
         AnyValue::Map(_) => json_of(body),
-        AnyValue::Str(text) if !EVENTS.contains(&text) => serde_json::json!({ "content": text }),
+        AnyValue::Str(text) if !EVENTS.contains(&text) => {
+            a_message(text).unwrap_or_else(|| serde_json::json!({ "content": text }))
+        }
         _ => attributes_of(attributes),
     }
 }
 
+/// A whole message as JSON text, as Semantic Kernel writes it.
+fn a_message(text: &str) -> Option<Value> {
+    let value: Value = serde_json::from_str(text.trim_start().starts_with('{').then_some(text)?).ok()?;
+    (value.get("role").is_some() || value.get("message").is_some()).then_some(value)
+}
+
 fn attributes_of(attributes: Attributes<'_>) -> Value {
+    if let Some(message) = attributes.text("gen_ai.event.content").and_then(a_message) {
+        return message;
+    }
     let fields: Map<String, Value> =
         attributes.iter().map(|attribute| (attribute.key().to_owned(), json_of(attribute.value()))).collect();
     Value::Object(fields)

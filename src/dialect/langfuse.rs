@@ -100,8 +100,9 @@ impl Dialect for Langfuse {
         if let Some((_, node)) = TYPES.iter().find(|(name, _)| *name == kind) {
             draft.node = *node;
         }
+        prompt_version(source, draft);
         match draft.node {
-            Node::Agent => draft.agent(source.span().map_or("", |span| span.name), None),
+            Node::Agent => run(source, draft),
             Node::Model => generation(source, draft),
             Node::Tool => draft.own = Some(tool_call(source, draft)),
             Node::Retrieval => draft.say(documents::context(source.text(OUTPUT))),
@@ -126,6 +127,33 @@ fn parsed(source: &Source<'_>, key: &str) -> Value {
 
 fn text_at<'v>(fields: &'v Map<String, Value>, keys: &[&str]) -> Option<&'v str> {
     keys.iter().find_map(|key| fields.get(*key)?.as_str())
+}
+
+/// The managed prompt that an observation used.
+fn prompt_version(source: &Source<'_>, draft: &mut Draft<'_>) {
+    let Some(name) = source.text("langfuse.observation.prompt.name") else { return };
+    let version = source.get("langfuse.observation.prompt.version");
+    let version = version.and_then(|it| it.as_str().map(str::to_owned).or_else(|| Some(it.as_int()?.to_string())));
+    let version = version.map_or_else(|| name.to_owned(), |version| format!("{name}@{version}"));
+    draft.say(What::PromptVersion(word(&version)));
+}
+
+/// The agent, and what its root was asked for: a guardrail may stop it before any model is.
+fn run(source: &Source<'_>, draft: &mut Draft<'_>) {
+    let Some(span) = source.span() else { return };
+    draft.agent(span.name, None);
+    if span.parent_span_id.is_some() {
+        return;
+    }
+    let input = parsed(source, INPUT);
+    let given = decorated(&input).and_then(|(args, kwargs)| kwargs.get("messages").or_else(|| args.first()));
+    let given = given.or_else(|| input.get("messages")).unwrap_or(&input);
+    let listed = messages(given);
+    let said = listed.iter().rev().find(|it| it.role == "user").map(Message::text);
+    if let Some(said) = said.or_else(|| given.as_str().map(str::to_owned)).filter(|said| !said.is_empty()) {
+        let text = draft.text(&said);
+        draft.say(What::Intent(text));
+    }
 }
 
 fn generation(source: &Source<'_>, draft: &mut Draft<'_>) {
@@ -236,7 +264,7 @@ fn verdict(source: &Source<'_>, draft: &mut Draft<'_>) {
     let (label, result) = read_verdict(&output);
     let reason = output.as_object().and_then(|fields| text_at(fields, REASONS));
     let explanation = reason.map_or(Known::ABSENT, |reason| draft.text(reason));
-    let score = output.get("score").and_then(Value::as_f64).map(|score| score.to_string().into());
+    let score = output.get("score").unwrap_or(&output).as_f64().map(|score| score.to_string().into());
     let at: Nanos = span.end;
     draft.say(What::Check(Box::new(Check {
         at,

@@ -10,6 +10,7 @@
 //! | Gemini | `{function_call: {id, name, args}}` | `{function_response: {id, name, response}}` |
 //! | Vercel | `{type: tool-call, toolCallId, toolName, input}` | `{type: tool-result, toolCallId, output: {type, value}}` |
 //! | Genkit | `{toolRequest: {ref, name, input}}` | `{toolResponse: {ref, name, output}}` |
+//! | Haystack | `{tool_call: {id, tool_name, arguments}}` | `{tool_call_result: {result, origin: {id, tool_name}, error}}` |
 //!
 //! Any of them may stand in a string that holds JSON. What has none of these shapes is no part.
 
@@ -231,6 +232,16 @@ fn tool_part(fields: &Map<String, Value>) -> Option<Part> {
     if let Some(answer) = inner(&["toolResponse"]) {
         return Some(an_answer(answer, &["ref"], &["output"]));
     }
+    if let Some(call) = inner(&["tool_call"]).filter(|call| call.contains_key("tool_name")) {
+        return Some(Part::Call {
+            id: text_at(call, &["id"]),
+            name: text_at(call, &["tool_name"]),
+            arguments: value_at(call, &["arguments"]),
+        });
+    }
+    if let Some(answer) = inner(&["tool_call_result"]) {
+        return Some(haystack_answer(answer));
+    }
     match fields.get("type").and_then(Value::as_str)? {
         "tool_call" | "tool_use" => Some(a_call(fields, &["id"], &["arguments", "input", "args"])),
         "tool_call_response" | "tool_result" => {
@@ -260,6 +271,17 @@ fn vercel_answer(fields: &Map<String, Value>) -> Part {
         name: text_at(fields, &["toolName"]),
         result: value.map_or_else(|| value_at(fields, &["output", "result"]), |output| value_at(output, &["value"])),
         error: kind.starts_with("error") || fields.get("isError") == Some(&Value::Bool(true)),
+    }
+}
+
+/// Haystack repeats the call that a result is of.
+fn haystack_answer(fields: &Map<String, Value>) -> Part {
+    let origin = fields.get("origin").and_then(Value::as_object);
+    Part::Answer {
+        id: origin.and_then(|origin| text_at(origin, &["id"])),
+        name: origin.and_then(|origin| text_at(origin, &["tool_name"])),
+        result: value_at(fields, &["result"]),
+        error: fields.get("error") == Some(&Value::Bool(true)),
     }
 }
 
@@ -349,6 +371,7 @@ mod tests {
             (json!({"role": "tool", "id": "c", "content": "ok"}), answer("c", "ok", false)),
             (json!([{"type": "tool-call", "toolCallId": "c", "toolName": "t", "input": {}}]), call("c", "t", "{}")),
             (json!([{"toolRequest": {"name": "t", "ref": "c", "input": {}}}]), call("c", "t", "{}")),
+            (json!({"tool_call": {"id": "c", "tool_name": "t", "arguments": {}, "extra": null}}), call("c", "t", "{}")),
             (
                 json!({"type": "function_call", "id": "fc_1", "call_id": "c", "name": "t", "arguments": "{}"}),
                 call("c", "t", "{}"),
@@ -372,6 +395,11 @@ mod tests {
                 false,
             ),
             (json!({"toolResponse": {"ref": "c", "name": "t", "output": "ok"}}), "ok", false),
+            (
+                json!({"tool_call_result": {"result": "no", "origin": {"id": "c", "tool_name": "t"}, "error": true}}),
+                "no",
+                true,
+            ),
         ] {
             let parts = message(&json!({"role": "tool", "content": [value]})).parts;
             let [Part::Answer { result, error, .. }] = &parts[..] else { panic!("{parts:?}") };

@@ -14,10 +14,13 @@
 //! To add a dialect: a file with one `impl Dialect`, and a row in [`TABLE`].
 
 mod adk;
+mod agno;
 mod agt;
+mod autogen;
 mod claude_code;
 mod client;
 mod codex;
+mod crewai;
 mod documents;
 mod draft;
 mod evaluation;
@@ -27,9 +30,13 @@ mod genai_events;
 mod genai_flat;
 mod genkit;
 mod guardrail;
+mod haystack;
 mod header;
 mod langfuse;
+mod litellm;
+mod llama_index;
 mod logfire;
+mod mastra;
 mod mcp;
 mod message;
 mod ms_agent_framework;
@@ -37,9 +44,11 @@ mod nemo;
 mod opa;
 mod openai_agents;
 mod openinference;
+mod openlit;
 mod operation;
 mod pydantic_ai;
 mod python;
+mod semantic_kernel;
 mod source;
 mod strands;
 #[cfg(test)]
@@ -119,11 +128,20 @@ pub static TABLE: &[&dyn Dialect] = &[
     &pydantic_ai::PydanticAi,
     &strands::Strands,
     &ms_agent_framework::MsAgentFramework,
+    &mastra::Mastra,
+    &semantic_kernel::SemanticKernel,
     &traceloop::Traceloop,
     &openai_agents::OpenAiAgents,
     &logfire::Logfire,
     &vercel_ai::VercelAi,
     &openinference::OpenInference,
+    &openlit::OpenLit,
+    &litellm::LiteLlm,
+    &agno::Agno,
+    &crewai::CrewAi,
+    &autogen::AutoGen,
+    &haystack::Haystack,
+    &llama_index::LlamaIndex,
     &vercel_ai_legacy::VercelAiLegacy,
     &genkit::Genkit,
     &langfuse::Langfuse,

@@ -17,8 +17,16 @@ const HAND_TO: &[&str] = &["handoff_to_", "handoff to "];
 const HAND_TO_BARE: &[&str] = &["transfer_to_", "transfer_back_to_"];
 
 /// Tools that hand to the agent named in their arguments.
-const HAND_OVER: &[&str] =
-    &["transfer_to_agent", "handoff_to_agent", "handoff", "delegate_task_to_member", "Delegate work to coworker"];
+const HAND_OVER: &[&str] = &[
+    "transfer_to_agent",
+    "handoff_to_agent",
+    "handoff",
+    "delegate_task_to_member",
+    "Delegate work to coworker",
+    "Ask question to coworker",
+    "delegate_work_to_coworker",
+    "ask_question_to_coworker",
+];
 
 /// Arguments that name the other agent.
 const AGENT_KEYS: &[&str] = &["agent_name", "agent", "to_agent", "member_id", "coworker", "to"];

@@ -3,7 +3,8 @@
 use crate::model::{Known, Missing};
 
 /// What stands where a producer keeps a value to itself. Compared without case and quotes.
-const WITHHELD: &[&str] = &["__redacted__", "<redacted>", "[redacted]", "<masked>", "[masked]", "<elided>"];
+const WITHHELD: &[&str] =
+    &["__redacted__", "<redacted>", "[redacted]", "<masked>", "[masked]", "<elided>", "redacted-by-litellm"];
 
 /// What ends a value that was cut.
 const CUT: &[(&str, char)] = &[("[truncated", ']'), ("<truncated", '>'), ("...(truncated", ')')];
@@ -62,6 +63,7 @@ mod tests {
         for (raw, want) in [
             ("__REDACTED__", withheld()),
             (" [REDACTED] ", withheld()),
+            ("redacted-by-litellm", withheld()),
             ("\"<REDACTED>\"", withheld()),
             ("{\"a\": 1, \"b\": \"long...[TRUNCATED: original length 9000]", lost()),
             ("abc [truncated]", lost()),

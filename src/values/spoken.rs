@@ -13,7 +13,7 @@ const HUMAN: Moment = Moment::Refused { by: By::Human };
 const POLICY: Moment = Moment::Refused { by: By::Policy };
 
 /// Beginnings of results, and what they say. Who writes them: Google ADK; Microsoft Agent Framework; LangChain's
-/// human-in-the-loop middleware; Pydantic AI; OpenAI Agents.
+/// human-in-the-loop middleware; Pydantic AI; OpenAI Agents; Mastra; Agno.
 const SENTENCES: &[(&str, Moment)] = &[
     ("This tool call requires confirmation", Moment::Asked),
     ("This tool call needs external confirmation", Moment::Asked),
@@ -22,7 +22,12 @@ const SENTENCES: &[(&str, Moment)] = &[
     ("User rejected the tool call for ", HUMAN),
     ("The tool call was denied.", HUMAN),
     ("Tool execution was not approved.", HUMAN),
+    ("Tool call was not approved by the user", HUMAN),
+    ("Function call was rejected by the user", HUMAN),
 ];
+
+/// Sentences around the name of the tool. Who writes them: Haystack.
+const AROUND: &[(&str, &str, Moment)] = &[("Tool execution for '", "' was rejected by the user.", HUMAN)];
 
 /// Phrases of a policy layer's answer; they count only in an error.
 const POLICY_PHRASES: &[&str] = &["blocked by policy", "denied by policy", "rejected by policy"];
@@ -36,8 +41,14 @@ pub fn spoken(result: &str) -> Option<Moment> {
     }
     let text = result.error().unwrap_or(result.text());
     let sentence = SENTENCES.iter().find(|(start, _)| text.starts_with(start)).map(|(_, moment)| moment.clone());
+    let around = || {
+        let rest = |start: &str| text.strip_prefix(start);
+        let named = |rest: &str, end: &str| rest.split_once(end).is_some_and(|(tool, _)| !tool.contains(['\'', '\n']));
+        let found = AROUND.iter().find(|(start, end, _)| rest(start).is_some_and(|rest| named(rest, end)));
+        found.map(|(.., moment)| moment.clone())
+    };
     let policy = || result.error().filter(|error| POLICY_PHRASES.iter().any(|phrase| error.contains(phrase)));
-    sentence.or_else(|| policy().map(|_| POLICY))
+    sentence.or_else(around).or_else(|| policy().map(|_| POLICY))
 }
 
 /// Whether the answer to a call that is known not to have run speaks of a policy. It proves nothing by itself: a tool
@@ -100,6 +111,10 @@ mod tests {
             (r#"{"type":"execution-denied","reason":"no"}"#, Some(Moment::Refused { by: By::Unknown })),
             (r#"{"error": "issue_refund blocked by policy: amount limit is 20 EUR."}"#, Some(POLICY)),
             ("Tool execution was not approved.", Some(HUMAN)),
+            ("Tool call was not approved by the user", Some(HUMAN)),
+            ("Function call was rejected by the user", Some(HUMAN)),
+            ("Tool execution for 'issue_refund' was rejected by the user. With user feedback: no", Some(HUMAN)),
+            ("Tool execution for 'a' failed: it's said that b' was rejected by the user.", None),
             (r#"{"page": "This tool call is rejected."}"#, None),
             (r#"{"error": "timeout", "note": "blocked by policy"}"#, None),
             ("the mail says: This tool call is rejected.", None),

@@ -9,6 +9,7 @@ mod connections;
 mod demo;
 mod dialect;
 mod dialect_fuzz;
+mod dialect_frameworks;
 mod dialect_openinference;
 mod dialect_published;
 mod dialect_sdks;

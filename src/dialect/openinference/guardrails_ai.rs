@@ -52,9 +52,11 @@ fn asked_for(source: &Source<'_>, draft: &mut Draft<'_>) {
 fn validated(source: &Source<'_>, draft: &mut Draft<'_>) {
     let output: Value = source.text(OUTPUT).and_then(|json| serde_json::from_str(json).ok()).unwrap_or(Value::Null);
     let text = |key: &str| output.get(key).and_then(Value::as_str);
-    let label = text("outcome").or_else(|| source.text("validator.validate.output.outcome")).unwrap_or_default();
+    let why = text("error_message").or_else(|| source.text("validator.validate.output.error_message"));
+    let label = text("outcome").or_else(|| source.text("validator.validate.output.outcome"));
+    let label = label.unwrap_or(if why.is_some() { "fail" } else { "" }); // only a failure has a message
     let result = result_of(label);
-    let explanation = text("error_message").map_or(Known::ABSENT, |why| draft.text(why));
+    let explanation = why.map_or(Known::ABSENT, |why| draft.text(why));
     let name = source.text("validator.name").or_else(|| Some(source.span()?.name)).unwrap_or("validator");
     draft.say(What::Check(Box::new(Check {
         name: word(name),

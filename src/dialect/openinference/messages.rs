@@ -4,6 +4,7 @@
 //! llm.input_messages.<i>.message.{role,content,tool_call_id,name}
 //! llm.input_messages.<i>.message.contents.<j>.message_content.{type,text}
 //! llm.input_messages.<i>.message.tool_calls.<k>.tool_call.{id,function.name,function.arguments}
+//! llm.input_messages.<i>.function.<k> = {"name", "content", "call_id", "is_error"}         several answers (AutoGen)
 //! llm.output_messages.<i>.…                              llm.prompts.<i>.prompt.text, llm.choices.<i>.completion.text
 //! ```
 //!
@@ -74,6 +75,10 @@ fn rebuilt(source: &Source<'_>, prefix: &str, element: &str, role: &str) -> Vec<
         let Some((index, field)) = indexed(rest) else { continue };
         if let Some(field) = field.strip_prefix(element) {
             found.entry(index).or_default().set(field, value);
+        } else if let Some((place, json)) =
+            field.strip_prefix("function.").and_then(|k| Some((k.parse().ok()?, value.as_str()?)))
+        {
+            found.entry(index).or_default().functions.insert(place, json);
         }
     }
     found.into_values().map(|flat| flat.message(role)).collect()
@@ -94,6 +99,7 @@ struct Flat<'a> {
     call_id: Option<&'a str>,
     name: Option<&'a str>,
     calls: BTreeMap<u32, FlatCall<'a>>,
+    functions: BTreeMap<u32, &'a str>,
 }
 
 /// One call of a message.
@@ -156,8 +162,17 @@ impl<'a> Flat<'a> {
             parts.extend(texts.map(|text| Part::Text(text.to_owned())));
         }
         parts.extend(self.calls.into_values().map(FlatCall::part));
+        parts.extend(self.functions.into_values().filter_map(function));
         Message { role: role.to_owned(), parts }
     }
+}
+
+/// The answer of one of several functions.
+fn function(json: &str) -> Option<Part> {
+    let answer: serde_json::Value = serde_json::from_str(json).ok()?;
+    let text = |key: &str| answer.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
+    let error = answer.get("is_error").and_then(serde_json::Value::as_bool) == Some(true);
+    Some(Part::Answer { id: text("call_id"), name: text("name"), result: text("content"), error })
 }
 
 impl FlatCall<'_> {
