@@ -93,8 +93,17 @@ impl Book {
 
     /// Turns in which a component is nothing but history: they go on from where the call was made.
     pub fn remembers(&self, handle: Handle) -> BTreeSet<TurnId> {
-        let half = self.half(handle).filter(|half| half.is_history);
-        half.map(|half| half.turns).unwrap_or_default()
+        self.memory(handle).map(|half| half.turns).unwrap_or_default()
+    }
+
+    /// A component that is nothing but history.
+    fn memory(&self, handle: Handle) -> Option<Half<'_>> {
+        let old = |piece: &Piece| match &piece.says {
+            Says::Call(call) => matches!(call.moment, Moment::History | Moment::Answered { history: true, .. }),
+            _ => true,
+        };
+        let all_old = self.actions.get(&handle)?.pieces.values().all(old);
+        all_old.then(|| self.half(handle)).flatten().filter(|half| half.is_history)
     }
 
     fn edges(&self, later: &TurnState) -> Vec<Edge> {
@@ -145,7 +154,7 @@ impl Book {
     fn remembered(&self, later: &TurnState) -> BTreeSet<TurnId> {
         let mut found = BTreeSet::new();
         for handle in &later.members {
-            let Some(own) = self.half(*handle).filter(|half| half.is_history) else { continue };
+            let Some(own) = self.memory(*handle) else { continue };
             let order = own.order;
             let halves = self.halves(own);
             let Some(own) = halves.iter().find(|half| half.order == order) else { continue };

@@ -116,16 +116,18 @@ impl Book {
             touched.duplicate = true;
             return touched;
         }
-        let mut fold = Fold { book: self, evidence, turn: id, touched, part: 0 };
+        let mut fold = Fold { book: self, evidence, turn: id, touched, part: 0, tied: false };
         fold.header();
         for (index, fact) in evidence.facts.iter().enumerate() {
             fold.part = u16::try_from(index).unwrap_or(u16::MAX);
             fold.fact(fact);
         }
-        let mut touched = fold.touched;
+        let (mut touched, tied) = (fold.touched, fold.tied);
         touched.name_survivors();
         touched.told.extend(self.place(&touched.actions, id));
-        self.tie(id);
+        if tied {
+            self.tie(id);
+        }
         touched
     }
 }
@@ -137,6 +139,8 @@ struct Fold<'a> {
     turn: TurnId,
     touched: Touched,
     part: u16,
+    /// What ties the turn to others changed.
+    tied: bool,
 }
 
 impl Fold<'_> {
@@ -260,13 +264,15 @@ impl Fold<'_> {
             What::Response(id) => {
                 let last = (self.evidence.end, id.clone());
                 keep_last(&mut self.turn().responses, last);
+                self.tied = true;
             }
-            What::Gives(tie) => drop(keep_smallest(&mut self.turn().gives, tie.clone())),
-            What::Takes(tie) => drop(keep_smallest(&mut self.turn().takes, tie.clone())),
+            What::Gives(tie) => self.tied |= keep_smallest(&mut self.turn().gives, tie.clone()),
+            What::Takes(tie) => self.tied |= keep_smallest(&mut self.turn().takes, tie.clone()),
             What::Spoke { direction, by_user, hash } => self.spoke(*direction, *by_user, *hash),
             What::Conversation(id) => {
                 let ranked = self.ranked(provenance, 0, id.clone());
                 let changed = ranked.offer(&mut self.turn().conversation);
+                self.tied |= changed;
                 self.shared(changed);
             }
             What::Agent { name, version } => {
@@ -353,6 +359,7 @@ impl Fold<'_> {
     /// Words of a message that is a record of its own: its place is its time.
     fn spoke(&mut self, direction: Direction, by_user: bool, hash: Hash) {
         let end = self.evidence.end;
+        self.tied = true;
         let turn = self.turn();
         match (direction, by_user) {
             (Direction::Output, _) => keep_last(&mut turn.answers, (end, hash)),
@@ -470,6 +477,7 @@ impl Fold<'_> {
     /// Keeps the last of what was said in an array, to be tied by.
     fn heard(&mut self, reading: &MessageReading) {
         let end = self.evidence.end;
+        self.tied |= !reading.answers.is_empty();
         let turn = self.turn();
         match reading.direction {
             Direction::Output => {

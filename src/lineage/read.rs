@@ -187,12 +187,16 @@ impl Book {
         pieces: &[&'a Piece],
         keys: impl Iterator<Item = &'a Key>,
     ) -> Vec<&'a Decision> {
-        let Some(own) = Window::of(pieces.iter().copied()) else { return Vec::new() };
+        let Some(tool) = pieces.iter().find_map(|piece| says_call(piece)?.tool.clone()) else { return Vec::new() };
+        let turns: BTreeSet<TurnId> = pieces.iter().map(|piece| piece.turn).collect();
+        let spoken_of = |turn: &Arc<TurnState>| turn.attached.contains_key(&About::Tool(tool.clone()));
+        let turns: Vec<_> =
+            turns.iter().filter_map(|turn| self.turns.get(turn)).filter(|turn| spoken_of(turn)).collect();
+        let Some(own) = Window::of(pieces.iter().copied()).filter(|_| !turns.is_empty()) else { return Vec::new() };
         let parts: BTreeSet<Handle> =
             keys.filter_map(|key| self.by_key.get(&(tenant.clone(), key.clone())).copied()).collect();
-        let turns: BTreeSet<TurnId> = pieces.iter().map(|piece| piece.turn).collect();
         let mut found = Vec::new();
-        for turn in turns.iter().filter_map(|turn| self.turns.get(turn)) {
+        for turn in turns {
             let said = turn.attached.get(&About::Tool(own.tool.clone()));
             let said = said.into_iter().flatten().filter_map(|it| match it {
                 Attached::Decision(decision) => Some(&**decision),
