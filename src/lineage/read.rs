@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Action, ActionId, By, CallSays, Check, ConversationId, Decision, Digest, Evidence, Execution, Field, GrantScope,
-    Join, JoinMethod, Key, Known, Marks, Missing, Moment, Nanos, Outcome, Phase, Piece, Proof, Provenance, Says,
+    Join, JoinMethod, Key, Known, Marks, Missing, Moment, Nanos, Node, Outcome, Phase, Piece, Proof, Provenance, Says,
     Shared, State, Status, Tenant, Turn, TurnId, Witness, last_word,
 };
 use crate::values;
@@ -176,7 +176,29 @@ impl Book {
                 attached(turn_of_response(tenant, response), About::Response(response.clone()));
             }
         }
+        said.decisions.extend(self.said_of_run(tenant, pieces));
         said
+    }
+
+    /// Decisions that stopped the run of the agent which proposed a call, before anything came of it: a guardrail that
+    /// tripped, a run that waits for somebody.
+    fn said_of_run<'a>(&'a self, tenant: &Tenant, pieces: &[&'a Piece]) -> BTreeSet<&'a Decision> {
+        let mut found = BTreeSet::new();
+        let calls = || pieces.iter().filter_map(|piece| Some((*piece, says_call(piece)?)));
+        let only_proposed = calls().all(|(_, call)| matches!(call.moment, Moment::Proposed | Moment::History));
+        for (piece, call) in calls().filter(|_| only_proposed) {
+            let (Moment::Proposed, Some((trace, span))) = (&call.moment, piece.span) else { continue };
+            let Some(turn) = self.turns.get(&turn_of_trace(tenant, trace)) else { continue };
+            let agents = turn.path_up(span).filter(|(_, node)| node.node == Node::Agent).map(|(span, _)| span);
+            for said in agents.filter_map(|agent| turn.attached.get(&About::Span(agent))).flatten() {
+                let Attached::Decision(decision) = said else { continue };
+                let stops = !matches!(decision.outcome, Outcome::Allow | Outcome::Modify | Outcome::Warn);
+                if stops && decision.call_id.is_none() && decision.at >= piece.end {
+                    found.insert(&**decision);
+                }
+            }
+        }
+        found
     }
 
     /// Decisions that name a call's tool and no call, made between its first record and its last. Where another call

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wherefore::engine::{Configuration, Engine, Input};
-use wherefore::lineage::{Book, Group, Handle, Reading, assemble, turn_of};
+use wherefore::lineage::{Book, Group, Handle, Reading, assemble, turn_of, turn_of_trace};
 use wherefore::model::{
     Action, By, Call, Check, CheckResult, Containment, Decision, Direction, Evidence, EvidenceId, Fact, GrantScope,
-    Known, Messages, Moment, Nanos, Node, Outcome, Phase, Proof, Provenance, Role, Service, Sli, Span, SpanId, State,
-    Status, Tenant, TraceId, What,
+    JoinMethod, Known, Messages, Moment, Nanos, Node, Outcome, Phase, Proof, Provenance, Role, Service, Sli, Span,
+    SpanId, State, Status, Tenant, Tie, TraceId, What,
 };
 use wherefore::values;
 
@@ -214,6 +214,188 @@ fn spans_that_never_came_make_completeness_unknown() {
     ] {
         let actions = settle(&rules, &evidence);
         assert_eq!(reason(&actions[0], Sli::LineageComplete), want, "{name}");
+    }
+}
+
+// ── what names no call ───────────────────────────────────────────────────────────────────────────────────────────
+
+fn states(actions: &[Action]) -> Vec<&str> {
+    actions.iter().map(|action| action.state.as_str()).collect()
+}
+
+fn outcomes(action: &Action) -> Vec<Outcome> {
+    action.decisions.iter().map(|decision| decision.outcome).collect()
+}
+
+fn decides(outcome: Outcome, second: u64, tool: Option<&str>) -> What {
+    What::Decision(Box::new(Decision { outcome, tool: tool.map(Arc::from), ..a_denial(second, None) }))
+}
+
+/// A policy engine's span below a tool's is about that tool, however deep, and past no model and no other tool.
+#[test]
+fn what_stands_below_a_tool_is_about_it() {
+    let tool = span(2, 1, Node::Tool, (5, 20), vec![call(ran(Some("c1"), "get", Some("{}")))]);
+    let between = |node| span(3, 2, node, (6, 19), vec![]);
+    let said = || vec![decides(Outcome::Allow, 7, None), What::Target("https://api.example/7".into())];
+    let below = |parent| span(4, parent, Node::Other, (7, 8), said());
+    for (name, evidence, want) in [
+        ("at once", vec![tool.clone(), below(2), root(30)], true),
+        ("with a step between", vec![tool.clone(), between(Node::Other), below(3), root(30)], true),
+        ("with a model between", vec![tool.clone(), between(Node::Model), below(3), root(30)], false),
+        ("beside it", vec![tool.clone(), below(1), root(30)], false),
+    ] {
+        let actions = settle(&Configuration::default(), &evidence);
+        assert_eq!(outcomes(&actions[0]) == [Outcome::Allow], want, "{name}");
+        let target = actions[0].target.value().map(|(target, how)| (&**target, *how));
+        assert_eq!(target == Some(("https://api.example/7", Provenance::Computed)), want, "{name}");
+    }
+}
+
+/// A log record that names only the tool is about the one call of it that was under way.
+#[test]
+fn a_decision_by_the_tool_s_name_reaches_the_call_under_way() {
+    let runs =
+        |number, id, seconds, args| span(number, 1, Node::Tool, seconds, vec![call(ran(Some(id), "get", Some(args)))]);
+    let says = |second| Evidence {
+        parent: None,
+        ..span(9, 0, Node::Log, (second, second), vec![decides(Outcome::Allow, second, Some("get"))])
+    };
+    let one = runs(2, "c1", (5, 10), "{}");
+    for (name, evidence, want) in [
+        ("while it ran", vec![one.clone(), says(7), root(60)], vec![1]),
+        ("before it", vec![one.clone(), says(3), root(60)], vec![0]),
+        (
+            "of two one after the other",
+            vec![one.clone(), runs(3, "c2", (11, 20), "{}"), says(15), root(60)],
+            vec![0, 1],
+        ),
+        ("of two at once", vec![one.clone(), runs(3, "c2", (6, 20), "{}"), says(7), root(60)], vec![0, 0]),
+    ] {
+        let mut actions = settle(&Configuration::default(), &evidence);
+        actions.sort_by_key(|action| action.start);
+        assert_eq!(actions.iter().map(|action| action.decisions.len()).collect::<Vec<_>>(), want, "{name}");
+    }
+}
+
+/// What stopped an agent's run is about what it had proposed and nothing came of.
+#[test]
+fn what_stops_a_run_is_about_what_is_left_of_it() {
+    let agent = |outcome, second| span(2, 1, Node::Agent, (1, 30), vec![decides(outcome, second, None)]);
+    let proposal = span(3, 2, Node::Model, (2, 4), vec![call(a_call(Moment::Proposed, Some("c1"), "get", Some("{}")))]);
+    let run = span(4, 2, Node::Tool, (5, 9), vec![call(ran(Some("c1"), "get", Some("{}")))]);
+    for (name, evidence, want) in [
+        ("a guardrail", vec![agent(Outcome::Deny, 30), proposal.clone(), root(40)], "refused"),
+        ("an abort", vec![agent(Outcome::Abort, 30), proposal.clone(), root(40)], "aborted"),
+        ("earlier", vec![agent(Outcome::Deny, 1), proposal.clone(), root(40)], "expired"),
+        ("an allow", vec![agent(Outcome::Allow, 30), proposal.clone(), root(40)], "expired"),
+        ("a call that ran", vec![agent(Outcome::Deny, 30), proposal.clone(), run, root(40)], "executed"),
+    ] {
+        assert_eq!(states(&settle(&Configuration::default(), &evidence)), [want], "{name}");
+    }
+    let waits = [agent(Outcome::Ask, 30), proposal, root(40)];
+    assert_eq!(states(&[assemble(&waits).actions.remove(0)]), ["expired"]);
+}
+
+/// Somebody was asked: whoever answered and is not named is a person, and a run afterwards was allowed, as far as one
+/// can guess.
+#[test]
+fn who_was_asked_is_a_person() {
+    let asked = span(2, 1, Node::Model, (2, 4), vec![call(a_call(Moment::Asked, Some("c1"), "get", Some("{}")))]);
+    let run = span(3, 1, Node::Tool, (9, 12), vec![call(ran(Some("c1"), "get", Some("{}")))]);
+    let unnamed = Decision { by: By::Unknown, ..a_denial(8, Some("c1")) };
+    let denied = span(4, 1, Node::Other, (8, 8), vec![What::Decision(Box::new(unnamed))]);
+    let refused = settle(&Configuration::default(), &[asked.clone(), denied, root(40)]);
+    assert_eq!(refused[0].state, State::Refused(By::Human));
+    assert_eq!(refused[0].decisions[0].by, By::Human);
+    let allowed = settle(&Configuration::default(), &[asked, run.clone(), root(40)]);
+    let guess = &allowed[0].decisions[0];
+    assert_eq!((guess.outcome, guess.by), (Outcome::Allow, By::Human));
+    assert_eq!(guess.witness.as_ref().map(|it| it.provenance), Some(Provenance::Inferred));
+    assert!(reason(&allowed[0], Sli::IntentAlignment) != "approved", "a guess makes nothing good");
+    assert!(settle(&Configuration::default(), &[run, root(40)])[0].decisions.is_empty());
+}
+
+// ── turns ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// The edges of a turn by the trace that it is.
+fn tied(evidence: &[Evidence], trace: u8) -> Vec<(JoinMethod, Provenance)> {
+    let id = turn_of_trace(&Tenant::default(), TraceId([trace; 16]));
+    let turn = assemble(evidence).turns.into_iter().find(|turn| turn.id == id).expect("a turn");
+    turn.edges.iter().map(|edge| (edge.method, edge.confidence)).collect()
+}
+
+fn said_in(trace: u8, number: u32, second: u64, direction: Direction, json: &str) -> Evidence {
+    let says = vec![What::Messages(Messages { direction, json: format!("[{json}]").into_bytes().into() })];
+    in_trace(trace, span(number, 0, Node::Model, (second, second + 1), says))
+}
+
+fn answered(text: &str) -> String {
+    format!(r#"{{"role":"assistant","parts":[{{"type":"text","content":"{text}"}}]}}"#)
+}
+
+/// A later turn carries what was asked and answered: it goes on from the one turn that fits, of two from none.
+#[test]
+fn text_ties_a_turn_to_the_one_it_continues() {
+    let first = |trace, second| {
+        [
+            said_in(trace, 1, second, Direction::Input, &user("hello")),
+            said_in(trace, 2, second, Direction::Output, &answered("hi there")),
+        ]
+    };
+    let later = |asked: &str| {
+        let json = [user(asked), answered("hi there"), user("and now?")].join(",");
+        said_in(9, 1, 50, Direction::Input, &json)
+    };
+    let with = |more: Vec<Evidence>, asked| tied(&[first(1, 10).to_vec(), more, vec![later(asked)]].concat(), 9);
+    assert_eq!(with(vec![], "hello"), [(JoinMethod::Answer, Provenance::Inferred)]);
+    assert_eq!(with(vec![], "good evening"), [], "another question");
+    assert_eq!(with(first(2, 20).to_vec(), "hello"), [], "two that fit");
+    assert_eq!(with(first(2, 60).to_vec(), "hello"), [(JoinMethod::Answer, Provenance::Inferred)], "one came later");
+    let named = in_trace(9, span(5, 0, Node::Other, (50, 51), vec![What::Conversation("c".into())]));
+    assert_eq!(with(vec![named], "hello"), [], "a conversation id says it better");
+}
+
+#[test]
+fn ids_and_links_tie_turns() {
+    let response = in_trace(1, span(1, 0, Node::Model, (1, 2), vec![What::Response("r1".into())]));
+    let continues = in_trace(2, span(1, 0, Node::Model, (5, 6), vec![What::Takes(Tie::Response("r1".into()))]));
+    let explicit = |method| vec![(method, Provenance::Explicit)];
+    assert_eq!(tied(&[response.clone(), continues.clone()], 2), explicit(JoinMethod::Response));
+    assert_eq!(tied(&[response.clone(), continues], 1), []);
+    let task = |trace, second| {
+        in_trace(trace, span(1, 0, Node::Agent, (second, second + 9), vec![What::Takes(Tie::Task("t".into()))]))
+    };
+    let elsewhere = Evidence { service: service("remote"), ..task(2, 3) };
+    assert_eq!(tied(&[task(1, 1), elsewhere], 2), explicit(JoinMethod::Task));
+    let links = Evidence {
+        links: vec![(TraceId([1; 16]), span_id(1))],
+        ..in_trace(2, span(2, 0, Node::Agent, (7, 8), vec![]))
+    };
+    assert_eq!(tied(&[response, links], 2), explicit(JoinMethod::Link));
+    let hands = in_trace(1, span(3, 0, Node::Tool, (1, 2), vec![What::Gives(Tie::Conversation("sub".into()))]));
+    let sub = in_trace(2, span(4, 0, Node::Agent, (3, 4), vec![What::Conversation("sub".into())]));
+    assert_eq!(tied(&[hands, sub], 2), [(JoinMethod::Delegated, Provenance::Computed)]);
+}
+
+/// What a user said in records of their own is the last of the first model call, in any order.
+#[test]
+fn of_messages_in_records_of_their_own_the_last_is_what_was_asked() {
+    let says = |number, parent, second, text: &str| {
+        let intent = What::Intent(Known::Value(values::text(text).0));
+        let log = span(number, 0, Node::Log, (second, second), vec![intent]);
+        Evidence { span: Some(span_id(parent)), parent: None, ..log }
+    };
+    let mut records = vec![
+        says(11, 2, 5, "hello"),
+        says(12, 2, 6, "and the order?"),
+        says(13, 3, 9, "hello"),
+        says(14, 3, 10, "and the order?"),
+        says(15, 3, 11, "hand it over"),
+    ];
+    for round in 0..20 {
+        Random(seed() + round).shuffle(&mut records);
+        let turn = assemble(&records).turns.remove(0);
+        assert_eq!(turn.intent.value().map(|intent| &*intent.value.head), Some("and the order?"));
     }
 }
 
