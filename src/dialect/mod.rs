@@ -14,6 +14,7 @@
 //! To add a dialect: a file with one `impl Dialect`, and a row in [`TABLE`].
 
 mod adk;
+mod agentcore;
 mod agt;
 mod claude_code;
 mod codex;
@@ -133,6 +134,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &gemini::GeminiCli,
     &nemo::NemoGuardrails,
     &mcp::Mcp,
+    &agentcore::AgentCore,
     &wherefore_ns::Wherefore,
 ];
 

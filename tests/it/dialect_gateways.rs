@@ -1,0 +1,128 @@
+//! Gateways, policy servers, peers and exporters that nobody recorded: records made by hand from published field lists.
+//! They show that the lists are read as published, not that producers keep to them.
+
+use serde_json::{Value, json};
+use wherefore::model::{By, Evidence, Execution, GrantScope, Node, Outcome, State, What};
+
+use crate::support::made::{action, actions, calls, decisions, made, says, with};
+use crate::support::otlp;
+
+// ---- AWS AgentCore ----
+
+const GATEWAY: &str = "aws.gateway";
+const TOOL: &str = "hr-database___create_payout";
+
+fn invoke(decision: &str, mode: &str, status: u32) -> Evidence {
+    let fields = json!({"tool.name": TOOL, "gateway.id": "gw-1", "aws.request.id": "r-1", "http.response.status_code": status,
+        "aws.agentcore.policy.authorization_decision": decision, "aws.agentcore.gateway.policy.mode": mode});
+    made(GATEWAY, "AgentCore.Gateway.InvokeTool", (3, 2), fields)
+}
+
+fn authorize(more: Value) -> Evidence {
+    let fields = json!({"aws.agentcore.gateway.policy.arn": "arn:aws:bedrock-agentcore:eu-west-1:1:policy-engine/pe",
+        "aws.agentcore.gateway.policy.mode": "ENFORCE", "aws.request.id": "r-2",
+        "aws.agentcore.policy.types": [["payouts-x7", "Cedar"]], "aws.agentcore.policy.target_resource.id": "gw-1"});
+    made(GATEWAY, "AgentCore.Policy.AuthorizeAction", (4, 3), with(fields, more))
+}
+
+fn target() -> Evidence {
+    made(GATEWAY, &format!("AgentCore.Gateway.InvokeTool.{TOOL}"), (5, 3), json!({"aws.agentcore.harness_id": "h"}))
+}
+
+#[test]
+fn decisions_of_agentcore_are_enforced_only_in_that_mode() {
+    for (decision, mode, outcome, enforced) in [
+        ("ALLOW", "ENFORCE", Outcome::Allow, true),
+        ("DENY", "ENFORCE", Outcome::Deny, true),
+        ("ALLOW", "LOG_ONLY", Outcome::Allow, false),
+        ("DENY", "LOG_ONLY", Outcome::Warn, false),
+    ] {
+        let read = invoke(decision, mode, 200);
+        assert_eq!((read.dialect, read.node), ("agentcore", Node::Tool));
+        let [made] = decisions(&read)[..] else { panic!("one decision") };
+        assert_eq!((made.outcome, made.by, made.enforced), (outcome, By::Policy, enforced), "{decision} {mode}");
+        assert_eq!((&*made.raw, made.tool.as_deref()), (&*format!("{decision}/{mode}"), Some(TOOL)));
+        assert_eq!((made.principal.as_deref(), made.call_id.as_deref()), (None, None));
+    }
+    assert!(decisions(&invoke("PERHAPS", "ENFORCE", 200)).is_empty());
+}
+
+#[test]
+fn the_policy_of_agentcore_names_what_a_decision_rests_on() {
+    let denied = authorize(json!({"aws.agentcore.policy.authorization_decision": "DENY",
+        "aws.agentcore.policy.authorization_reason": "denied due to payouts-x7",
+        "aws.agentcore.policy.determining_policies": ["payouts-x7"]}));
+    let [made] = decisions(&denied)[..] else { panic!("one decision") };
+    assert_eq!((made.outcome, made.policies.clone()), (Outcome::Deny, vec!["payouts-x7".into()]));
+    assert_eq!(&*made.raw, "DENY/ENFORCE: denied due to payouts-x7");
+    assert!(says(&denied, &What::Policy("arn:aws:bedrock-agentcore:eu-west-1:1:policy-engine/pe".into())));
+    assert_eq!((denied.node, calls(&denied).len()), (Node::Check, 0));
+
+    let flips = authorize(json!({"aws.agentcore.policy.authorization_decision": "ALLOW",
+        "aws.agentcore.policy.log_only_decision_flipping_policies": ["candidate-1"]}));
+    let [allowed, tried] = decisions(&flips)[..] else { panic!("two decisions") };
+    assert_eq!((allowed.outcome, allowed.enforced), (Outcome::Allow, true));
+    assert_eq!(
+        (tried.outcome, tried.enforced, tried.policies.clone()),
+        (Outcome::Warn, false, vec!["candidate-1".into()])
+    );
+}
+
+#[test]
+fn tools_that_agentcore_does_not_list_are_denied_before_anybody_calls() {
+    let listed = |mode: &str| {
+        let fields = json!({"aws.agentcore.gateway.policy.mode": mode, "aws.agentcore.policy.allowed_tools": ["a___b"],
+            "aws.agentcore.policy.denied_tools": [TOOL, "a___c"]});
+        made(GATEWAY, "AgentCore.Policy.PartiallyAuthorizeActions", (4, 3), fields)
+    };
+    let read = listed("ENFORCE");
+    let [first, second] = decisions(&read)[..] else { panic!("two decisions") };
+    assert_eq!((first.outcome, first.scope, first.tool.as_deref()), (Outcome::Deny, GrantScope::Session, Some(TOOL)));
+    assert_eq!(second.tool.as_deref(), Some("a___c"));
+    assert!(actions(&[read]).is_empty(), "nobody called them");
+    let watched = listed("LOG_ONLY");
+    assert!(decisions(&watched).iter().all(|made| made.outcome == Outcome::Warn && !made.enforced));
+}
+
+#[test]
+fn a_denial_of_agentcore_refuses_the_call_and_a_watched_one_does_not() {
+    let refused = action(&[invoke("DENY", "ENFORCE", 403), authorize(json!({}))]);
+    assert_eq!((refused.state.clone(), refused.decisions.len()), (State::Refused(By::Policy), 1));
+    assert_eq!(refused.tool.value().map(|tool| &**tool), Some(TOOL));
+
+    let watched = action(&[invoke("DENY", "LOG_ONLY", 200), target()]);
+    assert_eq!(watched.state, State::Executed(Execution::Ok));
+    assert!(watched.decisions.iter().all(|made| !made.enforced));
+
+    let ran = action(&[invoke("ALLOW", "ENFORCE", 200), target(), authorize(json!({}))]);
+    assert_eq!(ran.state, State::Executed(Execution::Ok));
+    assert!(ran.policy.value().is_some_and(|policies| policies[0].ends_with("policy-engine/pe")));
+    let failed = action(&[invoke("ALLOW", "ENFORCE", 502)]);
+    assert_eq!(failed.state, State::Executed(Execution::Failed("status 502".into())));
+}
+
+#[test]
+fn a_call_through_the_gateway_of_agentcore_is_the_framework_s_call() {
+    let fields =
+        json!({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": TOOL, "gen_ai.tool.call.id": "call_1"});
+    let framework = made("strands.telemetry.tracer", "execute_tool", (1, 0), fields);
+    let client = made("mcp", "mcp", (2, 1), json!({"mcp.method.name": "tools/call", "gen_ai.tool.name": TOOL}));
+    let one = action(&[framework, client, invoke("ALLOW", "ENFORCE", 200), target()]);
+    assert_eq!((one.call_id.as_deref(), one.decisions.len()), (Some("call_1"), 1));
+}
+
+#[test]
+fn the_session_of_the_runtime_of_agentcore_is_the_conversation() {
+    let request = |platform: &str, more: Value| {
+        let resource = json!({"attributes": otlp::attributes(&json!({"cloud.platform": platform}))});
+        let span = json!({"traceId": "0102030405060708090a0b0c0d0e0f10", "spanId": "0000000000000001", "name": "POST /invocations",
+            "attributes": otlp::attributes(&with(json!({"session.id": "s-1"}), more))});
+        otlp::read(otlp::spans(&json!({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [span]}]}]})))
+    };
+    let read = request("aws_bedrock_agentcore", json!({}));
+    assert!(says(&read, &What::Conversation("s-1".into())));
+    assert!(!says(&request("aws_ec2", json!({})), &What::Conversation("s-1".into())));
+    let named = request("aws_bedrock_agentcore", json!({"gen_ai.conversation.id": "c-1"}));
+    assert!(says(&named, &What::Conversation("c-1".into())) && !says(&named, &What::Conversation("s-1".into())));
+    assert_eq!(named.dialect, "otel-genai", "a layer names no other dialect's record");
+}
