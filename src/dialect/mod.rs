@@ -40,6 +40,7 @@ mod openinference;
 mod operation;
 mod pydantic_ai;
 mod python;
+mod riskkernel;
 mod source;
 mod strands;
 #[cfg(test)]
@@ -133,6 +134,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &codex::Codex,
     &gemini::GeminiCli,
     &nemo::NemoGuardrails,
+    &riskkernel::RiskKernel,
     &mcp::Mcp,
     &agentcore::AgentCore,
     &wherefore_ns::Wherefore,

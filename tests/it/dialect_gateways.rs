@@ -2,9 +2,9 @@
 //! They show that the lists are read as published, not that producers keep to them.
 
 use serde_json::{Value, json};
-use wherefore::model::{By, Evidence, Execution, GrantScope, Node, Outcome, State, What};
+use wherefore::model::{By, Containment, Effect, Evidence, Execution, GrantScope, Node, Outcome, State, What};
 
-use crate::support::made::{action, actions, calls, decisions, made, says, with};
+use crate::support::made::{action, actions, calls, decisions, made, made_with, says, with};
 use crate::support::otlp;
 
 // ---- AWS AgentCore ----
@@ -125,4 +125,48 @@ fn the_session_of_the_runtime_of_agentcore_is_the_conversation() {
     let named = request("aws_bedrock_agentcore", json!({"gen_ai.conversation.id": "c-1"}));
     assert!(says(&named, &What::Conversation("c-1".into())) && !says(&named, &What::Conversation("s-1".into())));
     assert_eq!(named.dialect, "otel-genai", "a layer names no other dialect's record");
+}
+
+// ---- RiskKernel ----
+
+fn governed(status: &str, more: Value) -> Evidence {
+    let fields = json!({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "write_file", "riskkernel.run.id": "run-1",
+        "riskkernel.step.index": 3, "riskkernel.tool.status": status, "riskkernel.tool.side_effect": "write"});
+    let refused = json!({"status": {"code": 2, "message": format!("tool {status}")}});
+    let marks = if status == "approved" { json!({}) } else { refused };
+    made_with("github.com/prashar32/riskkernel", "execute_tool write_file", (1, 0), with(fields, more), marks)
+}
+
+#[test]
+fn what_became_of_a_call_through_riskkernel_is_its_state() {
+    for (status, outcome, by, state) in [
+        ("approved", Outcome::Allow, By::Unknown, State::Executed(Execution::Ok)),
+        ("blocked", Outcome::Deny, By::Policy, State::Refused(By::Policy)),
+        ("denied", Outcome::Deny, By::Human, State::Refused(By::Human)),
+        ("timeout", Outcome::Timeout, By::Human, State::Expired),
+    ] {
+        let read = governed(status, json!({}));
+        assert_eq!(read.dialect, "riskkernel");
+        let [made] = decisions(&read)[..] else { panic!("one decision") };
+        assert_eq!((made.outcome, made.by, &*made.raw), (outcome, by, status));
+        assert_eq!(calls(&read)[0].effect, Some(Effect::Update));
+        assert!(says(&read, &What::Turn("run-1".into())));
+        assert!(!says(&read, &What::Withheld), "the gateway has no content");
+        assert_eq!(action(&[read]).state, state, "{status}");
+    }
+    let odd = governed("perhaps", json!({}));
+    assert!(decisions(&odd).is_empty());
+}
+
+#[test]
+fn a_budget_that_halts_a_run_contains() {
+    let fields = json!({"gen_ai.system": "anthropic", "gen_ai.operation.name": "chat", "gen_ai.request.model": "claude-sonnet-4-5",
+        "gen_ai.usage.input_tokens": 812, "gen_ai.usage.output_tokens": 134, "riskkernel.run.id": "run-1",
+        "riskkernel.halt.reason": "token_budget_exceeded"});
+    let read = made("github.com/prashar32/riskkernel", "chat claude-sonnet-4-5", (1, 0), fields.clone());
+    assert!(says(&read, &What::Containment(Containment::Halt)));
+    let model = What::Model { provider: "anthropic".into(), model: "claude-sonnet-4-5".into(), tokens: (812, 134) };
+    assert!(says(&read, &model) && read.node == Node::Model);
+    let within = made("github.com/prashar32/riskkernel", "chat claude-sonnet-4-5", (2, 1), fields);
+    assert!(!says(&within, &What::Turn("run-1".into())), "in the caller's trace the trace is the turn");
 }
