@@ -36,6 +36,7 @@ mod ms_agent_framework;
 mod nemo;
 mod opa;
 mod openai_agents;
+mod openfga;
 mod openinference;
 mod operation;
 mod pydantic_ai;
@@ -131,6 +132,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &claude_code::ClaudeCode,
     &agt::Agt,
     &opa::Opa,
+    &openfga::OpenFga,
     &codex::Codex,
     &gemini::GeminiCli,
     &nemo::NemoGuardrails,

@@ -170,3 +170,28 @@ fn a_budget_that_halts_a_run_contains() {
     let within = made("github.com/prashar32/riskkernel", "chat claude-sonnet-4-5", (2, 1), fields);
     assert!(!says(&within, &What::Turn("run-1".into())), "in the caller's trace the trace is the turn");
 }
+
+// ---- OpenFGA ----
+
+#[test]
+fn an_answered_check_of_openfga_is_a_decision() {
+    let check = |more: Value| {
+        let fields = json!({"store_id": "01H0", "user": "user:anne", "relation": "can_call", "object": "tool:issue_refund",
+            "consistency": "UNSPECIFIED"});
+        made("openfga/pkg/server", "Check", (2, 1), with(fields, more))
+    };
+    for (allowed, outcome) in [(true, Outcome::Allow), (false, Outcome::Deny)] {
+        let read = check(json!({"allowed": allowed, "authorization_model_id": "01M1"}));
+        assert_eq!((read.dialect, read.node), ("openfga", Node::Check));
+        let [made] = decisions(&read)[..] else { panic!("one decision") };
+        assert_eq!((made.outcome, made.by, made.tool.as_deref()), (outcome, By::Policy, Some("issue_refund")));
+        assert_eq!(made.policies, ["01H0@01M1".into()]);
+        assert_eq!(&*made.raw, format!("allowed={allowed}: can_call tool:issue_refund"));
+        assert_eq!(made.principal, None, "whose right it was is not who decided");
+    }
+    let other = check(json!({"allowed": false, "object": "document:2026"}));
+    assert_eq!((decisions(&other)[0].tool.as_deref(), &*decisions(&other)[0].policies[0]), (None, "01H0"));
+    assert!(decisions(&check(json!({}))).is_empty(), "the check failed");
+    let inner = made("openfga/internal/graph", "ResolveCheck", (3, 2), json!({"store_id": "01H0", "allowed": true}));
+    assert!(decisions(&inner).is_empty() && inner.dialect == "openfga");
+}
