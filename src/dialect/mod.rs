@@ -21,6 +21,7 @@ mod codex;
 mod documents;
 mod draft;
 mod evaluation;
+mod fastmcp;
 mod gemini;
 mod genai;
 mod genai_events;
@@ -138,6 +139,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &nemo::NemoGuardrails,
     &riskkernel::RiskKernel,
     &mcp::Mcp,
+    &fastmcp::FastMcp,
     &agentcore::AgentCore,
     &wherefore_ns::Wherefore,
 ];

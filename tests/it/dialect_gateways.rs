@@ -2,7 +2,9 @@
 //! They show that the lists are read as published, not that producers keep to them.
 
 use serde_json::{Value, json};
-use wherefore::model::{By, Containment, Effect, Evidence, Execution, GrantScope, Node, Outcome, State, What};
+use wherefore::model::{
+    By, Containment, Effect, Evidence, Execution, GrantScope, Moment, Node, Outcome, Proof, State, Status, What,
+};
 
 use crate::support::made::{action, actions, calls, decisions, made, made_with, says, with};
 use crate::support::otlp;
@@ -194,4 +196,25 @@ fn an_answered_check_of_openfga_is_a_decision() {
     assert!(decisions(&check(json!({}))).is_empty(), "the check failed");
     let inner = made("openfga/internal/graph", "ResolveCheck", (3, 2), json!({"store_id": "01H0", "allowed": true}));
     assert!(decisions(&inner).is_empty() && inner.dialect == "openfga");
+}
+
+// ---- FastMCP ----
+
+#[test]
+fn fastmcp_is_mcp_that_also_tells_of_requests_turned_away() {
+    let error = json!({"kind": 2, "status": {"code": 2}});
+    let base = json!({"mcp.method.name": "tools/call", "rpc.system": "mcp", "fastmcp.server.name": "shop", "mcp.session.id": "s",
+        "jsonrpc.request.id": "7", "fastmcp.span.seam": true});
+    let reached = json!({"fastmcp.component.type": "tool", "fastmcp.component.key": "tool:get_order@", "error.type": "ToolError"});
+    let failed = made_with("fastmcp", "tools/call", (1, 0), with(base.clone(), reached), error.clone());
+    assert_eq!(failed.dialect, "otel-mcp");
+    let [call] = calls(&failed)[..] else { panic!("one call") };
+    assert_eq!(call.tool.as_deref(), Some("get_order"));
+    assert_eq!(call.moment, Moment::Ran { status: Status::Error("ToolError".into()), proof: Proof::Ran });
+
+    let away =
+        made_with("fastmcp", "tools/call", (1, 0), with(base, json!({"error.type": "AuthorizationError"})), error);
+    assert_eq!(calls(&away)[0].moment, Moment::Refused { by: By::Unknown });
+    assert!(calls(&away)[0].mcp.is_some());
+    assert!(actions(&[away]).is_empty(), "a call without a name is no action of its own");
 }
