@@ -13,6 +13,7 @@
 //!
 //! To add a dialect: a file with one `impl Dialect`, and a row in [`TABLE`].
 
+mod a2a;
 mod adk;
 mod agentcore;
 mod agt;
@@ -140,6 +141,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &riskkernel::RiskKernel,
     &mcp::Mcp,
     &fastmcp::FastMcp,
+    &a2a::A2a,
     &agentcore::AgentCore,
     &wherefore_ns::Wherefore,
 ];

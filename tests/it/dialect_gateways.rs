@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use wherefore::model::{
-    By, Containment, Effect, Evidence, Execution, GrantScope, Moment, Node, Outcome, Proof, State, Status, What,
+    By, Containment, Effect, Evidence, Execution, GrantScope, Moment, Node, Outcome, Proof, Pseudo, State, Status, What,
 };
 
 use crate::support::made::{action, actions, calls, decisions, made, made_with, says, with};
@@ -217,4 +217,64 @@ fn fastmcp_is_mcp_that_also_tells_of_requests_turned_away() {
     assert_eq!(calls(&away)[0].moment, Moment::Refused { by: By::Unknown });
     assert!(calls(&away)[0].mcp.is_some());
     assert!(actions(&[away]).is_empty(), "a call without a name is no action of its own");
+}
+
+// ---- A2A ----
+
+fn peer(kind: u32, state: &str, more: Value) -> Evidence {
+    let fields = json!({"a2a.method.name": "SendMessage", "a2a.protocol.version": "1.0", "a2a.task.id": "task-1",
+        "a2a.message.id": "m-1", "a2a.task.state": state, "gen_ai.conversation.id": "ctx-1", "gen_ai.agent.name": "calendar"});
+    made_with("a2a", "SendMessage", (2, 1), with(fields, more), json!({ "kind": kind }))
+}
+
+fn delegations(evidence: &Evidence) -> Vec<Option<&str>> {
+    let to = |pseudo: &Option<Pseudo>| matches!(pseudo, Some(Pseudo::Delegation { .. }));
+    let calls = calls(evidence).into_iter().filter(|call| to(&call.pseudo));
+    calls.map(|call| if let Some(Pseudo::Delegation { to }) = &call.pseudo { to.as_deref() } else { None }).collect()
+}
+
+#[test]
+fn a_message_to_a_peer_is_a_delegation_and_names_nobody_here() {
+    let client = peer(3, "TASK_STATE_COMPLETED", json!({}));
+    assert_eq!(client.dialect, "otel-genai");
+    assert_eq!(delegations(&client), [Some("calendar"), Some("ctx-1")]);
+    assert!(!client.facts.iter().any(|fact| matches!(fact.what, What::Agent { .. } | What::Conversation(_))));
+    assert!(actions(std::slice::from_ref(&client)).is_empty());
+
+    let server = peer(2, "TASK_STATE_COMPLETED", json!({}));
+    assert!(delegations(&server).is_empty() && says(&server, &What::Conversation("ctx-1".into())));
+    assert!(says(&server, &What::Agent { name: "calendar".into(), version: None }));
+    let asked = peer(3, "TASK_STATE_WORKING", json!({"a2a.method.name": "GetTask"}));
+    assert!(delegations(&asked).is_empty(), "only a message hands something over");
+}
+
+#[test]
+fn states_of_a_task_are_what_the_peer_decided() {
+    for (state, want) in [
+        ("TASK_STATE_INPUT_REQUIRED", Some(Outcome::Ask)),
+        ("TASK_STATE_AUTH_REQUIRED", Some(Outcome::Ask)),
+        ("TASK_STATE_REJECTED", Some(Outcome::Deny)),
+        ("TASK_STATE_CANCELED", Some(Outcome::Abort)),
+        ("input-required", Some(Outcome::Ask)),
+        ("TASK_STATE_COMPLETED", None),
+        ("TASK_STATE_WORKING", None),
+        ("", None),
+    ] {
+        let read = peer(3, state, json!({}));
+        let made = decisions(&read).first().map(|made| (made.outcome, made.by, made.raw.to_string()));
+        assert_eq!(made, want.map(|outcome| (outcome, By::System, state.to_owned())), "{state}");
+    }
+    let failed = peer(3, "TASK_STATE_FAILED", json!({}));
+    assert!(matches!(calls(&failed)[0].moment, Moment::Ran { status: Status::Error(_), .. }));
+}
+
+#[test]
+fn a_tool_that_is_a_peer_is_a_delegation() {
+    let fields = json!({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "k8s_agent", "gen_ai.tool.call.id": "c",
+        "a2a.subagent.name": "k8s-agent", "a2a.context_id": "ctx-9", "a2a.task.state": "completed"});
+    let read = made("gcp.vertex.agent", "execute_tool k8s_agent", (2, 1), fields);
+    assert_eq!(delegations(&read), [Some("k8s-agent"), Some("ctx-9")]);
+    assert_eq!(read.dialect, "google-adk");
+    let silent = made("a2a-python-sdk", "a2a.server.request_handlers", (1, 0), json!({}));
+    assert_eq!((silent.dialect, silent.facts.len()), ("a2a", 0));
 }
