@@ -31,6 +31,7 @@ mod genkit;
 mod guardrail;
 mod header;
 mod langfuse;
+mod langsmith;
 mod logfire;
 mod mcp;
 mod message;
@@ -131,6 +132,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &vercel_ai_legacy::VercelAiLegacy,
     &genkit::Genkit,
     &langfuse::Langfuse,
+    &langsmith::LangSmith,
     &claude_code::ClaudeCode,
     &agt::Agt,
     &opa::Opa,

@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 use wherefore::model::{
-    By, Containment, Effect, Evidence, Execution, GrantScope, Moment, Node, Outcome, Proof, Pseudo, State, Status, What,
+    By, Containment, Effect, Evidence, Execution, GrantScope, Known, Missing, Moment, Node, Outcome, Proof, Pseudo,
+    State, Status, What,
 };
 
-use crate::support::made::{action, actions, calls, decisions, made, made_with, says, with};
+use crate::support::made::{action, actions, calls, decisions, event, made, made_with, says, with};
 use crate::support::otlp;
 
 // ---- AWS AgentCore ----
@@ -277,4 +278,90 @@ fn a_tool_that_is_a_peer_is_a_delegation() {
     assert_eq!(read.dialect, "google-adk");
     let silent = made("a2a-python-sdk", "a2a.server.request_handlers", (1, 0), json!({}));
     assert_eq!((silent.dialect, silent.facts.len()), ("a2a", 0));
+}
+
+// ---- LangSmith ----
+
+fn run(kind: &str, operation: &str, name: &str, place: (u8, u8), more: Value) -> Evidence {
+    let fields = json!({"langsmith.span.kind": kind, "langsmith.trace.name": name, "langsmith.trace.session_id": "project-1",
+        "langsmith.metadata.thread_id": "thread-1", "langsmith.metadata.lc_agent_name": "desk",
+        "gen_ai.operation.name": operation, "gen_ai.system": "openai"});
+    made("langsmith", name, place, with(fields, more))
+}
+
+#[test]
+fn runs_of_langsmith_are_what_their_type_says() {
+    let root = json!({"gen_ai.prompt": r#"{"messages": [{"type": "human", "content": "refund A-1001"}]}"#});
+    let chain = run("chain", "chain", "LangGraph", (1, 0), root);
+    assert_eq!((chain.dialect, chain.node), ("langsmith", Node::Other));
+    assert!(says(&chain, &What::Conversation("thread-1".into())), "and never the project");
+    assert!(!says(&chain, &What::Conversation("project-1".into())));
+    assert!(says(&chain, &What::Agent { name: "desk".into(), version: None }));
+    let asked = |what: &What| matches!(what, What::Intent(Known::Value(text)) if &*text.head == "refund A-1001");
+    assert!(chain.facts.iter().any(|fact| asked(&fact.what)));
+
+    let template = run("prompt", "chat", "ChatPromptTemplate", (2, 1), json!({"gen_ai.request.model": "gpt-5"}));
+    assert_eq!(template.node, Node::Other);
+    assert!(!template.facts.iter().any(|fact| matches!(fact.what, What::Model { .. })));
+
+    let found = json!({"gen_ai.completion": r#"{"documents": [{"id": "kb-17", "page_content": "…"}, {"metadata": {"id": "kb-4"}}]}"#});
+    let retriever = run("retriever", "embeddings", "retriever", (3, 1), found);
+    assert!(says(&retriever, &What::Context { ids: vec!["kb-17".into(), "kb-4".into()], withheld: false }));
+}
+
+#[test]
+fn a_tool_run_of_langsmith_joins_the_call_that_the_model_asked_for() {
+    let answer = r#"{"generations": [[{"text": "", "message": {"lc": 1, "type": "constructor", "id": ["langchain", "schema", "messages",
+        "AIMessage"], "kwargs": {"content": "", "tool_calls": [{"name": "issue_refund", "args": {"order_id": "A-1001"}, "id": "call_1"}]}}}]]}"#;
+    let model = run(
+        "llm",
+        "chat",
+        "ChatOpenAI",
+        (2, 1),
+        json!({"gen_ai.request.model": "gpt-5", "gen_ai.completion": answer,
+        "gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 3,
+        "gen_ai.prompt": r#"{"messages": [[{"lc": 1, "id": ["HumanMessage"], "kwargs": {"content": "refund A-1001"}}]]}"#}),
+    );
+    assert!(says(&model, &What::Model { provider: "openai".into(), model: "gpt-5".into(), tokens: (10, 3) }));
+    let tool = |output: &str, place| {
+        let fields = json!({"gen_ai.prompt": r#"{"input": "{'order_id': 'A-1001'}"}"#, "gen_ai.completion": output});
+        run("tool", "execute_tool", "issue_refund", place, fields)
+    };
+    let fine = tool(
+        r#"{"output": {"type": "tool", "content": "refunded", "tool_call_id": "call_1", "status": "success"}}"#,
+        (3, 1),
+    );
+    let one = action(&[model, fine]);
+    assert_eq!((one.call_id.as_deref(), one.state.clone()), (Some("call_1"), State::Executed(Execution::Ok)));
+    assert_eq!(one.tool.value().map(|tool| &**tool), Some("issue_refund"));
+    assert_eq!(one.arguments.value().map(|text| &*text.head), Some(r#"{"order_id":"A-1001"}"#));
+    assert_eq!(one.output.value().map(|text| &*text.head), Some("refunded"));
+
+    let error = tool(
+        r#"{"output": {"type": "tool", "content": "no such order", "tool_call_id": "call_2", "status": "error"}}"#,
+        (4, 1),
+    );
+    assert!(matches!(action(&[error]).state, State::Executed(Execution::Failed(_))));
+}
+
+#[test]
+fn an_interrupt_of_langsmith_waits_and_hidden_content_is_withheld() {
+    let fields = json!({"langsmith.span.kind": "tool", "langsmith.trace.name": "issue_refund", "gen_ai.operation.name": "execute_tool",
+        "gen_ai.prompt": r#"{"input": "{'order_id': 'A-1001'}"}"#});
+    let thrown = |message: &str| {
+        let said = event("exception", 5, json!({"exception.type": "Exception", "exception.message": message}));
+        let more = json!({"status": {"code": 2}, "events": [said]});
+        made_with("langsmith", "issue_refund", (3, 1), fields.clone(), more)
+    };
+    let waiting = thrown("GraphInterrupt((Interrupt(value={'action_requests': []}),))");
+    assert_eq!(calls(&waiting)[0].moment, Moment::Asked);
+    let failed = thrown("ConnectionError('timeout')");
+    let status = Status::Error("ConnectionError('timeout')".into());
+    assert_eq!(calls(&failed)[0].moment, Moment::Ran { status, proof: Proof::Ran });
+
+    let hidden = run("tool", "execute_tool", "t", (3, 1), json!({"gen_ai.prompt": "{}", "gen_ai.completion": "{}"}));
+    let [call] = calls(&hidden)[..] else { panic!("one call") };
+    let withheld = || Known::Missing(Missing::Withheld);
+    assert_eq!((call.arguments.clone(), call.result.clone()), (withheld(), withheld()));
+    assert!(says(&hidden, &What::Withheld));
 }
