@@ -19,6 +19,7 @@ mod agentcore;
 mod agt;
 mod claude_code;
 mod codex;
+mod copilot;
 mod documents;
 mod draft;
 mod evaluation;
@@ -139,6 +140,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &openfga::OpenFga,
     &codex::Codex,
     &gemini::GeminiCli,
+    &copilot::Copilot,
     &nemo::NemoGuardrails,
     &riskkernel::RiskKernel,
     &mcp::Mcp,

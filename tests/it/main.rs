@@ -8,6 +8,7 @@ mod clients;
 mod connections;
 mod demo;
 mod dialect;
+mod dialect_coding;
 mod dialect_gateways;
 mod dialect_openinference;
 mod dialect_published;
