@@ -45,6 +45,7 @@ mod openinference;
 mod operation;
 mod pydantic_ai;
 mod python;
+mod qwen;
 mod riskkernel;
 mod source;
 mod strands;
@@ -140,6 +141,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &openfga::OpenFga,
     &codex::Codex,
     &gemini::GeminiCli,
+    &qwen::QwenCode,
     &copilot::Copilot,
     &nemo::NemoGuardrails,
     &riskkernel::RiskKernel,

@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 use wherefore::model::{
-    By, CheckResult, Effect, Evidence, Execution, Known, Missing, Node, Outcome, Phase, Pseudo, State, What,
+    By, CheckResult, Effect, Evidence, Execution, GrantScope, Known, Missing, Moment, Node, Outcome, Phase, Proof,
+    Pseudo, State, Status, What,
 };
 
 use crate::support::made::{action, actions, calls, checks, decisions, event, made, made_with, says, with};
@@ -302,4 +303,190 @@ fn a_risk_assessment_of_copilot_is_advice() {
     }
     assert!(decisions(&assessed((2, 1), r#"{"risk": "red"}"#)).is_empty(), "an answer within a turn");
     assert!(decisions(&assessed((1, 0), "the risk is red")).is_empty());
+}
+
+// ---- Qwen Code ----
+
+fn qwen(name: &str, place: (u8, u8), fields: Value) -> Evidence {
+    made("qwen-code", &format!("qwen-code.{name}"), place, with(json!({"session.id": "s-1"}), fields))
+}
+
+fn qwen_event(name: &str, fields: Value, more: Value) -> Evidence {
+    let common = json!({"session.id": "s-1", "prompt_id": "p-1"});
+    log_of("qwen-code", "qwen-code", &format!("qwen-code.{name}"), with(common, fields), more)
+}
+
+const QWEN_TOOL: &str = "run_shell_command";
+
+fn qwen_tool(more: Value) -> Evidence {
+    let fields = json!({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": QWEN_TOOL, "gen_ai.tool.type": "function",
+        "tool.call_id": "call_1", "call_id": "call_1", "tool_name": QWEN_TOOL});
+    qwen("tool", (2, 1), with(fields, more))
+}
+
+fn qwen_answer(decision: &str, source: &str) -> Evidence {
+    let fields = json!({"tool.name": QWEN_TOOL, "tool.call_id": "call_1", "decision": decision, "source": source, "duration_ms": 5});
+    qwen("tool.blocked_on_user", (3, 2), fields)
+}
+
+fn qwen_execution(more: Value) -> Evidence {
+    let fields = json!({"gen_ai.tool.name": QWEN_TOOL, "tool.call_id": "call_1"});
+    qwen("tool.execution", (4, 2), with(fields, more))
+}
+
+#[test]
+fn answers_to_qwen_code_are_normalised() {
+    use {GrantScope as S, Outcome as O};
+    for (decision, source, want) in [
+        ("proceed_once", "cli", Some((O::Allow, By::Human, S::Once, false))),
+        ("proceed_always", "ide", Some((O::Allow, By::Human, S::Permanent, false))),
+        ("proceed_once", "hook", Some((O::Allow, By::Hook, S::Once, false))),
+        ("auto_approved", "auto", Some((O::Allow, By::Policy, S::Unknown, true))),
+        ("cancel", "cli", Some((O::Deny, By::Human, S::Once, false))),
+        ("aborted", "cli", Some((O::Abort, By::Human, S::Once, false))),
+        ("aborted", "system", Some((O::Timeout, By::System, S::Once, false))),
+        ("error", "system", None),
+    ] {
+        let read = qwen_answer(decision, source);
+        let made = decisions(&read).first().map(|made| (made.outcome, made.by, made.scope, made.standing));
+        assert_eq!(made, want, "{decision}/{source}");
+        if let Some(made) = decisions(&read).first() {
+            assert_eq!((&*made.raw, made.call_id.as_deref()), (&*format!("{decision}/{source}"), Some("call_1")));
+        }
+    }
+}
+
+#[test]
+fn a_tool_span_of_qwen_code_proves_only_what_it_says() {
+    for (more, want) in [
+        (json!({"success": true}), Moment::Ran { status: Status::Fine, proof: Proof::Ran }),
+        (
+            json!({"success": false, "tool.failure_kind": "tool_error"}),
+            Moment::Ran { status: Status::Error("tool_error".into()), proof: Proof::Ran },
+        ),
+        (json!({"tool.failure_kind": "pre_hook_blocked"}), Moment::Refused { by: By::Hook }),
+        (json!({"tool.failure_kind": "permission_denied", "success": false}), Moment::Refused { by: By::Policy }),
+        (json!({"tool.failure_kind": "cancelled", "success": false}), Moment::Proposed),
+        (json!({}), Moment::Proposed),
+    ] {
+        let read = qwen_tool(more.clone());
+        assert_eq!((read.dialect, read.node), ("qwen-code", Node::Tool));
+        assert_eq!(calls(&read)[0].moment, want, "{more}");
+        assert_eq!(calls(&read)[0].arguments, Known::Missing(Missing::Withheld));
+    }
+}
+
+#[test]
+fn calls_of_qwen_code_end_as_they_were_answered() {
+    let ok = json!({"success": true, "execution_status": "success"});
+    let approved =
+        action(&[qwen_tool(json!({"success": true})), qwen_answer("proceed_once", "cli"), qwen_execution(ok)]);
+    assert_eq!((approved.state.clone(), approved.decisions.len()), (State::Executed(Execution::Ok), 1));
+    let rejected = action(&[qwen_tool(json!({"tool.failure_kind": "cancelled"})), qwen_answer("cancel", "cli")]);
+    assert_eq!(rejected.state, State::Refused(By::Human));
+    let left = action(&[qwen_tool(json!({"qwen-code.span.ttl_expired": true})), qwen_answer("aborted", "system")]);
+    assert_eq!(left.state, State::Expired);
+    let by_rule = action(&[qwen_tool(json!({"tool.failure_kind": "permission_denied"}))]);
+    assert_eq!(by_rule.state, State::Refused(By::Policy));
+    let failed = json!({"success": false, "error_type": "ENOENT", "execution_status": "error"});
+    let failed = action(&[qwen_tool(json!({})), qwen_answer("auto_approved", "auto"), qwen_execution(failed)]);
+    assert_eq!(failed.state, State::Executed(Execution::Failed("ENOENT".into())));
+    let untried = qwen_execution(json!({"execution_status": "not_started"}));
+    assert!(calls(&untried).is_empty() && untried.node == Node::Other);
+}
+
+#[test]
+fn hooks_of_qwen_code_decide_before_and_check_after() {
+    let hook = |fields: Value| {
+        let base = json!({"tool.name": "mcp__shop__get_order", "tool.use_id": "toolu_made_for_the_hook"});
+        qwen("hook", (5, 2), with(base, fields))
+    };
+    for (fields, outcome) in [
+        (json!({"hook_event": "PreToolUse", "should_proceed": true}), Outcome::Allow),
+        (json!({"hook_event": "PreToolUse", "should_proceed": false, "block_type": "denied"}), Outcome::Deny),
+        (json!({"hook_event": "PreToolUse", "should_proceed": false, "block_type": "ask"}), Outcome::Ask),
+        (json!({"hook_event": "PreToolUse", "should_proceed": false, "block_type": "stop"}), Outcome::Abort),
+    ] {
+        let read = hook(fields);
+        let [made] = decisions(&read)[..] else { panic!("one decision") };
+        assert_eq!((made.outcome, made.by, made.tool.as_deref()), (outcome, By::Hook, Some("get_order")));
+        assert_eq!(made.call_id, None, "the hook's id is no call id");
+    }
+    let after = hook(json!({"hook_event": "PostToolUse", "should_stop": true}));
+    assert_eq!((checks(&after)[0].phase, checks(&after)[0].result), (Phase::PostAction, CheckResult::Fail));
+}
+
+#[test]
+fn agents_of_qwen_code_and_their_edges() {
+    let fields = json!({"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "qwen-code", "gen_ai.conversation.id": "s-1",
+        "qwen-code.prompt_id": "p-1", "qwen-code.approval_mode": "auto-edit", "new_context": "[USER PROMPT]\nfix the test"});
+    let turn = qwen("interaction", (1, 0), fields);
+    assert!(
+        says(&turn, &What::Policy("approval_mode=auto-edit".into())) && says(&turn, &What::Conversation("s-1".into()))
+    );
+    assert_eq!((turn.node, intent(&turn)), (Node::Agent, Some(Known::Value("fix the test".into()))));
+
+    let task = qwen(
+        "tool",
+        (2, 1),
+        json!({"tool_name": "agent", "tool.call_id": "call_1", "success": true,
+        "gen_ai.tool.call.arguments": r#"{"subagent_type": "Explore", "prompt": "look"}"#}),
+    );
+    assert_eq!(calls(&task)[0].pseudo, Some(Pseudo::Delegation { to: Some("Explore".into()) }));
+    let sub = qwen(
+        "subagent",
+        (3, 2),
+        json!({"qwen-code.subagent.name": "Explore", "qwen-code.subagent.status": "completed"}),
+    );
+    assert!(sub.node == Node::Agent && says(&sub, &What::Agent { name: "Explore".into(), version: None }));
+    assert!(actions(&[turn, task, sub]).is_empty());
+
+    for fields in [json!({"gen_ai.operation.name": "chat"}), json!({})] {
+        let used = json!({"gen_ai.request.model": "qwen3-coder", "gen_ai.usage.input_tokens": 90, "gen_ai.usage.output_tokens": 9});
+        let read = qwen("llm_request", (4, 1), with(used, fields));
+        assert_eq!((read.node, model(&read)), (Node::Model, Some(("qwen3-coder".into(), (90, 9)))));
+        assert_eq!(read.facts.iter().filter(|fact| matches!(fact.what, What::Model { .. })).count(), 1);
+    }
+}
+
+#[test]
+fn events_of_qwen_code_stand_for_calls_only_where_there_are_no_spans() {
+    let fields = json!({"function_name": QWEN_TOOL, "function_args": r#"{"command": "ls"}"#, "success": true, "status": "success",
+        "decision": "accept", "execution_status": "success", "tool_type": "native"});
+    let inside = json!({"traceId": TRACE, "spanId": "0000000000000001"});
+    let repeated = qwen_event("tool_call", fields.clone(), inside.clone());
+    assert!(calls(&repeated).is_empty() && decisions(&repeated).is_empty());
+    let alone = qwen_event("tool_call", fields, json!({}));
+    assert!(says(&alone, &What::Turn("p-1".into())));
+    let ran = action(&[alone]);
+    assert_eq!(
+        (ran.state.clone(), ran.arguments.value().map(|text| &*text.head)),
+        (State::Executed(Execution::Ok), Some(r#"{"command": "ls"}"#))
+    );
+
+    let refused = |by| Moment::Refused { by };
+    let failed = Moment::Ran { status: Status::Error("ENOENT".into()), proof: Proof::Ran };
+    for (more, moment) in [
+        (json!({"status": "cancelled", "success": false, "decision": "reject"}), refused(By::Human)),
+        (json!({"status": "error", "success": false, "error_type": "execution_denied"}), refused(By::Policy)),
+        (json!({"status": "cancelled", "success": false}), Moment::Proposed),
+        (json!({"status": "error", "success": false, "error_type": "ENOENT"}), failed),
+    ] {
+        let fields = with(json!({"function_name": QWEN_TOOL, "function_args": "{}"}), more.clone());
+        let told = qwen_event("tool_call", fields, json!({}));
+        assert_eq!(calls(&told)[0].moment, moment, "{more}");
+        for made in decisions(&told) {
+            assert!(made.outcome == Outcome::Deny && made.parameters.is_some(), "{more}");
+        }
+    }
+    let used = json!({"model": "qwen3-coder", "input_token_count": 5, "output_token_count": 2});
+    assert_eq!(model(&qwen_event("api_response", used.clone(), json!({}))), Some(("qwen3-coder".into(), (5, 2))));
+    assert_eq!(model(&qwen_event("api_response", used, inside)), None);
+    assert_eq!(
+        intent(&qwen_event("user_prompt", json!({"prompt": "fix it"}), json!({}))),
+        Some(Known::Value("fix it".into()))
+    );
+    assert_eq!(intent(&qwen_event("user_prompt", json!({"prompt_length": 6}), json!({}))), Some(WITHHELD));
+    let mode = qwen_event("config", json!({"approval_mode": "plan"}), json!({}));
+    assert!(says(&mode, &What::Policy("approval_mode=plan".into())));
 }
