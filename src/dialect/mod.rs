@@ -40,6 +40,7 @@ mod ms_agent_framework;
 mod nemo;
 mod opa;
 mod openai_agents;
+mod opencode;
 mod openfga;
 mod openinference;
 mod operation;
@@ -143,6 +144,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &gemini::GeminiCli,
     &qwen::QwenCode,
     &copilot::Copilot,
+    &opencode::OpenCode,
     &nemo::NemoGuardrails,
     &riskkernel::RiskKernel,
     &mcp::Mcp,

@@ -490,3 +490,100 @@ fn events_of_qwen_code_stand_for_calls_only_where_there_are_no_spans() {
     let mode = qwen_event("config", json!({"approval_mode": "plan"}), json!({}));
     assert!(says(&mode, &What::Policy("approval_mode=plan".into())));
 }
+
+// ---- opencode ----
+
+fn opencode_tool(prefix: &str, tool: &str, error: Option<&str>) -> Evidence {
+    let fields = json!({"openinference.span.kind": "TOOL", "session.id": "ses_1", "tool.id": "call_1", "tool.name": tool,
+        "tool.parameters": r#"{"command":"ls"}"#, "input.value": r#"{"command":"ls","subagent_type":"explore"}"#, "agent.name": "build"});
+    let (said, status) = match error {
+        None => (json!({"output.value": "README.md", "tool.success": true}), json!({"status": {"code": 1}})),
+        Some(error) => (
+            json!({"output.value": error, "tool.success": false, "tool.error": error}),
+            json!({"status": {"code": 2, "message": error}}),
+        ),
+    };
+    made_with("com.opencode", &format!("{prefix}tool.{tool}"), (2, 1), with(fields, said), status)
+}
+
+fn opencode_event(name: &str, fields: Value) -> Evidence {
+    let common = json!({"session.id": "ses_1", "agent.name": "build", "project.id": "p"});
+    log_of("com.opencode", "opencode", name, with(common, fields), json!({"body": {"stringValue": name}}))
+}
+
+#[test]
+fn a_tool_span_of_opencode_says_whether_the_tool_ran() {
+    let rejected = "The user rejected permission to use this specific tool call.";
+    let ruled = "The user has specified a rule which prevents you from using this specific tool call. Here are some of the relevant rules []";
+    for prefix in ["opencode.", "claude_code."] {
+        for (error, state) in [
+            (None, State::Executed(Execution::Ok)),
+            (Some("ENOENT: no such file"), State::Executed(Execution::Failed("ENOENT: no such file".into()))),
+            (Some(rejected), State::Refused(By::Human)),
+            (Some(ruled), State::Refused(By::Policy)),
+            (Some("PermissionDeniedError: Permission denied by ruleset"), State::Refused(By::Policy)),
+            (Some("session execution ended before tool completed"), State::Expired),
+        ] {
+            let read = opencode_tool(prefix, "bash", error);
+            assert_eq!((read.dialect, read.node), ("opencode", Node::Tool));
+            assert!(says(&read, &What::Conversation("ses_1".into())));
+            let one = action(&[read]);
+            assert_eq!((one.state.clone(), one.call_id.as_deref()), (state, Some("call_1")), "{error:?}");
+        }
+    }
+    let task = opencode_tool("opencode.", "task", None);
+    assert_eq!(calls(&task)[0].pseudo, Some(Pseudo::Delegation { to: Some("explore".into()) }));
+}
+
+#[test]
+fn the_answer_to_a_prompt_of_opencode_counts_and_not_the_plugin_s_word() {
+    use {GrantScope as S, Outcome as O};
+    for (decision, source, want) in [
+        ("accept", "once", Some((O::Allow, S::Once))),
+        ("reject", "once", Some((O::Allow, S::Once))),
+        ("reject", "always", Some((O::Allow, S::Session))),
+        ("accept", "allowAlways", Some((O::Allow, S::Session))),
+        ("reject", "reject", Some((O::Deny, S::Once))),
+        ("accept", "of tomorrow", Some((O::Allow, S::Unknown))),
+        ("perhaps", "", None),
+    ] {
+        let fields = json!({"decision": decision, "source": source, "tool_name": "git push", "tool_type": "bash"});
+        let read = opencode_event("tool_decision", fields);
+        assert_eq!(read.dialect, "opencode");
+        let made = decisions(&read).first().map(|made| (made.outcome, made.scope));
+        assert_eq!(made, want, "{decision}/{source}");
+        for made in decisions(&read) {
+            assert_eq!(
+                (made.by, made.tool.as_deref(), &*made.raw),
+                (By::Human, Some("bash"), &*format!("{decision}/{source}"))
+            );
+        }
+    }
+    let newer = opencode_event("tool_decision", json!({"decision": "accept", "source": "once", "tool_name": "edit"}));
+    assert_eq!(decisions(&newer)[0].tool.as_deref(), Some("edit"));
+}
+
+#[test]
+fn what_opencode_logs_beside_its_spans_counts_once() {
+    let result = opencode_event("tool_result", json!({"tool_name": "bash", "success": true, "duration_ms": 4}));
+    let used = opencode_event("api_request", json!({"model": "m", "input_tokens": 4, "output_tokens": 2}));
+    assert!(calls(&result).is_empty() && model(&used).is_none());
+    assert!(says(&result, &What::Conversation("ses_1".into())));
+    assert!(says(&result, &What::Agent { name: "build".into(), version: None }));
+    assert_eq!(intent(&opencode_event("user_prompt", json!({"prompt_length": 9}))), Some(WITHHELD));
+    assert_eq!(
+        intent(&opencode_event("user_prompt", json!({"prompt": "fix it"}))),
+        Some(Known::Value("fix it".into()))
+    );
+    let handed = opencode_event("subtask_invoked", json!({"agent.name": "explore", "description": "look"}));
+    assert_eq!(calls(&handed)[0].pseudo, Some(Pseudo::Delegation { to: Some("explore".into()) }));
+    assert!(!handed.facts.iter().any(|fact| matches!(fact.what, What::Agent { .. })), "it is the other agent");
+
+    let prompt = json!({"openinference.span.kind": "AGENT", "session.id": "ses_1", "agent.name": "build", "input.value": "fix it"});
+    let turn = made("com.opencode", "claude_code.session", (1, 0), prompt);
+    assert_eq!((turn.node, intent(&turn)), (Node::Agent, Some(Known::Value("fix it".into()))));
+    let answered = json!({"openinference.span.kind": "LLM", "session.id": "ses_1", "llm.model_name": "claude-sonnet-5",
+        "llm.provider": "anthropic", "llm.token_count.prompt": 12, "llm.token_count.completion": 3});
+    let llm = made("com.opencode", "claude_code.llm", (3, 1), answered);
+    assert_eq!((llm.node, model(&llm)), (Node::Model, Some(("claude-sonnet-5".into(), (12, 3)))));
+}
