@@ -30,7 +30,7 @@ use crate::values;
 
 use super::draft::{a_decision, an_id, word};
 use super::source::event_text;
-use super::{Content, Dialect, Draft, Rules, Source, genai};
+use super::{Content, Dialect, Draft, Rules, Source, genai, opencode};
 
 const SCOPES: &str = "com.anthropic.claude_code";
 const PREFIX: &str = "claude_code.";
@@ -78,7 +78,8 @@ impl Dialect for ClaudeCode {
             }
             (None, None) => false,
         };
-        named || source.scope().starts_with(SCOPES)
+        // opencode's plugin can be set to the same prefix.
+        (named || source.scope().starts_with(SCOPES)) && source.scope() != opencode::SCOPE
     }
 
     fn read<'a>(&self, source: &'a Source<'a>, draft: &mut Draft<'a>) {

@@ -13,17 +13,21 @@
 //!
 //! To add a dialect: a file with one `impl Dialect`, and a row in [`TABLE`].
 
+mod a2a;
 mod adk;
+mod agentcore;
 mod agno;
 mod agt;
 mod autogen;
 mod claude_code;
 mod client;
 mod codex;
+mod copilot;
 mod crewai;
 mod documents;
 mod draft;
 mod evaluation;
+mod fastmcp;
 mod gemini;
 mod genai;
 mod genai_events;
@@ -33,6 +37,7 @@ mod guardrail;
 mod haystack;
 mod header;
 mod langfuse;
+mod langsmith;
 mod litellm;
 mod llama_index;
 mod logfire;
@@ -43,11 +48,15 @@ mod ms_agent_framework;
 mod nemo;
 mod opa;
 mod openai_agents;
+mod opencode;
+mod openfga;
 mod openinference;
 mod openlit;
 mod operation;
 mod pydantic_ai;
 mod python;
+mod qwen;
+mod riskkernel;
 mod semantic_kernel;
 mod source;
 mod strands;
@@ -145,13 +154,22 @@ pub static TABLE: &[&dyn Dialect] = &[
     &vercel_ai_legacy::VercelAiLegacy,
     &genkit::Genkit,
     &langfuse::Langfuse,
+    &langsmith::LangSmith,
     &claude_code::ClaudeCode,
     &agt::Agt,
     &opa::Opa,
+    &openfga::OpenFga,
     &codex::Codex,
     &gemini::GeminiCli,
+    &qwen::QwenCode,
+    &copilot::Copilot,
+    &opencode::OpenCode,
     &nemo::NemoGuardrails,
+    &riskkernel::RiskKernel,
     &mcp::Mcp,
+    &fastmcp::FastMcp,
+    &a2a::A2a,
+    &agentcore::AgentCore,
     &client::Client,
     &wherefore_ns::Wherefore,
 ];

@@ -5,6 +5,7 @@ pub mod differ;
 pub mod fold;
 pub mod http;
 pub mod load;
+pub mod made;
 pub mod monitoring;
 pub mod otlp;
 pub mod process;

@@ -44,6 +44,16 @@ pub fn log(fields: Value, more: Value) -> (Signal, Bytes) {
     (Signal::Logs, protobuf(Signal::Logs, &request))
 }
 
+/// A request of spans, written in full.
+pub fn spans(request: &Value) -> (Signal, Bytes) {
+    (Signal::Traces, protobuf(Signal::Traces, request))
+}
+
+/// A request of log records, written in full.
+pub fn logs(request: &Value) -> (Signal, Bytes) {
+    (Signal::Logs, protobuf(Signal::Logs, request))
+}
+
 /// The evidence of a request's only record.
 pub fn read((signal, body): (Signal, Bytes)) -> Evidence {
     let received = records(signal, &body).next().expect("one record");
