@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `a2a.method.name` of a message, on a client | a delegation to the peer: by its name and by its context |
 //! | `a2a.subagent.name`, `a2a.context_id` on a tool span | that tool is a delegation, likewise |
+//! | `a2a.task.id`, `a2a.message.reference_task_ids` | ties to other turns that work on the task |
 //! | `a2a.task.state` | what the peer decided: to ask, to refuse, to stop; or that it failed |
 //!
 //! * On a client `gen_ai.agent.*` and `gen_ai.conversation.id` are the peer's: its card, its context. On a server
@@ -12,14 +13,13 @@
 //! * The context of a task is the peer's conversation, so that a delegation to it leads there also from another
 //!   trace.
 //! * A message is said by both sides. Content never is.
-//! * `a2a.task.id` and `.reference_task_ids` would join long tasks; evidence has no place for them yet.
 //!
 //! Source: `docs/gen-ai/a2a.md` of the A2A proposal for OTel GenAI and its reference scenarios; kagent's helper for
 //! tool spans. The Python SDK's own spans (scope `a2a-python-sdk`) have no attributes. No recording of ours.
 
 use std::sync::Arc;
 
-use crate::model::{By, Call, Decision, Moment, Node, Outcome, Proof, Pseudo, Status, What};
+use crate::model::{By, Call, Decision, Moment, Node, Outcome, Proof, Pseudo, Status, Tie, What};
 
 use super::draft::{a_decision, an_id, word};
 use super::{Dialect, Draft, Source, genai};
@@ -72,6 +72,7 @@ impl Dialect for A2a {
                 to_context(source, draft);
             }
         }
+        tasks(source, draft);
         decided(source, draft);
     }
 
@@ -91,7 +92,16 @@ fn is_of_peer(what: &What, source: &Source<'_>) -> bool {
 
 fn to_context(source: &Source<'_>, draft: &mut Draft<'_>) {
     if let Some(context) = source.first_text(CONTEXT).and_then(an_id) {
-        delegate(Some(context), source, draft);
+        draft.say(What::Gives(Tie::Conversation(context)));
+    }
+}
+
+/// The tasks that a span is about. A task outlives its trace.
+fn tasks(source: &Source<'_>, draft: &mut Draft<'_>) {
+    let listed = source.get("a2a.message.reference_task_ids").and_then(|ids| source.json(ids));
+    let listed: Vec<String> = listed.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+    for id in source.text("a2a.task.id").into_iter().chain(listed.iter().map(String::as_str)).filter_map(an_id) {
+        draft.say(What::Takes(Tie::Task(id)));
     }
 }
 

@@ -142,7 +142,7 @@ impl Book {
         let earlier = tied.givers.iter().filter_map(|giver| self.turns.get(giver));
         let mut fitting: Vec<&Arc<TurnState>> = earlier
             .filter(|earlier| earlier.order() < later.order())
-            .filter(|earlier| matches!(tie, Tie::Task(_)) || earlier.service() == later.service())
+            .filter(|earlier| crosses(tie) || earlier.service() == later.service())
             .filter(|earlier| !matches!(tie, Tie::Answer(_)) || later.carries(earlier))
             .collect();
         fitting.sort_by_key(|earlier| earlier.order());
@@ -303,6 +303,11 @@ fn hands_over(piece: &Piece) -> Option<Hands<'_>> {
         Some(Pseudo::Behind { agent }) if now => Some(Hands::Behind(agent)),
         _ => None,
     }
+}
+
+/// Whether a tie leads to other services: an agent's peer is one.
+fn crosses(tie: &Tie) -> bool {
+    matches!(tie, Tie::Task(_) | Tie::Conversation(_))
 }
 
 /// A name without case and without what stands between its words.

@@ -153,6 +153,7 @@ impl Book {
         let mut attached = |turn: TurnId, about: About| {
             for it in self.turns.get(&turn).and_then(|turn| turn.attached.get(&about)).into_iter().flatten() {
                 match it {
+                    Attached::Decision(decision) if is_of_another(decision, pieces) => {}
                     Attached::Decision(decision) => drop(said.decisions.insert(&**decision)),
                     Attached::Check(check) => drop(said.checks.insert(&**check)),
                     Attached::Target(target) => drop(said.targets.insert(target)),
@@ -308,6 +309,12 @@ impl Book {
         }
         joins.into_iter().collect()
     }
+}
+
+/// Whether a decision names another tool than a call's.
+fn is_of_another(decision: &Decision, pieces: &[&Piece]) -> bool {
+    let mut tools = pieces.iter().filter_map(|piece| says_call(piece)?.tool.as_ref()).peekable();
+    decision.tool.as_ref().is_some_and(|named| tools.peek().is_some() && tools.all(|tool| tool != named))
 }
 
 /// What was said about a call.
@@ -748,6 +755,9 @@ fn state_of(pieces: &[&Piece], tool_spans: bool, decisions: &BTreeSet<&Decision>
         _ if error => State::Executed(Execution::Failed("the tool's result says it is an error".into())),
         _ => State::Executed(Execution::Ok),
     };
+    if let Some(by) = turned_away(pieces) {
+        return State::Refused(by);
+    }
     if ran.iter().any(|(_, _, _, proof, _)| *proof == Proof::Ran) {
         return ending();
     }
@@ -784,6 +794,25 @@ fn state_of(pieces: &[&Piece], tool_spans: bool, decisions: &BTreeSet<&Decision>
     }
     let asks = |it: &Decision| it.enforced && it.outcome == Outcome::Ask && last.is_none_or(|last| last.at < it.at);
     if asked || decisions.iter().any(|decision| asks(decision)) { State::Asked } else { State::Proposed }
+}
+
+/// By whom a call was turned away inside of what called it: a gateway or a server refused it, and every span that
+/// claims a run lies around that refusal. What ran afterwards or deeper did run.
+fn turned_away(pieces: &[&Piece]) -> Option<By> {
+    let calls = || pieces.iter().filter_map(|piece| Some((*piece, says_call(piece)?)));
+    let spans = || calls().filter(|(piece, _)| piece.span.is_some() && piece.read_at == 0 && piece.start < piece.end);
+    let ran = || spans().filter(|(_, call)| matches!(call.moment, Moment::Ran { .. }));
+    let refused = spans().filter_map(|(piece, call)| match call.moment {
+        Moment::Refused { by } => Some((piece, by)),
+        _ => None,
+    });
+    let around = |inner: &Piece| {
+        let lies = |(outer, _): (&Piece, &CallSays)| {
+            outer.span != inner.span && outer.start <= inner.start && inner.end <= outer.end
+        };
+        ran().next().is_some() && ran().all(lies)
+    };
+    refused.filter(|(piece, _)| around(piece)).map(|(_, by)| by).min_by_key(|by| (*by == By::Unknown, *by))
 }
 
 /// Who refused a call that was refused. Where nobody is named: the policy that the answer speaks of, or whoever was

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use wherefore::model::{
     By, Containment, Effect, Evidence, Execution, GrantScope, Known, Missing, Moment, Node, Outcome, Proof, Pseudo,
-    State, Status, What,
+    State, Status, Tie, What,
 };
 
 use crate::support::made::{action, actions, calls, decisions, event, made, made_with, says, with};
@@ -238,7 +238,9 @@ fn delegations(evidence: &Evidence) -> Vec<Option<&str>> {
 fn a_message_to_a_peer_is_a_delegation_and_names_nobody_here() {
     let client = peer(3, "TASK_STATE_COMPLETED", json!({}));
     assert_eq!(client.dialect, "otel-genai");
-    assert_eq!(delegations(&client), [Some("calendar"), Some("ctx-1")]);
+    assert_eq!(delegations(&client), [Some("calendar")]);
+    assert!(says(&client, &What::Gives(Tie::Conversation("ctx-1".into()))));
+    assert!(says(&client, &What::Takes(Tie::Task("task-1".into()))));
     assert!(!client.facts.iter().any(|fact| matches!(fact.what, What::Agent { .. } | What::Conversation(_))));
     assert!(actions(std::slice::from_ref(&client)).is_empty());
 
@@ -274,7 +276,8 @@ fn a_tool_that_is_a_peer_is_a_delegation() {
     let fields = json!({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "k8s_agent", "gen_ai.tool.call.id": "c",
         "a2a.subagent.name": "k8s-agent", "a2a.context_id": "ctx-9", "a2a.task.state": "completed"});
     let read = made("gcp.vertex.agent", "execute_tool k8s_agent", (2, 1), fields);
-    assert_eq!(delegations(&read), [Some("k8s-agent"), Some("ctx-9")]);
+    assert_eq!(delegations(&read), [Some("k8s-agent")]);
+    assert!(says(&read, &What::Gives(Tie::Conversation("ctx-9".into()))));
     assert_eq!(read.dialect, "google-adk");
     let silent = made("a2a-python-sdk", "a2a.server.request_handlers", (1, 0), json!({}));
     assert_eq!((silent.dialect, silent.facts.len()), ("a2a", 0));

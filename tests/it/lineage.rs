@@ -251,6 +251,24 @@ fn what_stands_below_a_tool_is_about_it() {
     }
 }
 
+/// A gateway turned the call away inside the span of the framework that called it: nothing ran. What ran below the
+/// gateway, or after it, did.
+#[test]
+fn a_call_that_was_turned_away_inside_its_span_did_not_run() {
+    let refused = |number, parent, seconds| {
+        let turned = a_call(Moment::Refused { by: By::Policy }, None, "get", None);
+        span(number, parent, Node::Tool, seconds, vec![call(turned)])
+    };
+    let run = |number, parent, seconds| span(number, parent, Node::Tool, seconds, vec![call(ran(None, "get", None))]);
+    for (name, evidence, want) in [
+        ("around it", vec![run(2, 1, (5, 20)), refused(3, 2, (6, 9)), root(30)], "refused"),
+        ("and again", vec![run(2, 1, (5, 20)), refused(3, 2, (6, 9)), run(4, 2, (10, 19)), root(30)], "executed"),
+        ("deeper", vec![run(2, 1, (5, 20)), refused(3, 2, (6, 9)), run(4, 3, (7, 8)), root(30)], "executed"),
+    ] {
+        assert_eq!(states(&settle(&Configuration::default(), &evidence)), [want], "{name}");
+    }
+}
+
 /// A log record that names only the tool is about the one call of it that was under way.
 #[test]
 fn a_decision_by_the_tool_s_name_reaches_the_call_under_way() {
@@ -293,7 +311,10 @@ fn what_stops_a_run_is_about_what_is_left_of_it() {
         assert_eq!(states(&settle(&Configuration::default(), &evidence)), [want], "{name}");
     }
     let waits = [agent(Outcome::Ask, 30), proposal, root(40)];
-    assert_eq!(states(&[assemble(&waits).actions.remove(0)]), ["expired"]);
+    let mut book = Book::default();
+    waits.iter().for_each(|record| drop(book.fold(record)));
+    let open = book.judged(Reading { closed: true, expired: false });
+    assert_eq!(states(&open.actions), ["asked"]);
 }
 
 /// Somebody was asked: whoever answered and is not named is a person, and a run afterwards was allowed, as far as one
