@@ -17,6 +17,7 @@ mod adk;
 mod agt;
 mod claude_code;
 mod codex;
+mod cost;
 mod documents;
 mod draft;
 mod evaluation;
@@ -47,6 +48,8 @@ mod traceloop;
 mod vercel_ai;
 mod vercel_ai_legacy;
 mod wherefore_ns;
+#[cfg(test)]
+mod worked_example;
 
 use bytes::Bytes;
 
@@ -138,9 +141,19 @@ pub static TABLE: &[&dyn Dialect] = &[
 
 /// What one record says. `frame` holds the record's bytes, so that messages are passed on without copying.
 pub fn evidence(tenant: &Tenant, role: Role, received: &Received<'_>, frame: &Bytes) -> Evidence {
+    evidence_by(TABLE, tenant, role, received, frame)
+}
+
+fn evidence_by(
+    table: &[&dyn Dialect],
+    tenant: &Tenant,
+    role: Role,
+    received: &Received<'_>,
+    frame: &Bytes,
+) -> Evidence {
     let source = Source::new(received, frame);
     let mut draft = Draft::new(&source);
-    for dialect in TABLE.iter().filter(|dialect| dialect.reads(&source)) {
+    for dialect in table.iter().filter(|dialect| dialect.reads(&source)) {
         if !dialect.is_layer() || draft.dialect == UNREAD {
             draft.dialect = dialect.name();
         }
@@ -149,6 +162,7 @@ pub fn evidence(tenant: &Tenant, role: Role, received: &Received<'_>, frame: &By
         }
         dialect.read(&source, &mut draft);
     }
+    cost::read(&source, &mut draft);
     draft.finish();
     let Draft { node, dialect, facts, bodies, place, .. } = draft;
     let header = header::header(tenant, role, received);

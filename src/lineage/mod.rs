@@ -8,6 +8,7 @@ mod book;
 mod fold;
 mod kth;
 mod messages;
+mod models;
 mod pair;
 mod pieces;
 mod read;

@@ -621,7 +621,7 @@ impl TurnState {
     pub fn record(&self, closed: bool) -> Turn {
         Turn {
             context: self.context.iter().map(|(at, _, ids)| (*at, ids.clone())).collect(),
-            models: self.models.values().cloned().collect(),
+            models: self.model_calls(),
             delegations: self.delegations.iter().cloned().collect(),
             containment: self.containment.iter().cloned().collect(),
             ..self.gist(closed)

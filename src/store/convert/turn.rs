@@ -13,7 +13,7 @@ record! { Turn = Turn {
     id, revision, tenant, trace, conversation, service, agent, intent, intent_id, prompt, prompt_version, policies,
     context, plan, plan_decisions, models, delegations, containment, root_ended, closed, sampled, withheld, start, end,
 } }
-record! { ModelUse = ModelUse { end, provider, model, tokens, response_id } }
+record! { ModelUse = ModelUse { end, provider, model, tokens, response_id, cost } }
 record! { FindingEvent = FindingEvent { finding, tenant, action, agent, turn } }
 record! { Incident = Incident { id, tenant, turn, opened, contained, findings, latest } }
 tuple! { (u64, u64) = Tokens { 0: read, 1: written } }
