@@ -1,4 +1,4 @@
-//! What the dialect stage costs for each recorded stack: the program's own readers over what real instrumentation sends.
+//! What the dialect stage costs for each recorded stack: its readers over what real instrumentation sends.
 
 use std::collections::BTreeMap;
 use std::fs;

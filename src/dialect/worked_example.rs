@@ -1,4 +1,4 @@
-//! Acme Crew: one span per step, `acme.step` says what it is. A made-up convention, in as few lines as a real one takes.
+//! Acme Crew: one span per step, `acme.step` says what it is. A made-up convention, as short as a real one.
 //!
 //! | step | carries |
 //! |---|---|

@@ -6,8 +6,8 @@
 //! one response              two instrumentations side by side, a log record without a span    by response id
 //! ```
 //!
-//! Of two counts for one call the larger counts: one of the records may tell less, or nothing. Where one span stands for
-//! several below it (a request that was sent again), theirs are added first. Everything is a function of the set.
+//! Of two counts for one call the larger counts: one of the records may tell less, or nothing. Where one span stands
+//! for several below it (a request that was sent again), theirs are added first. Everything is a function of the set.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
