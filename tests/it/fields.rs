@@ -4,9 +4,12 @@
 //! recordings for the scripted words. A field that is there must be present on some action; one that is not must be
 //! present on none. Where capture was off and the convention would carry it, it is `withheld`, on every action.
 
-use wherefore::engine::Configuration;
+use std::collections::BTreeMap;
+
+use wherefore::catalogue::{Metric, Sample, SampleValue};
+use wherefore::engine::{Configuration, Engine, Input};
 use wherefore::model::{Action, Field, Known, Missing, Role, Tenant};
-use wherefore::pipeline::{Offline, Outcome};
+use wherefore::pipeline::{Offline, Outcome, evidence_of};
 
 use crate::support::recordings::{Recording, recordings, truths};
 
@@ -33,12 +36,16 @@ const RETRIEVALS: &[&str] = &["langfuse-sdk/", "otel-openai-v2/", "langgraph-ope
 /// Cells in which the telemetry cannot tell: recording, field, and why.
 const DIFFERENCES: &[(&str, Field, &str)] = &[];
 
-fn replay(recording: &Recording) -> Outcome {
+fn settled(recording: &Recording) -> (Outcome, Engine) {
     let mut offline = Offline::new(Configuration::default());
     for (signal, body) in recording.requests() {
         offline.request(&Tenant::default(), Role::Unspecified, signal, &body).expect("a recording is OTLP");
     }
-    offline.finish().0
+    offline.finish()
+}
+
+fn replay(recording: &Recording) -> Outcome {
+    settled(recording).0
 }
 
 /// What is wrong with a field of a recording, if anything.
@@ -104,4 +111,57 @@ fn every_kind_of_mistake_is_seen() {
     let seen = |carried, off, action: &Action| wrong(Field::Output, carried, off, &[action]).is_some();
     assert!(seen(true, false, &absent) && seen(false, false, &present) && seen(false, true, &absent));
     assert!(!seen(true, true, &present) && !seen(false, false, &absent) && !seen(false, true, &withheld));
+}
+
+/// Counted fields by dialect and state.
+fn counted(engine: &Engine) -> BTreeMap<(String, String), u64> {
+    let fields = engine.samples().into_iter().filter(|sample| sample.metric == Metric::LineageFields);
+    let entry = |sample: Sample| match (&sample.labels[..], &sample.value) {
+        ([_, dialect, state], SampleValue::Counter(count, _)) => ((dialect.to_string(), state.to_string()), *count),
+        _ => panic!("{sample:?}"),
+    };
+    fields.map(entry).collect()
+}
+
+#[test]
+fn fields_are_counted_once_per_settled_action_by_the_dialect_that_told_of_it() {
+    let mut compared = 0;
+    for recording in recordings() {
+        let (outcome, engine) = settled(&recording);
+        let samples = engine.samples();
+        let actions = samples.iter().filter(|sample| sample.metric == Metric::Actions).map(|sample| &sample.value);
+        let actions: u64 =
+            actions.map(|value| if let SampleValue::Counter(count, _) = value { *count } else { 0 }).sum();
+        let mut got = counted(&engine);
+        assert_eq!(got.values().sum::<u64>(), 8 * actions, "{}", recording.name());
+        got.retain(|_, count| *count > 0);
+        let mut want = BTreeMap::new();
+        for action in outcome.actions.values() {
+            for known in action.fields.values() {
+                *want.entry((action.dialect().to_owned(), known.as_str().to_owned())).or_insert(0) += 1;
+            }
+        }
+        // What was revised is told anew in its row, and not counted again.
+        let first = outcome.actions.values().all(|action| action.revision == 1);
+        if first && actions == outcome.actions.len() as u64 {
+            assert_eq!(got, want, "{}", recording.name());
+            compared += 1;
+        }
+    }
+    assert!(compared > 150, "{compared} recordings are compared");
+}
+
+/// A counter that is born with 1 has no increase.
+#[test]
+fn the_series_of_a_dialect_are_there_before_its_first_action_settles() {
+    let recording = recordings().into_iter().find(|it| it.name() == "genkit/01-benign").expect("a recording");
+    let (signal, body) = recording.requests().remove(0);
+    let mut engine = Engine::new(Configuration::default());
+    let evidence = evidence_of(&Tenant::default(), Role::Unspecified, signal, &body);
+    engine.step(evidence[0].end, Input::Evidence(&evidence));
+    let series = counted(&engine);
+    assert!(series.values().all(|count| *count == 0), "{series:?}");
+    for state in Known::<()>::WORDS {
+        assert!(series.contains_key(&("genkit".to_owned(), state.to_owned())), "{state}: {series:?}");
+    }
 }
