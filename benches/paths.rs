@@ -8,6 +8,7 @@ mod disk;
 mod fold;
 mod network;
 mod payload;
+mod stacks;
 mod table;
 mod view;
 
@@ -16,8 +17,9 @@ mod view;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Every section by its name.
-const SECTIONS: [(&str, fn()); 6] = [
+const SECTIONS: [(&str, fn()); 7] = [
     ("view", view::run),
+    ("stacks", stacks::run),
     ("engine", fold::run),
     ("growth", fold::growth),
     ("conversation", fold::conversation),

@@ -82,6 +82,9 @@ catalogue! {
         "Incidents given up: not contained for 30 days, or older than the 2,000 that a tenant has room for";
     FieldsMissing = Counter "wherefore_lineage_fields_missing" [""] ("tenant", "agent", "field", "reason")
         "Lineage fields missing on settled actions, by why";
+    LineageFields = Counter "wherefore_lineage_fields" [""] ("tenant", "dialect", "state")
+        "Lineage fields of settled actions by the dialect that told of the call: present, or why missing. Observed is \
+         present of all, observable present of those that are not withheld";
     CardinalityOverflow = Counter "wherefore_cardinality_overflow" [""] ("label")
         "Additions under the overflow slot, by the label whose budget is used up; series: the budget of the metric";
     SettleLag = Histogram "wherefore_settle_lag_seconds" ["seconds"] ()

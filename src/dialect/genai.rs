@@ -114,11 +114,11 @@ pub fn context(source: &Source<'_>, draft: &mut Draft<'_>) {
     }
 }
 
-/// The model that answered. Only on the span of the model call itself: agent spans repeat the sum of their
-/// children, and the details event repeats its span.
+/// The model that answered. Only on the span of the model call itself and on its details event, which stands in the
+/// same span and counts with it: agent spans repeat the sum of their children.
 pub fn model(source: &Source<'_>, draft: &mut Draft<'_>) {
-    let lone_event = source.log().is_some_and(|log| log.span_id.is_none()) && source.event() == DETAILS;
-    let Some(model) = source.first_text(MODEL).filter(|_| draft.node == Node::Model || lone_event) else { return };
+    let tells = draft.node == Node::Model || source.event() == DETAILS;
+    let Some(model) = source.first_text(MODEL).filter(|_| tells) else { return };
     draft.say(What::Model {
         provider: word(source.first_text(PROVIDER).unwrap_or_default()),
         model: word(model),

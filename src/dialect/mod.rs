@@ -23,6 +23,7 @@ mod claude_code;
 mod client;
 mod codex;
 mod copilot;
+mod cost;
 mod crewai;
 mod documents;
 mod draft;
@@ -66,6 +67,8 @@ mod traceloop;
 mod vercel_ai;
 mod vercel_ai_legacy;
 mod wherefore_ns;
+#[cfg(test)]
+mod worked_example;
 
 use bytes::Bytes;
 
@@ -176,9 +179,19 @@ pub static TABLE: &[&dyn Dialect] = &[
 
 /// What one record says. `frame` holds the record's bytes, so that messages are passed on without copying.
 pub fn evidence(tenant: &Tenant, role: Role, received: &Received<'_>, frame: &Bytes) -> Evidence {
+    evidence_by(TABLE, tenant, role, received, frame)
+}
+
+fn evidence_by(
+    table: &[&dyn Dialect],
+    tenant: &Tenant,
+    role: Role,
+    received: &Received<'_>,
+    frame: &Bytes,
+) -> Evidence {
     let source = Source::new(received, frame);
     let mut draft = Draft::new(&source);
-    for dialect in TABLE.iter().filter(|dialect| dialect.reads(&source)) {
+    for dialect in table.iter().filter(|dialect| dialect.reads(&source)) {
         if !dialect.is_layer() || draft.dialect == UNREAD {
             draft.dialect = dialect.name();
         }
@@ -187,6 +200,7 @@ pub fn evidence(tenant: &Tenant, role: Role, received: &Received<'_>, frame: &By
         }
         dialect.read(&source, &mut draft);
     }
+    cost::read(&source, &mut draft);
     draft.finish();
     let Draft { node, dialect, facts, bodies, place, .. } = draft;
     let header = header::header(tenant, role, received);

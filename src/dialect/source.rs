@@ -81,12 +81,17 @@ impl<'a> Source<'a> {
     }
 
     /// The first of several attributes that is a number at least 0, also as text.
-    pub fn first_count(&self, keys: &[&str]) -> Option<u64> {
+    pub fn first_number(&self, keys: &[&str]) -> Option<f64> {
         keys.iter().find_map(|key| {
             let value = self.get(key)?;
             let number = value.as_f64().or_else(|| values::number_of(value.as_str()?))?;
-            (number >= 0.0).then_some(number as u64)
+            (number >= 0.0).then_some(number)
         })
+    }
+
+    /// As [`Source::first_number`], without a fraction.
+    pub fn first_count(&self, keys: &[&str]) -> Option<u64> {
+        self.first_number(keys).map(|number| number as u64)
     }
 
     /// Whether any attribute's key starts so.

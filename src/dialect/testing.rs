@@ -10,7 +10,7 @@ use crate::wire::{json::to_protobuf, records};
 pub fn log(scope: &str, name: &str, fields: Value) -> Evidence {
     let log = json!({ "timeUnixNano": "1500", "eventName": name, "attributes": attributes(&fields) });
     let request = json!({ "resourceLogs": [{ "scopeLogs": [{ "scope": { "name": scope }, "logRecords": [log] }] }] });
-    read(Signal::Logs, &request)
+    read(super::TABLE, Signal::Logs, &request)
 }
 
 /// What is said about a span of a scope, with its name and its attributes.
@@ -28,7 +28,16 @@ pub fn span_with(scope: &str, name: &str, fields: Value, more: Value) -> Evidenc
         span.extend(more);
     }
     let request = json!({ "resourceSpans": [{ "scopeSpans": [{ "scope": { "name": scope }, "spans": [span] }] }] });
-    read(Signal::Traces, &request)
+    read(super::TABLE, Signal::Traces, &request)
+}
+
+/// What dialects of another table say about a span with these attributes.
+pub fn span_by(table: &[&dyn super::Dialect], fields: Value) -> Evidence {
+    let span = json!({
+        "traceId": "0102030405060708090a0b0c0d0e0f10", "spanId": "0102030405060708", "name": "step", "kind": 1,
+        "startTimeUnixNano": "1000", "endTimeUnixNano": "2000", "attributes": attributes(&fields),
+    });
+    read(table, Signal::Traces, &json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [span] }] }] }))
 }
 
 /// The facts of a piece of evidence.
@@ -50,10 +59,10 @@ pub fn call(said: &[What]) -> Call {
     calls(said).into_iter().next().expect("a call")
 }
 
-fn read(signal: Signal, request: &Value) -> Evidence {
+fn read(table: &[&dyn super::Dialect], signal: Signal, request: &Value) -> Evidence {
     let body: Bytes = to_protobuf(signal, request.to_string().as_bytes()).expect("valid OTLP/JSON").body.into();
     let received = records(signal, &body).next().expect("one record");
-    super::evidence(&Tenant::default(), Role::Agent, &received, &body)
+    super::evidence_by(table, &Tenant::default(), Role::Agent, &received, &body)
 }
 
 fn attributes(fields: &Value) -> Value {

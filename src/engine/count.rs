@@ -143,6 +143,8 @@ impl Engine {
             self.counters.add(Metric::DeniedRetries, &[tenant, agent], 1, now, None);
         }
         for (field, known) in &action.fields {
+            let labels = [tenant, action.dialect(), known.as_str()];
+            self.counters.add(Metric::LineageFields, &labels, 1, now, None);
             if let Some(why) = known.missing() {
                 let labels = [tenant, agent, field.as_str(), why.as_str()];
                 self.counters.add(Metric::FieldsMissing, &labels, 1, now, None);

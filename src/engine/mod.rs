@@ -196,6 +196,7 @@ impl Engine {
                 }
                 for (tenant, dialect, count) in self.read.drain(..) {
                     self.counters.add(Metric::ReadRecords, &[tenant.as_str(), dialect], count, now, None);
+                    self.counters.introduce_dialect(&tenant, dialect, now);
                 }
                 self.walk_marked();
                 self.pass(&mut output);

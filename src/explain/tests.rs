@@ -6,9 +6,9 @@ use unicode_width::UnicodeWidthStr;
 use super::*;
 use crate::model::sample::{self, at, check, decision, ran, record, shared, text, witness};
 use crate::model::{
-    Action, ActionId, By, Check, CheckResult, Class, ConversationId, Decision, Delegation, Effect, Execution, Field,
-    Finding, FindingId, FindingState, GrantScope, Join, JoinMethod, Known, Missing, Moment, Neighbour, Outcome,
-    PlanText, Provenance, Role, Says, Severity, Sli, State, Text, Value, Verdict,
+    Action, ActionId, By, Check, CheckResult, Class, ConversationId, Cost, Decision, Delegation, Effect, Execution,
+    Field, Finding, FindingId, FindingState, GrantScope, Join, JoinMethod, Known, Missing, ModelUse, Moment, Neighbour,
+    Outcome, PlanText, Provenance, Role, Says, Severity, Sli, State, Text, Turn, Value, Verdict,
 };
 
 fn verdict(sli: Sli, value: Value, reason: &str, because: &str, evidence: &[u8]) -> Verdict {
@@ -234,4 +234,29 @@ proptest! {
             prop_assert!(!shown.replace('\n', "").contains(char::is_control));
         }
     }
+}
+
+#[test]
+fn what_models_used_is_summed_and_what_is_not_told_is_said() {
+    let used = |model: &str, tokens, cost: Option<f64>| ModelUse {
+        model: model.into(),
+        tokens,
+        cost: cost.and_then(Cost::dollars),
+        ..sample::turn().models[0].clone()
+    };
+    let line = |models: Vec<ModelUse>, wanted: &str| {
+        let lineage = Lineage {
+            action: sample::action(),
+            turn: Turn { models, ..sample::turn() },
+            neighbours: Vec::new(),
+            settled: true,
+        };
+        let text = why(&lineage).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(wanted), "{wanted}\n{text}");
+    };
+    let known = || used("m", (100, 10), Some(0.25));
+    line(vec![known(), known()], "m by openai, 2 calls, 200 tokens read, 20 written, 0.5 USD");
+    line(vec![known(), used("m", (0, 0), None)], "2 calls, 100 tokens read, 10 written told of 1, 0.25 USD told of 1");
+    line(vec![used("m", (0, 0), None)], "m by openai, 1 call, tokens not told");
+    line(vec![known(), used("n", (1, 1), Some(0.5))], "together 2 calls, 101 tokens read, 11 written, 0.75 USD");
 }

@@ -6,8 +6,8 @@ use super::WIDTH;
 use super::phrases::{clock, decision, length, missing, records, service, short, state, when, witness};
 use super::sheet::{INDENT, Sheet, brief, cell, columns_of};
 use crate::model::{
-    Action, CallSays, Check, Decision, Field, Finding, FindingState, Known, Lineage, Missing, Moment, Nanos, Outcome,
-    Piece, Provenance, Says, Severity, Shared, Span, State, Text, Turn, Value, Verdict,
+    Action, CallSays, Check, Cost, Decision, Field, Finding, FindingState, Known, Lineage, Missing, ModelUse, Moment,
+    Nanos, Outcome, Piece, Provenance, Says, Severity, Shared, Span, State, Text, Turn, Value, Verdict,
 };
 
 /// How many ids of context are shown: whoever wants them all asks for JSON.
@@ -160,24 +160,24 @@ fn plan(sheet: &mut Sheet, action: &Action, turn: &Turn) {
     }
 }
 
-/// Which models answered in the turn, each once.
+/// Which models answered in the turn, and what they used: a row each, and their sum.
 fn models(sheet: &mut Sheet, turn: &Turn) {
-    let mut label = "model";
-    let mut seen: Vec<(&str, &str)> = Vec::new();
+    let mut names: Vec<(&str, &str)> = Vec::new();
     for model in &turn.models {
         let name = (&*model.provider, &*model.model);
-        if seen.contains(&name) {
-            continue;
+        if !names.contains(&name) {
+            names.push(name);
         }
-        seen.push(name);
-        let same = || turn.models.iter().filter(|other| (&*other.provider, &*other.model) == name);
-        let sum =
-            |pick: fn(&(u64, u64)) -> u64| same().fold(0_u64, |sum, model| sum.saturating_add(pick(&model.tokens)));
-        let (provider, calls) = (if name.0.is_empty() { "a provider not named" } else { name.0 }, same().count());
-        let calls = if calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
-        let (read, written) = (sum(|tokens| tokens.0), sum(|tokens| tokens.1));
-        sheet.row(label, &format!("{} by {provider}, {calls}, {read} tokens read, {written} written", name.1));
+    }
+    let mut label = "model";
+    for name in &names {
+        let same = turn.models.iter().filter(|other| (&*other.provider, &*other.model) == *name);
+        let provider = if name.0.is_empty() { "a provider not named" } else { name.0 };
+        sheet.row(label, &format!("{} by {provider}, {}", name.1, used(&same.collect::<Vec<_>>())));
         label = "";
+    }
+    if names.len() > 1 {
+        sheet.row("", &format!("together {}", used(&turn.models.iter().collect::<Vec<_>>())));
     }
     for (at, step, said) in &turn.containment {
         sheet.row("contained", &format!("{} {step}", clock(*at, turn.start)));
@@ -193,6 +193,21 @@ fn models(sheet: &mut Sheet, turn: &Turn) {
         sheet.row(label, &format!("turn {} ({}, {})", edge.with, edge.method, edge.confidence.as_str()));
         label = "";
     }
+}
+
+/// Calls, tokens and cost. What nobody told is not nothing.
+fn used(calls: &[&ModelUse]) -> String {
+    let count = |count: usize| if count == 1 { "1 call".to_owned() } else { format!("{count} calls") };
+    let partly = |told: usize| if told == calls.len() { String::new() } else { format!(" told of {told}") };
+    let counted = calls.iter().filter(|call| call.tokens != (0, 0)).count();
+    let sum = |pick: fn(&ModelUse) -> u64| calls.iter().fold(0_u64, |sum, call| sum.saturating_add(pick(call)));
+    let tokens = match counted {
+        0 => "tokens not told".to_owned(),
+        _ => format!("{} tokens read, {} written{}", sum(|it| it.tokens.0), sum(|it| it.tokens.1), partly(counted)),
+    };
+    let costs: Vec<Cost> = calls.iter().filter_map(|call| call.cost).collect();
+    let cost = costs.iter().copied().reduce(Cost::plus).map(|sum| format!(", {sum}{}", partly(costs.len())));
+    format!("{}, {tokens}{}", count(calls.len()), cost.unwrap_or_default())
 }
 
 fn call(sheet: &mut Sheet, action: &Action) {

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use crate::model::Nanos;
 use crate::model::{
-    Body, Call, Check, Decision, Direction, Evidence, EvidenceId, Fact, Hash, Key, Known, Messages, Missing, ModelUse,
-    Moment, Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text, TraceId, TurnId, What, Witness,
+    Body, Call, Check, Cost, Decision, Direction, Evidence, EvidenceId, Fact, Hash, Key, Known, Messages, Missing,
+    ModelUse, Moment, Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text, TraceId, TurnId, What,
+    Witness,
 };
 use crate::model::{CallSays, Pseudo};
 
 use super::messages::{self, Cursor, Hashed, Reading as MessageReading};
+use super::models;
 use super::pair::REPEATED;
 use super::state::{About, ActionState, Attached, Book, Handle, Ranked, TurnState};
 use super::tree::Met;
@@ -260,7 +262,7 @@ impl Fold<'_> {
         let provenance = fact.provenance;
         let bodies = &self.evidence.bodies;
         match &fact.what {
-            What::Turn(_) => {}
+            What::Turn(_) | What::Cost(_) => {}
             What::Response(id) => {
                 let last = (self.evidence.end, id.clone());
                 keep_last(&mut self.turn().responses, last);
@@ -405,13 +407,15 @@ impl Fold<'_> {
         let EvidenceId(id) = self.evidence.id;
         let record = SpanId([id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7]]);
         let span = self.evidence.span.unwrap_or(record);
-        let used =
-            ModelUse { end: self.evidence.end, provider: provider.clone(), model: model.clone(), tokens, response_id };
-        let turn = self.turn();
-        let changed = turn.models.get(&span).is_none_or(|known| *known < used);
-        if changed {
-            turn.models.insert(span, used);
-        }
+        let cost = self.cost();
+        let (provider, model) = (provider.clone(), model.clone());
+        let used = ModelUse { end: self.evidence.end, provider, model, tokens, response_id, cost };
+        let models = &mut self.turn().models;
+        let used = match models.remove(&span) {
+            Some(known) => models::join(known, used),
+            None => used,
+        };
+        models.insert(span, used);
     }
 
     fn response(&self) -> Option<Arc<str>> {
@@ -419,6 +423,14 @@ impl Fold<'_> {
             What::Response(id) => Some(id.clone()),
             _ => None,
         })
+    }
+
+    fn cost(&self) -> Option<Cost> {
+        let costs = self.evidence.facts.iter().filter_map(|fact| match &fact.what {
+            What::Cost(cost) => Some(*cost),
+            _ => None,
+        });
+        costs.max()
     }
 
     /// Reads a message array, or only what is new in it when the turn has read its beginning.

@@ -9,6 +9,7 @@ mod edges;
 mod fold;
 mod kth;
 mod messages;
+mod models;
 mod pair;
 mod pieces;
 mod read;

@@ -847,7 +847,7 @@ impl TurnState {
     pub(super) fn record(&self, closed: bool) -> Turn {
         Turn {
             context: self.context.iter().map(|(at, _, ids)| (*at, ids.clone())).collect(),
-            models: self.models.values().cloned().collect(),
+            models: self.model_calls(),
             containment: self.containment.iter().cloned().collect(),
             ..self.gist(closed)
         }

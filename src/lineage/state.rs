@@ -138,7 +138,7 @@ pub struct TurnState {
     pub policies: BTreeSet<Arc<str>>,
     /// Retrievals: end, record, ids.
     pub context: BTreeSet<(Nanos, EvidenceId, Known<Vec<Arc<str>>>)>,
-    /// Model calls by their span, or by the record's first eight bytes.
+    /// What is told of model calls by span, or by the record's first eight bytes.
     pub models: BTreeMap<SpanId, ModelUse>,
     /// What other turns may take up of it, besides its answers.
     pub gives: BTreeSet<Tie>,

@@ -11,7 +11,7 @@ use crate::model::{Nanos, Node, SpanId, SpanNode};
 use super::state::{About, TurnState};
 
 /// How far up a span tree is looked.
-const ANCESTORS: usize = 64;
+pub(super) const ANCESTORS: usize = 64;
 /// Of how many places of one span is kept track besides its greatest record's.
 const OTHERS: usize = 3;
 
@@ -97,7 +97,7 @@ impl TurnState {
     }
 
     /// All that was said of a span.
-    fn nodes(&self, span: SpanId) -> impl Iterator<Item = &SpanNode> {
+    pub(super) fn nodes(&self, span: SpanId) -> impl Iterator<Item = &SpanNode> {
         self.spans.get(&span).into_iter().chain(self.others.get(&span).into_iter().flatten())
     }
 

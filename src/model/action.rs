@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActionId, By, Check, Containment, ConversationId, Decision, Digest, Effect, EvidenceId, Finding, Hash, Known,
+    ActionId, By, Check, Containment, ConversationId, Cost, Decision, Digest, Effect, EvidenceId, Finding, Hash, Known,
     Moment, Nanos, Node, Provenance, Pseudo, Role, Service, Sli, SpanId, Tenant, Text, TraceId, TurnId, Verdict,
     Witness, words,
 };
@@ -325,6 +325,18 @@ impl Action {
         (self.observed().0, Field::ALL.len() - self.fields.values().filter(withheld).count())
     }
 
+    /// The dialect that told of the call: that of its run, else of the first record that says there is one.
+    pub fn dialect(&self) -> &str {
+        let call = |piece: &&Piece| matches!(piece.says, Says::Call(_));
+        let ran = |piece: &&Piece| matches!(&piece.says, Says::Call(call) if matches!(call.moment, Moment::Ran { .. }));
+        let pieces = || self.pieces.iter();
+        pieces()
+            .find(ran)
+            .or_else(|| pieces().find(call))
+            .or_else(|| pieces().next())
+            .map_or("unread", |it| &it.dialect)
+    }
+
     /// The verdict for one SLI, if it applies.
     pub fn verdict(&self, sli: Sli) -> Option<&Verdict> {
         self.verdicts.iter().find(|verdict| verdict.sli == sli)
@@ -421,7 +433,7 @@ pub struct Turn {
     pub plan: Known<Shared<PlanText>>,
     /// Decisions about plans.
     pub plan_decisions: Vec<Decision>,
-    /// Models that answered: provider, model, tokens in and out; one per model span.
+    /// Models that answered, each call once, by end time.
     pub models: Vec<ModelUse>,
     /// Work that one agent handed to another, sorted.
     pub delegations: Vec<Delegation>,
@@ -541,14 +553,16 @@ pub struct PlanText {
 pub struct ModelUse {
     /// When it ended.
     pub end: Nanos,
-    /// Provider.
+    /// Provider; empty when nobody names it.
     pub provider: Arc<str>,
     /// Model.
     pub model: Arc<str>,
-    /// Tokens in and out.
+    /// Tokens in and out; both 0 when nobody tells them.
     pub tokens: (u64, u64),
     /// The response's id.
     pub response_id: Option<Arc<str>>,
+    /// What it cost, where a record says so. Never computed from tokens.
+    pub cost: Option<Cost>,
 }
 
 /// One action with what its turn shares: what `why` explains.

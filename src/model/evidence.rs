@@ -18,8 +18,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Body, Check, Containment, Decision, Effect, EvidenceId, Known, Nanos, Role, Service, SpanId, Tenant, Text, Tie,
-    TraceId,
+    Body, Check, Containment, Cost, Decision, Effect, EvidenceId, Known, Nanos, Role, Service, SpanId, Tenant, Text,
+    Tie, TraceId,
 };
 
 /// How a fact came to be known. Orders conflicts: `Explicit` wins.
@@ -183,6 +183,8 @@ pub enum What {
         /// Tokens read and written.
         tokens: (u64, u64),
     },
+    /// What the answer of the record's [`What::Model`] cost.
+    Cost(Cost),
     /// A tool call.
     Call(Box<Call>),
     /// Messages of a model call, unread.

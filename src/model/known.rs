@@ -50,6 +50,17 @@ impl<T> Known<T> {
     /// Nothing carries it.
     pub const ABSENT: Self = Self::Missing(Missing::Absent);
 
+    /// Every label value.
+    pub const WORDS: [&str; 5] = ["present", "absent", "withheld", "lost", "pending"];
+
+    /// The label value: `present`, or why it is missing.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Value(_) => "present",
+            Self::Missing(why) => why.as_str(),
+        }
+    }
+
     /// The value, if there is one.
     pub fn value(&self) -> Option<&T> {
         match self {

@@ -2,6 +2,7 @@
 
 mod action;
 mod constants;
+mod cost;
 mod decision;
 mod evidence;
 mod ids;
@@ -14,6 +15,7 @@ mod verdict;
 
 pub use action::*;
 pub use constants::*;
+pub use cost::*;
 pub use decision::*;
 pub use evidence::*;
 pub use ids::*;

@@ -162,6 +162,7 @@ pub(crate) fn turn() -> Turn {
             model: "gpt-5.2".into(),
             tokens: (1200, 85),
             response_id: Some("resp_1".into()),
+            cost: None,
         }],
         delegations: Vec::new(),
         edges: Vec::new(),

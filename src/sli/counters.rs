@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::catalogue::{ALL_AGENTS, Exemplar, Kind, Metric, OVERFLOW, Sample, SampleValue};
-use crate::model::{Nanos, Sli, Span, Tenant, Value};
+use crate::model::{Known, Nanos, Sli, Span, Tenant, Value};
 
 /// How many agents of a tenant have series of their own; the rest share [`OVERFLOW`].
 const AGENTS: usize = 2_000;
@@ -109,6 +109,13 @@ impl Counters {
             }
         }
         self.add(Metric::DeniedRetries, &[tenant.as_str(), agent], 0, now, None);
+    }
+
+    /// Makes the series of a dialect's fields before its first action settles, for the same reason.
+    pub fn introduce_dialect(&mut self, tenant: &Tenant, dialect: &str, now: Nanos) {
+        for state in Known::<()>::WORDS {
+            self.add(Metric::LineageFields, &[tenant.as_str(), dialect, state], 0, now, None);
+        }
     }
 
     /// Records how long after its end an action settled.

@@ -221,6 +221,7 @@ fn totals(run: &Undisturbed) -> BTreeMap<String, String> {
         Metric::FindingsRetracted,
         Metric::ActionsMerged,
         Metric::FieldsMissing,
+        Metric::LineageFields,
     ];
     let without_exemplar = |sample: Sample| match sample.value {
         SampleValue::Counter(value, _) => Sample { value: SampleValue::Counter(value, None), ..sample },

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use wherefore::engine::{Configuration, Engine, Input};
 use wherefore::lineage::{Book, Group, Handle, Reading, assemble, turn_of, turn_of_trace};
 use wherefore::model::{
-    Action, By, Call, Check, CheckResult, Containment, Decision, Direction, Evidence, EvidenceId, Fact, GrantScope,
-    JoinMethod, Known, Messages, Moment, Nanos, Node, Outcome, Phase, Proof, Provenance, Role, Service, Sli, Span,
-    SpanId, State, Status, Tenant, Tie, TraceId, What,
+    Action, By, Call, Check, CheckResult, Containment, Cost, Decision, Direction, Evidence, EvidenceId, Fact,
+    GrantScope, JoinMethod, Known, Messages, Moment, Nanos, Node, Outcome, Phase, Proof, Provenance, Role, Service,
+    Sli, Span, SpanId, State, Status, Tenant, Tie, TraceId, What,
 };
 use wherefore::values;
 
@@ -506,6 +506,16 @@ pub fn random_turn(random: &mut Random) -> Vec<Evidence> {
     (2..14).map(|number| random_half(random, number)).chain([root(60)]).collect()
 }
 
+/// What a model used, told with or without the response's id and the cost.
+fn random_use(random: &mut Random) -> Vec<What> {
+    let tokens = (random.below(3), random.below(2));
+    let cost = What::Cost(Cost(random.below(3)));
+    let response = What::Response(format!("r{}", random.below(4)).into());
+    let mut said = vec![What::Model { provider: "p".into(), model: "m".into(), tokens }];
+    said.extend([cost, response].into_iter().filter(|_| random.below(2) == 0));
+    said
+}
+
 /// One side of a call: a tool's span, or a model's proposal in an array or an event of its own.
 fn random_half(random: &mut Random, number: u32) -> Evidence {
     let ids = [None, None, Some("a"), Some("b"), Some("c")];
@@ -519,7 +529,10 @@ fn random_half(random: &mut Random, number: u32) -> Evidence {
     let number = if random.below(8) == 0 { another + 1 } else { number };
     match random.below(3) {
         0 => span(number, parent, Node::Tool, seconds, vec![call(ran(id, tool, args))]),
-        1 => span(number, parent, Node::Model, seconds, vec![call(a_call(Moment::Proposed, id, tool, args))]),
+        1 => {
+            let proposed = call(a_call(Moment::Proposed, id, tool, args));
+            span(number, parent, Node::Model, seconds, [random_use(random), vec![proposed]].concat())
+        }
         _ => {
             let id = id.map(|id| format!(r#""id":"{id}","#)).unwrap_or_default();
             let args = args.map(|args| format!(r#","arguments":{args}"#)).unwrap_or_default();

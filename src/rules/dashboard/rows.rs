@@ -349,6 +349,12 @@ fn good_by_agent(sli: Sli) -> String {
     share(ledger("verdict=\"good\""), ledger("verdict=~\"good|bad\""))
 }
 
+/// The share of present among some of the fields, per dialect.
+fn fields_present(of: &str) -> String {
+    let fields = |which: &str| sum_by("dialect", increase(Metric::LineageFields, which));
+    share(fields("state=\"present\""), fields(of))
+}
+
 fn lineage() -> Vec<Panel> {
     vec![
         panel(
@@ -413,6 +419,19 @@ fn lineage() -> Vec<Panel> {
             ],
         )
         .width(8),
+        panel(
+            Look::Bars,
+            "Fields by dialect",
+            "percentunit",
+            "The share of the lineage's eight fields that settled actions fill, by the dialect that told of them: of all \
+             fields, and of those that content capture does not withhold.",
+            vec![
+                target(fields_present(""), "{{dialect}}: observed"),
+                target(fields_present("state!=\"withheld\""), "{{dialect}}: observable"),
+            ],
+        )
+        .steps(vec![Step(None, "blue")])
+        .width(24),
     ]
 }
 

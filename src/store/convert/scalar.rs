@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::model::{
-    ActionId, Algorithm, By, CheckResult, Class, Containment, ConversationId, Effect, EvidenceId, Field, FindingId,
-    FindingState, GrantScope, Hash, IncidentId, JoinMethod, Missing, Nanos, Node, Outcome, Phase, Proof, Provenance,
-    Role, Severity, Sli, Span, SpanId, Tenant, TraceId, TurnId, Value,
+    ActionId, Algorithm, By, CheckResult, Class, Containment, ConversationId, Cost, Effect, EvidenceId, Field,
+    FindingId, FindingState, GrantScope, Hash, IncidentId, JoinMethod, Missing, Nanos, Node, Outcome, Phase, Proof,
+    Provenance, Role, Severity, Sli, Span, SpanId, Tenant, TraceId, TurnId, Value,
 };
 use crate::proto::records as v1;
 
@@ -61,6 +61,16 @@ impl Wire<Bytes> for u128 {
 }
 
 impl Wire<u64> for Nanos {
+    fn put(&self) -> u64 {
+        self.0
+    }
+
+    fn take(stored: u64) -> Result<Self, Malformed> {
+        Ok(Self(stored))
+    }
+}
+
+impl Wire<u64> for Cost {
     fn put(&self) -> u64 {
         self.0
     }

@@ -70,6 +70,7 @@ any! {
     Tenant: source => Tenant::new(&Arc::<str>::any(source));
     Nanos: source => Nanos(Any::any(source));
     Span: source => Span(Any::any(source));
+    Cost: source => Cost(Any::any(source));
     ActionId: source => Self(source.bytes());
     ConversationId: source => Self(source.bytes());
     EvidenceId: source => Self(source.bytes());

@@ -16,7 +16,7 @@ record! { Turn = Turn {
 } }
 record! { Delegation = Handover { from, to } }
 record! { Edge = Edge { with, method, confidence } }
-record! { ModelUse = ModelUse { end, provider, model, tokens, response_id } }
+record! { ModelUse = ModelUse { end, provider, model, tokens, response_id, cost } }
 record! { FindingEvent = FindingEvent { finding, tenant, action, agent, turn } }
 record! { Incident = Incident { id, tenant, turn, opened, contained, findings, latest } }
 tuple! { (u64, u64) = Tokens { 0: read, 1: written } }

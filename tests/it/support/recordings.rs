@@ -70,6 +70,12 @@ impl Recording {
     pub fn requests_as(&self, rewrite: impl Fn(&[u8]) -> Vec<u8>) -> Vec<(Signal, Bytes)> {
         self.files.iter().flat_map(|(signal, file)| requests(*signal, file, &rewrite)).collect()
     }
+
+    /// The same requests as they were recorded: OTLP/JSON.
+    pub fn raw(&self) -> Vec<Value> {
+        let parse = |line: Vec<u8>| serde_json::from_slice(&line).expect("a line of JSON");
+        self.files.iter().flat_map(|(_, file)| lines(file)).map(parse).collect()
+    }
 }
 
 /// Every recording, sorted by name.
@@ -126,12 +132,16 @@ fn file_name(path: &Path) -> String {
 }
 
 fn requests(signal: Signal, file: &Path, rewrite: &impl Fn(&[u8]) -> Vec<u8>) -> Vec<(Signal, Bytes)> {
-    let packed = fs::read(file).expect("a recording");
-    let text = zstd::decode_all(&*packed).expect("a zstd file");
-    let transcode = |line: &[u8]| {
+    let transcode = |line: Vec<u8>| {
         let request =
-            json::to_protobuf(signal, &rewrite(line)).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            json::to_protobuf(signal, &rewrite(&line)).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         (signal, Bytes::from(request.body))
     };
-    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(transcode).collect()
+    lines(file).into_iter().map(transcode).collect()
+}
+
+fn lines(file: &Path) -> Vec<Vec<u8>> {
+    let packed = fs::read(file).expect("a recording");
+    let text = zstd::decode_all(&*packed).expect("a zstd file");
+    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect()
 }
