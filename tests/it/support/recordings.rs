@@ -65,6 +65,15 @@ impl Recording {
     pub fn requests(&self) -> Vec<(Signal, Bytes)> {
         self.files.iter().flat_map(|(signal, file)| requests(*signal, file)).collect()
     }
+
+    /// The requests as OTLP/JSON, in the same order: to be told again with something changed.
+    pub fn lines(&self) -> Vec<(Signal, String)> {
+        let of = |(signal, file): &(Signal, PathBuf)| {
+            let signal = *signal;
+            lines(file).into_iter().map(move |line| (signal, String::from_utf8(line).expect("OTLP/JSON")))
+        };
+        self.files.iter().flat_map(of).collect()
+    }
 }
 
 /// Every recording, sorted by name.
@@ -121,11 +130,15 @@ fn file_name(path: &Path) -> String {
 }
 
 fn requests(signal: Signal, file: &Path) -> Vec<(Signal, Bytes)> {
-    let packed = fs::read(file).expect("a recording");
-    let text = zstd::decode_all(&*packed).expect("a zstd file");
-    let transcode = |line: &[u8]| {
-        let request = json::to_protobuf(signal, line).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let transcode = |line: Vec<u8>| {
+        let request = json::to_protobuf(signal, &line).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         (signal, Bytes::from(request.body))
     };
-    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(transcode).collect()
+    lines(file).into_iter().map(transcode).collect()
+}
+
+fn lines(file: &Path) -> Vec<Vec<u8>> {
+    let packed = fs::read(file).expect("a recording");
+    let text = zstd::decode_all(&*packed).expect("a zstd file");
+    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect()
 }
