@@ -15,9 +15,9 @@
 //! worse, and by no more than the default error budget otherwise.
 //!
 //! *A field regressed* when the share of a version is surely smaller than that of the version before: of those that
-//! were seen earlier and have at least 30 turns, the latest. [`share`](super::share) has the test and its false-alarm rate.
-//! It is told once for each version and field. The test takes turns for independent of each other: when a new version
-//! comes with other agents, what differs may be they.
+//! were seen earlier and have at least 30 turns, the latest. [`share`](super::share) has the test and its false-alarm
+//! rate. It is told once for each version and field. The test takes turns for independent of each other: when a new
+//! version comes with other agents, what differs may be they.
 //!
 //! What a sampler or a crash left out, what may still arrive and what came late is not learnt from; what is withheld
 //! counts as not filled and is counted apart.
