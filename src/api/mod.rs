@@ -8,6 +8,7 @@
 //! | `/api/v1/actions` | a page of actions, newest first by the time they ended; filters as query parameters |
 //! | `/api/v1/actions/ID` | the lineages an alias, or the beginning of an id, resolves to; open ones too |
 //! | `/api/v1/incidents` | incidents that are open or were lately |
+//! | `/api/v1/instrumentations` | scopes that no dialect reads with their share, and what the others fill |
 //! | `/lineage/ID` | the same lineages as text: where links in alerts lead |
 //!
 //! This module knows how to ask and how to answer; [`Answers`] is who knows.
@@ -33,6 +34,7 @@ use axum::routing::get;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
+use crate::engine::Instrumentations;
 use crate::explain;
 use crate::model::{Lineage, Tenant};
 use crate::net::Tokens;
@@ -60,6 +62,8 @@ pub struct Answers {
     pub actions: Ask<Filter, Page>,
     /// Incidents as JSON values.
     pub incidents: Ask<Option<Tenant>, Vec<serde_json::Value>>,
+    /// What is known of the senders' instrumentations.
+    pub instrumentations: Ask<Option<Tenant>, Instrumentations>,
 }
 
 /// What works.
@@ -94,6 +98,7 @@ pub fn router(answers: Answers, tokens: Tokens) -> Router {
         .route("/api/v1/actions", get(actions))
         .route("/api/v1/actions/{*alias}", get(action))
         .route("/api/v1/incidents", get(incidents))
+        .route("/api/v1/instrumentations", get(instrumentations))
         .route("/lineage/{*alias}", get(lineage))
         .route_layer(middleware::from_fn_with_state(app.clone(), admit))
         .merge(open)
@@ -123,6 +128,8 @@ async fn index() -> &'static str {
      \x20                     severity= settled= since= until= limit= cursor=\n\
      /api/v1/actions/ID    the lineage of an action, by any alias or the first eight digits of its id\n\
      /api/v1/incidents     incidents\n\
+     /api/v1/instrumentations\n\
+     \x20                     scopes that no dialect reads, with their share; what the others fill of each field\n\
      /lineage/ID           the same as text\n\
      /healthz /readyz      probes\n"
 }
@@ -197,4 +204,9 @@ struct Incidents {
 async fn incidents(State(app): State<App>, seen: axum::Extension<Seen>) -> Result<Response, Problem> {
     let incidents = (app.answers.incidents)(seen.0.0.clone()).await?;
     Ok(axum::Json(Incidents { incidents }).into_response())
+}
+
+async fn instrumentations(State(app): State<App>, seen: axum::Extension<Seen>) -> Result<Response, Problem> {
+    let known = (app.answers.instrumentations)(seen.0.0.clone()).await?;
+    Ok(axum::Json(known).into_response())
 }

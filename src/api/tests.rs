@@ -31,6 +31,7 @@ fn listener(reader: Reader) -> Router {
             Box::pin(async move { page })
         }),
         incidents: Arc::new(|_| Box::pin(async { Ok(Vec::new()) })),
+        instrumentations: Arc::new(|_| Box::pin(async { Ok(crate::engine::Instrumentations::default()) })),
     };
     super::router(answers, Tokens::not_required())
 }
@@ -111,4 +112,12 @@ async fn what_cannot_be_asked_is_answered_with_a_problem() {
     }
     let (status, ..) = ask(&listener, "GET", "/api/v1/actions?agent=ops+%26+co&tool=%C3%BC&").await;
     assert_eq!(status, 200);
+}
+
+#[tokio::test]
+async fn instrumentations_are_a_list_of_what_is_unread_and_one_of_what_is_filled() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let listener = listener(store(dir.path(), Vec::new()).reader().expect("a reader"));
+    let (status, _, body) = ask(&listener, "GET", "/api/v1/instrumentations").await;
+    assert_eq!((status, body), (200, serde_json::json!({ "unread": [], "profiles": [] })));
 }

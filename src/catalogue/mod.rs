@@ -76,6 +76,8 @@ catalogue! {
         "Findings opened";
     FindingsRetracted = Counter "wherefore_findings_retracted" [""] ("tenant", "severity", "class")
         "Findings that later evidence took back";
+    TelemetryRegressions = Counter "wherefore_telemetry_regressions" [""] ("tenant", "scope", "field")
+        "Fields that a new version of an instrumentation fills less than the one before, once for each, by the new one";
     ActionsMerged = Counter "wherefore_actions_merged" [""] ("tenant")
         "Settled actions that turned out to be one with another";
     IncidentsDropped = Counter "wherefore_incidents_dropped" [""] ("tenant", "reason")
@@ -86,7 +88,7 @@ catalogue! {
         "Lineage fields of settled actions by the dialect that told of the call: present, or why missing. Observed is \
          present of all, observable present of those that are not withheld";
     CardinalityOverflow = Counter "wherefore_cardinality_overflow" [""] ("label")
-        "Additions under the overflow slot, by the label whose budget is used up; series: the budget of the metric";
+        "Additions under the overflow slot, by what is used up: a label, a metric (series), a learnt profile";
     SettleLag = Histogram "wherefore_settle_lag_seconds" ["seconds"] ()
         "Time from an action's end as sent to its settling";
 

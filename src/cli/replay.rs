@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::config;
-use crate::engine::Configuration;
+use crate::config::{self, Config};
+use crate::engine::{Configuration, Engine};
 use crate::model::{FindingState, Role, Signal, Sli, Tenant, Value};
 use crate::pipeline::{Offline, Outcome};
 use crate::wire::{self, framing};
@@ -42,7 +42,8 @@ pub struct Replay {
 impl Replay {
     pub(super) fn run(self) -> Result<(), Failed> {
         let checked = config::check(self.config.as_deref(), true).map_err(|found| mistakes(&found))?;
-        let configuration = Configuration { rules: checked.rules.into(), constants: checked.config.constants };
+        let Config { constants, learning, .. } = checked.config;
+        let configuration = Configuration { rules: checked.rules.into(), constants, learning };
         let mut offline = Offline::new(configuration);
         let bar = self.bar();
         let mut faults = Vec::new();
@@ -51,7 +52,7 @@ impl Replay {
             self.file(path, &bytes, &mut offline, &bar, &mut faults)?;
         }
         bar.finish_and_clear();
-        let (outcome, _) = offline.finish();
+        let (outcome, engine) = offline.finish();
         for fault in faults.iter().take(10) {
             writeln!(io::stderr(), "wherefore: {fault}")?;
         }
@@ -67,7 +68,7 @@ impl Replay {
                 writeln!(out, "{line}")?;
             }
         } else {
-            totals(&outcome, &mut out)?;
+            totals(&outcome, &engine, &mut out)?;
         }
         out.flush()?;
         match faults.len() {
@@ -180,8 +181,11 @@ fn signal_of_json(line: &[u8]) -> Option<Signal> {
         .map(|(_, signal)| signal)
 }
 
+/// How many scopes that no dialect reads are named.
+const UNREAD: usize = 10;
+
 /// Totals as a person reads them.
-fn totals(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
+fn totals(outcome: &Outcome, engine: &Engine, out: &mut impl Write) -> io::Result<()> {
     let mut states: BTreeMap<&str, usize> = BTreeMap::new();
     let mut verdicts: BTreeMap<(Sli, Value), usize> = BTreeMap::new();
     for action in outcome.actions.values() {
@@ -191,6 +195,13 @@ fn totals(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
         }
     }
     writeln!(out, "records   {} accepted, {} rejected", outcome.records, outcome.rejected)?;
+    let unread = engine.instrumentations(None).unread;
+    for line in unread.iter().take(UNREAD) {
+        writeln!(out, "  unread  {} of {} ({:.1} %)", line.records, line.scope, line.share * 100.0)?;
+    }
+    if unread.len() > UNREAD {
+        writeln!(out, "  unread  and {} more scopes", unread.len() - UNREAD)?;
+    }
     let said: Vec<String> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();
     writeln!(out, "actions   {} ({})", outcome.actions.len(), said.join(", "))?;
     writeln!(out, "turns     {}", outcome.turns.len())?;

@@ -18,6 +18,7 @@
 //! limits: { request: 16MiB, decompressed: 64MiB, in_flight: 256MiB, body_time: 30s, connections: 1024, drain: 10s }
 //! times: { grace: 15s, idle: 10m, ask: 24h, live_lateness: 10m, horizon: 48h, patches: 7d, epoch: 24h,
 //!          check_within: 10m }
+//! learning: true                   # profiles of fields that instrumentations have shown, and their drift
 //! envelopes: envelopes             # a folder of *.yaml, or a list of files
 //! redact: { "user.email": drop, "*.password": digest }     # keep, digest or drop by key; the first that fits decides
 //! logs: { format: text, filter: info }
@@ -72,6 +73,9 @@ pub struct Config {
     pub serve: ServeSettings,
     /// How long the engine waits, for what.
     pub constants: Constants,
+    /// Whether `lineage_complete` asks for what instrumentations have shown, and new versions of them are compared with
+    /// those before. On by default: it needs nobody's knowledge, and its findings never page.
+    pub learning: bool,
     /// Where envelopes are.
     pub envelopes: Envelopes,
     /// Own logs and traces.
@@ -179,6 +183,7 @@ impl Default for Config {
             limits: Limits::default(),
             serve: ServeSettings::default(),
             constants: Constants::default(),
+            learning: true,
             envelopes: Envelopes::Folder { path: PathBuf::from("envelopes"), named: false },
             telemetry: TelemetrySettings::default(),
             external_url: "http://localhost:9464".to_owned(),

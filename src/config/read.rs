@@ -24,6 +24,7 @@ const CONFIG: &[&str] = &[
     "checkpoint",
     "limits",
     "times",
+    "learning",
     "envelopes",
     "logs",
     "traces",
@@ -71,6 +72,7 @@ fn sections(page: &mut Page, node: &Node, folder: &Path) -> Option<Config> {
         (config.limits, config.serve) = (limits, serve);
     }
     set(&mut config.constants, page.maybe(table, "times", times));
+    set(&mut config.learning, page.maybe(table, "learning", Page::flag));
     set(&mut config.envelopes, page.maybe(table, "envelopes", |page, node| envelopes(page, node, folder)));
     if let Some((format, filter)) = page.maybe(table, "logs", logs) {
         config.telemetry = Settings { format, filter, ..config.telemetry };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::lineage::EndedBy;
-use crate::model::{ActionId, Digest, FindingId, Hash, Nanos, Sli, Span, TurnId, Value};
+use crate::model::{ActionId, Digest, Field, Finding, FindingId, Hash, Nanos, Sli, Span, TurnId, Value};
 use crate::sli::LedgerKey;
 
 /// The books of one component: what was seen of it, and, if it was published, what was told and counted.
@@ -50,6 +50,12 @@ pub struct Account {
     pub end: Nanos,
     /// The action this one was merged into, if its last row is a tombstone.
     pub merged_into: Option<ActionId>,
+    /// The learnt fields that are asked of it, fixed when it settled.
+    pub asked: Option<Vec<Field>>,
+    /// Its instrumentation's profile was told of it, or it is nothing to learn from.
+    pub learnt: bool,
+    /// Findings about its instrumentation that it tipped. They stand with its own.
+    pub tipped: Vec<Finding>,
 }
 
 /// The evidence that ends an action, and when it came.
@@ -131,12 +137,15 @@ impl Account {
         };
         self.end = self.end.max(lost.end);
         self.settled |= lost.settled;
+        self.learnt |= lost.learnt;
+        self.asked = self.asked.take().or(lost.asked.take());
         self.take_findings(lost)
     }
 
     /// Takes over what was found and counted of another half. Gives back what both had found.
     pub fn take_findings(&mut self, lost: &mut Self) -> Vec<(Arc<str>, Raised)> {
         self.violated.append(&mut lost.violated);
+        self.tipped.append(&mut lost.tipped);
         let mut twice = Vec::new();
         for (rule, other) in std::mem::take(&mut lost.raised) {
             let own = self.raised.entry(rule.clone()).or_insert(other);
@@ -161,6 +170,8 @@ impl Account {
         self.published = former.published.take();
         self.end = std::mem::take(&mut former.end);
         self.merged_into = former.merged_into.take();
+        self.learnt |= std::mem::take(&mut former.learnt);
+        self.asked = former.asked.take().or(self.asked.take());
         // It has none of its own: what is found is found under a name.
         self.take_findings(former);
     }

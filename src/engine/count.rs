@@ -12,9 +12,9 @@ use super::{Due, Ended, Engine};
 
 /// Which numbers an action still moves.
 #[derive(Debug, Clone, Copy)]
-struct Standing {
+pub(super) struct Standing {
     /// Its end came too late for the live counters.
-    late: bool,
+    pub late: bool,
     /// Its slice of the ledger has closed.
     frozen: bool,
     /// Where the ledger has it.
@@ -51,7 +51,7 @@ impl Engine {
 
     /// Lateness is that of the evidence that ends the action, whichever half it came with: what others say of it later
     /// is as fresh as it likes. What was heard after the slice had closed moves nothing, and nothing does afterwards.
-    fn standing(&mut self, group: &Group, action: &Action) -> Standing {
+    pub(super) fn standing(&mut self, group: &Group, action: &Action) -> Standing {
         let (horizon, limit, heard) = (self.constants().horizon, self.live_limit(), self.heard(group));
         let halves = group.all().filter_map(|handle| self.accounts.get(&handle));
         let unknown = Ended { by: EndedBy::Proposal, end: action.end, arrived: action.end };

@@ -20,10 +20,14 @@ mod account;
 mod count;
 mod denials;
 mod dues;
+mod instrumentations;
+mod learn;
 mod merge;
+mod profiles;
 mod publish;
 mod reread;
 mod rows;
+mod share;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -42,6 +46,8 @@ use crate::values;
 
 pub use account::{Account, Denial, Ended, Raised, TurnAccount};
 pub use dues::{Due, Dues};
+pub use instrumentations::{Instrumentations, Shown, Unread};
+pub use profiles::{Profile, Profiles, Regression, Scope, Share};
 pub use rows::{Changes, Checkpoint, Rows, TurnRow, Want};
 
 /// What rows are made of, for a store that knows the engine and not its stages.
@@ -73,12 +79,16 @@ pub struct Configuration {
     pub rules: Arc<Rules>,
     /// How long to wait for what.
     pub constants: Constants,
+    /// Whether `lineage_complete` asks for what an instrumentation has shown, and its new versions are compared with
+    /// those before. What is learnt follows the order of processing; without it no verdict does.
+    pub learning: bool,
 }
 
 impl Configuration {
     /// Digest of what it means.
     pub fn digest(&self) -> Digest {
-        values::digest_bytes(format!("{}\n{:?}", self.rules.digest(), self.constants).as_bytes())
+        let learning = if self.learning { "\nlearning" } else { "" };
+        values::digest_bytes(format!("{}\n{:?}{learning}", self.rules.digest(), self.constants).as_bytes())
     }
 }
 
@@ -134,6 +144,7 @@ pub struct Engine {
     counters: Counters,
     ledger: Ledger,
     incidents: Incidents,
+    profiles: Profiles,
     configurations: Vec<(Digest, Configuration)>,
     /// Of the last frame.
     now: Nanos,
@@ -160,6 +171,7 @@ impl Engine {
             counters: Counters::default(),
             ledger: Ledger::default(),
             incidents: Incidents::default(),
+            profiles: Profiles::default(),
             configurations: vec![(configuration.digest(), configuration)],
             now: Nanos(0),
             held: Span(0),
@@ -221,6 +233,7 @@ impl Engine {
         self.counters.tidy(self.now);
         self.introduced.clear();
         self.incidents.tidy(self.now);
+        self.profiles.tidy(self.now);
         let horizon = self.constants().horizon;
         self.ledger.forget(self.now - Span(horizon.0.saturating_mul(2)));
         self.skew.clear();
@@ -447,7 +460,7 @@ impl Engine {
         let Some(turn) = self.book.turn_state(action.turn).map(|turn| turn.gist(false)) else {
             return;
         };
-        let context = judge::Context { rules: &rules, turn: &turn };
+        let context = judge::Context { rules: &rules, turn: &turn, learnt: &judge::Learnt::Off };
         if judge::violated(&context, &action).next().is_some() {
             let findings = judge::findings(&context, &action);
             self.raise(group.root, &action, findings, &rules, output);
@@ -504,6 +517,11 @@ impl Engine {
     /// The event-time ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// What each version of an instrumentation has shown.
+    pub fn profiles(&self) -> &Profiles {
+        &self.profiles
     }
 
     /// Incidents that are open or were lately.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::catalogue::{Exemplar, Metric};
 use crate::envelope::Rules;
-use crate::judge;
+use crate::judge::{self, Learnt};
 use crate::lineage::{Group, Handle, Reading};
 use crate::model::{Action, ActionId, Finding, FindingState, Nanos, Severity, SpanId, State, TraceId, TurnId};
 use crate::values;
@@ -79,8 +79,10 @@ impl Engine {
         action.judged_by = Some(*digest);
         let closed = self.turns.get(&action.turn).is_some_and(|turn| turn.closed);
         let turn = self.book.turn_state(action.turn)?.gist(closed);
-        let context = judge::Context { rules: &configuration.rules, turn: &turn };
+        let learnt = self.asked_of(account, configuration, &action);
+        let context = judge::Context { rules: &configuration.rules, turn: &turn, learnt: &learnt };
         (action.verdicts, action.findings) = judge::judge(&context, &action);
+        action.findings.extend(self.tipped(group).cloned());
         for finding in &mut action.findings {
             if let Some(raised) = account.raised.get(&finding.rule) {
                 finding.id = raised.finding;
@@ -105,6 +107,7 @@ impl Engine {
             };
             action = again;
         }
+        self.learn(group, &mut action);
         let heard = self.heard(group);
         for (member, _) in &group.members {
             self.entomb(*member, Some(action.id), heard, output);
@@ -140,6 +143,9 @@ impl Engine {
     fn dissolve(&mut self, group: &Group, output: &mut Output) {
         if let (Some(remains), Some(account)) = (self.book.remains(group.root), self.accounts.get_mut(&group.root)) {
             let gone = std::mem::take(&mut account.raised);
+            for finding in account.tipped.drain(..) {
+                self.profiles.untold(&remains.tenant, finding.id);
+            }
             let id = account.id.unwrap_or(remains.id);
             self.withdraw(&remains, id, gone, FindingState::Retracted, output);
         }
@@ -159,9 +165,9 @@ impl Engine {
         let agent: Arc<str> = action.agent_label().into();
         let turn = self.book.turn_state(action.turn).filter(|_| !rules.is_empty());
         let violated: Vec<Arc<str>> = match turn.map(|turn| turn.gist(false)) {
-            Some(turn) => {
-                judge::violated(&judge::Context { rules, turn: &turn }, action).map(|rule| rule.name().into()).collect()
-            }
+            Some(turn) => judge::violated(&judge::Context { rules, turn: &turn, learnt: &Learnt::Off }, action)
+                .map(|rule| rule.name().into())
+                .collect(),
             None => Vec::new(),
         };
         let Some(account) = self.accounts.get_mut(&root) else {

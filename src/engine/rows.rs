@@ -12,7 +12,7 @@ use crate::lineage::{self, ActionState, Handle, Ties, TurnState};
 use crate::model::{Digest, Evidence, IncidentId, Key, Nanos, Span, Tenant, Tie, TurnId, What};
 use crate::sli::{Cell, Counters, Histogram, Ledger, LedgerKey, Series};
 
-use super::{Account, Configuration, Due, Dues, Engine, TurnAccount};
+use super::{Account, Configuration, Due, Dues, Engine, Profile, Profiles, TurnAccount};
 
 /// A name under which the store finds the turns that keep something.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -97,6 +97,8 @@ pub struct Checkpoint {
     pub configurations: Vec<Digest>,
     /// Slices of the ledger that start before this are final. 0 when a former version wrote it.
     pub ledger_from: Nanos,
+    /// What instrumentations have shown.
+    pub profiles: Vec<Profile>,
 }
 
 impl Engine {
@@ -120,6 +122,7 @@ impl Engine {
         engine.dues = Dues::restore(dues);
         engine.ledger = Ledger::restore(ledger, small.ledger_from);
         engine.incidents = Incidents::restore(incidents);
+        engine.profiles = Profiles::restore(small.profiles);
         engine
     }
 
@@ -283,6 +286,7 @@ impl Engine {
             last_evidence: self.last_evidence.iter().map(|(tenant, at)| (tenant.clone(), *at)).collect(),
             configurations: self.configurations.iter().map(|(digest, _)| *digest).collect(),
             ledger_from: self.ledger.floor(),
+            profiles: self.profiles.all().cloned().collect(),
         };
         changes.small.last_evidence.sort();
         changes

@@ -2,17 +2,23 @@
 //!
 //! | the fields asked for | verdict |
 //! |---|---|
-//! | no envelope has a profile | unknown `no_profile` |
+//! | no envelope has a profile, and learning is off | unknown `no_profile` |
+//! | no envelope has a profile, and none is learnt yet | unknown `not_learnt` |
 //! | the telemetry is sampled | unknown `sampled` |
 //! | one is absent or lost | bad `missing_<first field>` |
 //! | one may still arrive | unknown `pending` |
 //! | one is withheld | unknown `withheld` |
 //! | all are there | good `complete` |
 //!
+//! Asked for is what the envelopes name together with what the action's instrumentation has shown (see
+//! `engine::profiles`): a learnt profile says what got worse, an envelope tightens it up to all eight.
+//!
 //! Withheld is a decision of whoever runs the agent, so it is not bad; but what is not there cannot be complete. An
 //! action that did not run has no output and nothing to check, so it is not asked for them.
 
-use super::{Context, Validator, verdict};
+use std::collections::BTreeSet;
+
+use super::{Context, Learnt, Validator, verdict};
 use crate::model::{Action, Field, Missing, Sli, State, Value, Verdict};
 
 /// The judge of `lineage_complete`.
@@ -25,9 +31,12 @@ impl Validator for LineageComplete {
 
     fn judge(&self, context: &Context<'_>, action: &Action) -> Option<Verdict> {
         let say = |value, reason: &str, because: String| Some(verdict(self.sli(), value, reason, because, None));
-        let Some(profile) = context.rules.profile(action) else {
-            return say(Value::Unknown, "no_profile", "no envelope says which fields are needed".to_owned());
-        };
+        let declared = context.rules.profile(action).unwrap_or_default();
+        let profile: BTreeSet<Field> = declared.iter().chain(shown(context.learnt)).copied().collect();
+        if profile.is_empty() {
+            let (reason, because) = unasked(context.learnt);
+            return say(Value::Unknown, reason, because.to_owned());
+        }
         if action.marks.sampled {
             return say(Value::Unknown, "sampled", "sampled telemetry cannot show what is missing".to_owned());
         }
@@ -39,7 +48,9 @@ impl Validator for LineageComplete {
         let (gone, pending, withheld) =
             (without(&[Missing::Absent, Missing::Lost]), without(&[Missing::Pending]), without(&[Missing::Withheld]));
         if let Some(first) = gone.first() {
-            say(Value::Bad, &format!("missing_{first}"), format!("not there: {}", gone.join(", ")))
+            let worse = !declared.iter().any(|field| gone.contains(&field.as_str()));
+            let tail = if worse { "; its instrumentation used to fill it" } else { "" };
+            say(Value::Bad, &format!("missing_{first}"), format!("not there: {}{tail}", gone.join(", ")))
         } else if !pending.is_empty() {
             say(Value::Unknown, "pending", format!("may still arrive: {}", pending.join(", ")))
         } else if !withheld.is_empty() {
@@ -50,7 +61,28 @@ impl Validator for LineageComplete {
     }
 }
 
-fn applies(field: Field, action: &Action) -> bool {
+fn shown(learnt: &Learnt) -> impl Iterator<Item = &Field> {
+    match learnt {
+        Learnt::Off => None,
+        Learnt::Fields(fields) => Some(fields),
+    }
+    .into_iter()
+    .flatten()
+}
+
+/// Why nothing is asked for.
+fn unasked(learnt: &Learnt) -> (&'static str, &'static str) {
+    match learnt {
+        Learnt::Off => ("no_profile", "no envelope says which fields are needed"),
+        Learnt::Fields(_) => (
+            "not_learnt",
+            "no envelope says which fields are needed, and too little was seen of its instrumentation to tell",
+        ),
+    }
+}
+
+/// Whether an action can have a field: one that did not run has no output and nothing to check.
+pub fn applies(field: Field, action: &Action) -> bool {
     matches!(action.state, State::Executed(_)) || !matches!(field, Field::Output | Field::PostCheck)
 }
 

@@ -19,12 +19,14 @@ mod outcome_validation;
 mod plan;
 mod witness;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::envelope::Rules;
-use crate::model::{Action, EvidenceId, Finding, Sli, Turn, Value, Verdict};
+use crate::model::{Action, EvidenceId, Field, Finding, Sli, Turn, Value, Verdict};
 
 pub use findings::{findings, violated};
+pub use lineage_complete::applies;
 pub use witness::is_independent;
 
 /// What an action is judged with.
@@ -35,6 +37,17 @@ pub struct Context<'a> {
     /// Its turn, without the lists that grow with it (retrievals, models, delegations, containment): reading them for
     /// each of its actions would cost more the longer it is. What an action has of them stands in the action.
     pub turn: &'a Turn,
+    /// What is asked of it that no rule says.
+    pub learnt: &'a Learnt,
+}
+
+/// The fields that an action's instrumentation has shown, so that it owes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Learnt {
+    /// Learning is off: only rules ask.
+    Off,
+    /// These. None: too little was seen so far.
+    Fields(BTreeSet<Field>),
 }
 
 /// The judge of one SLI.

@@ -688,6 +688,7 @@ impl Fold<'_> {
             read_at,
             start: evidence.start,
             dialect: evidence.dialect.into(),
+            instrumentation: evidence.instrumentation.clone(),
             provenance,
             role: evidence.role,
             service: evidence.service.clone(),

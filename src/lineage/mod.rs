@@ -20,5 +20,7 @@ pub use edges::Ties;
 pub use fold::{Touched, turn_of, turn_of_response, turn_of_trace};
 pub use messages::Reading as MessageReading;
 pub use pair::Group;
-pub use read::{Attempt, EndedBy, Judged, Reading, action_id, assemble, attempt, conversation_id, is_denied};
+pub use read::{
+    Attempt, EndedBy, Judged, Reading, action_id, assemble, attempt, conversation_id, instrumentation, is_denied,
+};
 pub use state::{About, ActionState, Asked, Attached, Book, Handle, Ranked, TurnState};

@@ -662,6 +662,13 @@ pub(super) fn actor<'a>(pieces: &[&'a Piece]) -> Option<&'a Piece> {
     ran.or_else(best).map(|(piece, _)| piece)
 }
 
+/// The instrumentation scope whose word an action is, `name@version`: that of the record by which the acting service is
+/// told, the outermost run, or without a run the record that counts most. `None` when it has no name.
+pub fn instrumentation(action: &Action) -> Option<&Arc<str>> {
+    let pieces: Vec<&Piece> = action.pieces.iter().collect();
+    actor(&pieces).map(|piece| &piece.instrumentation).filter(|scope| !scope.is_empty())
+}
+
 fn says_call(piece: &Piece) -> Option<&CallSays> {
     match &piece.says {
         Says::Call(call) => Some(call),

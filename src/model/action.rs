@@ -57,6 +57,8 @@ pub struct Piece {
     pub start: Nanos,
     /// The dialect that read it.
     pub dialect: Arc<str>,
+    /// Instrumentation scope, `name@version`. Empty in rows of a former version.
+    pub instrumentation: Arc<str>,
     /// How it is known.
     pub provenance: Provenance,
     /// The role of its token.

@@ -115,6 +115,7 @@ pub(crate) fn ran(number: u8) -> Piece {
         read_at: 0,
         start: at(5),
         dialect: "otel".into(),
+        instrumentation: "samples@1.0".into(),
         provenance: Provenance::Dialect,
         role: Role::Unspecified,
         service: service("ops"),

@@ -12,6 +12,7 @@ use crate::api::{
     the_one,
 };
 use crate::catalogue::Sample;
+use crate::engine::Instrumentations;
 use crate::export;
 use crate::model::{Action, ActionId, Lineage, Neighbour, Tenant, TurnId};
 use crate::store::{Reader, StoreError};
@@ -23,7 +24,7 @@ use super::health::Health;
 /// Connects the query API.
 pub fn answers(fold: &Arc<Fold>, health: &Arc<Health>) -> Answers {
     let (samples, readiness) = (health.clone(), health.clone());
-    let (one, many, incidents) = (fold.clone(), fold.clone(), fold.clone());
+    let (one, many, incidents, senders) = (fold.clone(), fold.clone(), fold.clone(), fold.clone());
     Answers {
         exposition: Arc::new(move |accept, tenant| {
             let format = export::negotiate(accept);
@@ -35,6 +36,7 @@ pub fn answers(fold: &Arc<Fold>, health: &Arc<Health>) -> Answers {
         lineages: Arc::new(move |(tenant, alias)| Box::pin(lineages(one.clone(), tenant, alias))),
         actions: Arc::new(move |filter| Box::pin(actions(many.clone(), filter))),
         incidents: Arc::new(move |tenant| Box::pin(open_incidents(incidents.clone(), tenant))),
+        instrumentations: Arc::new(move |tenant| Box::pin(instrumentations(senders.clone(), tenant))),
     }
 }
 
@@ -91,6 +93,10 @@ async fn open_incidents(fold: Arc<Fold>, tenant: Option<Tenant>) -> Result<Vec<s
         of.map(|incident| serde_json::to_value(incident).unwrap_or_default()).collect()
     });
     asked(incidents.await)
+}
+
+async fn instrumentations(fold: Arc<Fold>, tenant: Option<Tenant>) -> Result<Instrumentations, Problem> {
+    asked(fold.ask(move |view| view.engine.instrumentations(tenant.as_ref())).await)
 }
 
 fn asked<T>(answer: Option<T>) -> Result<T, Problem> {

@@ -17,6 +17,9 @@ pub struct Written {
     pub constants: Constants,
     /// Envelope files: name and text.
     pub envelopes: Vec<(String, String)>,
+    /// Whether profiles are learnt. A former version learnt nothing and did not say so.
+    #[serde(default)]
+    pub learning: bool,
 }
 
 impl Written {
@@ -48,6 +51,10 @@ impl Written {
     /// Every mistake of the envelopes, which were checked before they were written.
     pub fn meaning(&self) -> Result<Configuration, Vec<Mistake>> {
         let files: Vec<(&str, &str)> = self.envelopes.iter().map(|(name, text)| (&**name, &**text)).collect();
-        Ok(Configuration { rules: Arc::new(envelope::parse(&files)?), constants: self.constants })
+        Ok(Configuration {
+            rules: Arc::new(envelope::parse(&files)?),
+            constants: self.constants,
+            learning: self.learning,
+        })
     }
 }

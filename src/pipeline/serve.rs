@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Readiness};
-use crate::config::{Checked, Disk};
+use crate::config::{Checked, Config, Disk};
 use crate::journal::{AppendError, Entry, Journal, JournalError, Options, Rejection, wall};
 use crate::model::{Signal, Span};
 use crate::net;
@@ -91,7 +91,8 @@ impl Server {
         let addresses = Addresses { otlp_grpc: address(&grpc)?, otlp_http: address(&http)?, query: address(&query)? };
 
         let data = checked.config.data.clone();
-        let written = Written { constants: checked.config.constants, envelopes: checked.envelopes.clone() };
+        let Config { constants, learning, .. } = checked.config;
+        let written = Written { constants, envelopes: checked.envelopes.clone(), learning };
         let memory = usize::try_from(checked.config.memory).unwrap_or(usize::MAX);
         let (disk, checkpoint) = (checked.config.disk, checked.config.checkpoint);
         let largest = checked.config.limits.decompressed;

@@ -9,9 +9,11 @@ use super::file::{AGENT_IN_LINK, Alert, Group, Rule, TENANT, TENANT_IN_LINK, WHO
 
 /// How long one forbidden call keeps its alert firing.
 const FORBIDDEN_CALL_WINDOW: Span = Span::hours(1);
-/// How far back a violations series must have existed, so that its value now is not news. Longer than any outage of
-/// the collector that nobody fixes.
-const FORBIDDEN_CALL_MEMORY: Span = Span::days(7);
+/// How long one regression keeps its ticket open: whoever owns the telemetry works by day.
+const REGRESSION_WINDOW: Span = Span::days(1);
+/// How far back a series must have existed, so that its value now is not news. Longer than any outage of the collector
+/// that nobody fixes.
+const MEMORY: Span = Span::days(7);
 
 /// While the fold stands still nothing is judged and so nothing pages: as bad as being down. Half the live lateness
 /// (10 min), so that there is time left before evidence becomes late.
@@ -30,27 +32,31 @@ const UNREAD_SHARE: f64 = 0.5;
 /// The label `slo` of alerts about the collector itself.
 const COLLECTOR: &str = "wherefore";
 
-/// The hard finding.
+/// Findings that are told the first time they are made.
 pub(super) fn findings(options: &Options) -> Group {
-    Group { name: "wherefore-findings".to_owned(), interval: None, rules: vec![Rule::Alert(forbidden_call(options))] }
+    let rules = [forbidden_call(options), telemetry_regression(options)].map(Rule::Alert).into();
+    Group { name: "wherefore-findings".to_owned(), interval: None, rules }
 }
 
-/// `increase` sees the first violation of a series that was there at zero. One that is born with it has no increase,
+/// `increase` sees the first event of a series that was there at zero. One that is born with it has no increase,
 /// and is seen by not having existed before. Summed without instance, so that a restart elsewhere, with the counters
 /// kept, is no news.
+fn first(metric: Metric, labels: &str, window: Span, options: &Options) -> String {
+    let (metric, window, memory) = (metric.series(), options.window(window), options.window(MEMORY));
+    let by = format!("by ({labels})");
+    format!(
+        "sum {by} (increase({metric}[{window}])) > 0\nor\n(\n  max {by} ({metric}) > 0\nunless\n  max {by} \
+         (last_over_time({metric}[{memory}] offset {window}))\n)"
+    )
+}
+
 fn forbidden_call(options: &Options) -> Alert {
-    let violations = Metric::InvariantViolations.series();
-    let (window, memory) = (options.window(FORBIDDEN_CALL_WINDOW), options.window(FORBIDDEN_CALL_MEMORY));
-    let by = "by (tenant, agent, rule)";
     Alert {
         name: "WhereforeForbiddenCall",
         severity: Some(Severity::Page),
         slo: "forbidden_call",
         agent: None,
-        expr: format!(
-            "sum {by} (increase({violations}[{window}])) > 0\nor\n(\n  max {by} ({violations}) > 0\nunless\n  max \
-             {by} (last_over_time({violations}[{memory}] offset {window}))\n)"
-        ),
+        expr: first(Metric::InvariantViolations, "tenant, agent, rule", FORBIDDEN_CALL_WINDOW, options),
         hold: None,
         summary: format!("{WHO} made a forbidden call: {{{{ $labels.rule }}}}"),
         description: format!(
@@ -63,6 +69,30 @@ fn forbidden_call(options: &Options) -> Alert {
         ),
         why: "Open the link, take the action's id and run `wherefore why ID`: what was asked, what was refused, what \
               ran, and what is not known.",
+    }
+}
+
+/// For who owns the agents' telemetry.
+fn telemetry_regression(options: &Options) -> Alert {
+    let (scope, field) = ("{{ $labels.scope }}", "{{ $labels.field }}");
+    Alert {
+        name: "WhereforeTelemetryRegression",
+        severity: Some(Severity::Ticket),
+        slo: "telemetry",
+        agent: Some(ALL_AGENTS),
+        expr: first(Metric::TelemetryRegressions, "tenant, scope, field", REGRESSION_WINDOW, options),
+        hold: None,
+        summary: format!("{scope} fills {field} less than the version before"),
+        description: format!(
+            "Actions of tenant {TENANT} whose telemetry is written by {scope} have {field} in a surely smaller share than \
+             those of the version before it. What is missing cannot be judged."
+        ),
+        link: format!(
+            "/api/v1/actions?finding=open&rule=telemetry_regression.{{{{ $labels.field | urlquery }}}}\
+             &tenant={TENANT_IN_LINK}"
+        ),
+        why: "Open the link: the finding of the action says both versions and both shares, and whether the field is \
+              withheld. `/api/v1/instrumentations` has all shares.",
     }
 }
 
@@ -206,8 +236,9 @@ fn unread(options: &Options) -> Alert {
         description: "No dialect reads these records, so the actions in them are not judged. An agent's telemetry may \
                       have changed with an update."
             .to_owned(),
-        link: "/metrics".to_owned(),
-        why: "Open the link and read the unread records: they are counted by instrumentation scope.",
+        link: "/api/v1/instrumentations".to_owned(),
+        why: "Open the link: `unread` lists the instrumentation scopes that no dialect reads, with their share of all \
+              records.",
         ..about_collector(
             "WhereforeUnreadShare",
             Some(Severity::Ticket),

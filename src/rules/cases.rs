@@ -116,6 +116,14 @@ fn forbidden() -> Vec<Firing> {
     }]
 }
 
+const REGRESSION: Firing = Firing {
+    alert: "WhereforeTelemetryRegression",
+    severity: "ticket",
+    slo: "telemetry",
+    agent: ALL_AGENTS,
+    labels: ",tenant=\"acme\",scope=\"agents@2.0\",field=\"parameters\"",
+};
+
 /// A series of the catalogue.
 fn series(metric: Metric, labels: &[&str], values: impl Into<String>) -> Series {
     let names = metric.def().labels;
@@ -175,6 +183,7 @@ fn check(minute: u32, firing: Vec<Firing>) -> Check {
 
 fn cases() -> Vec<Case> {
     let mut all = forbidden_call_cases();
+    all.push(regression_case());
     all.extend(budget_cases());
     all.extend(collector_cases());
     all
@@ -219,6 +228,13 @@ fn forbidden_call_cases() -> Vec<Case> {
             checks: vec![check(65, vec![]), check(75, vec![]), check(78, forbidden())],
         },
     ]
+}
+
+/// Such a series is always born with one.
+fn regression_case() -> Case {
+    let regressed = series(Metric::TelemetryRegressions, &[TENANT, "agents@2.0", "parameters"], "_x6 1x300");
+    let checks = vec![check(5, vec![]), check(6, vec![REGRESSION]), check(290, vec![REGRESSION])];
+    Case { name: "a new version that fills a field less is a ticket for long", series: vec![regressed], checks }
 }
 
 fn budget_cases() -> Vec<Case> {

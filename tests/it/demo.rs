@@ -54,7 +54,7 @@ fn configuration() -> Configuration {
     let files = envelopes();
     let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let rules = envelope::parse(&files).expect("the demo's envelopes are right").into();
-    Configuration { rules, constants: constants() }
+    Configuration { rules, constants: constants(), learning: true }
 }
 
 fn protobuf(timed: &Timed) -> Bytes {

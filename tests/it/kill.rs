@@ -27,13 +27,15 @@ use crate::support::monitoring::eventually;
 use crate::support::process::{Process, Wherefore, command};
 use crate::support::random::{Random, seed};
 
-/// Everything is over quickly, checkpoints fall between the kills, and rows leave memory all the time.
+/// Everything is over quickly, checkpoints fall between the kills, and rows leave memory all the time. What is learnt
+/// follows the order of processing, and records are compared here that came in another.
 const SETTINGS: &str = "\
 times: { grace: 100ms, idle: 1s, ask: 3s, check_within: 1s }
 checkpoint: { every: 150ms, bytes: 64KiB }
 memory: 32KiB
 limits: { drain: 200ms }
 envelopes: [production.yaml]
+learning: false
 ";
 
 /// How long anything may take before the test fails.

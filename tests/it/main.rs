@@ -16,6 +16,7 @@ mod dialect_openinference;
 mod dialect_published;
 mod dialect_sdks;
 mod dialect_words;
+mod drift;
 mod end_to_end;
 mod export;
 mod fields;

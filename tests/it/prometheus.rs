@@ -67,9 +67,8 @@ fn healthy(metric: Metric, scrapes: u64) -> Option<Sample> {
     });
     let value = match (metric, def.kind) {
         (Metric::SliEvents | Metric::LedgerEvents | Metric::InvariantViolations, _) => return None,
-        (Metric::RefusedRequests | Metric::UnreadRecords | Metric::CardinalityOverflow, _) => {
-            SampleValue::Counter(0, None)
-        }
+        (Metric::RefusedRequests | Metric::UnreadRecords | Metric::CardinalityOverflow, _)
+        | (Metric::TelemetryRegressions, _) => SampleValue::Counter(0, None),
         (Metric::LastEvidence | Metric::StartTime, _) => SampleValue::Gauge(now().as_seconds()),
         (Metric::DiskFullSeconds, _) => SampleValue::Gauge(f64::INFINITY),
         (Metric::BuildInfo | Metric::CoverageRatio, _) => SampleValue::Gauge(1.0),

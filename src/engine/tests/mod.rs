@@ -5,6 +5,7 @@
 mod at_once;
 mod flat;
 mod late;
+mod learnt;
 mod merged;
 
 use std::collections::BTreeMap;

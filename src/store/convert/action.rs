@@ -16,7 +16,7 @@ record! { Action = Action {
     fields, pieces, judged_by, verdicts, findings,
 } }
 record! { Piece = Piece {
-    end, evidence, part, read_at, start, dialect, provenance, role, service, turn, span, agent, says,
+    end, evidence, part, read_at, start, dialect, provenance, role, service, turn, span, agent, says, instrumentation,
 } }
 record! { CallSays = CallSays {
     moment, id, tool, arguments, result, target, effect, plan_step, state_versions, policies, pseudo, response_id,

@@ -6,16 +6,29 @@ use std::sync::Arc;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 
 use crate::engine::parts::{ActionState, EndedBy, Exemplar, Histogram, LedgerKey, Metric, Series, TurnState};
-use crate::engine::{Account, Checkpoint, Denial, Ended, Raised, TurnAccount};
-use crate::model::{ActionId, Nanos, Sli, Span, Tenant, Value};
+use crate::engine::{Account, Checkpoint, Denial, Ended, Profile, Raised, Share, TurnAccount};
+use crate::model::{ActionId, Field, Nanos, Sli, Span, Tenant, Value};
 use crate::proto::records as v1;
 
 use super::{Entry, Malformed, Wire, entry, record, required, tuple};
 
 record! { Account = Account {
     id, revision, judged_by, first_seen, last_seen, ended, settled, due, booked, raised, violated, published,
-    end, merged_into, frozen, heard, closes, denial,
+    end, merged_into, frozen, heard, closes, denial, asked, learnt, tipped,
 } }
+record! { Profile = Profile { tenant, scope, version, begun, used, actions, fields } }
+record! { Share = Share { asked, filled, withheld, turns_asked, turns_filled, regressed } }
+entry! { Field => Share = FieldShare { field, share } }
+
+impl Wire<v1::Asked> for Vec<Field> {
+    fn put(&self) -> v1::Asked {
+        v1::Asked { fields: self.put() }
+    }
+
+    fn take(stored: v1::Asked) -> Result<Self, Malformed> {
+        Wire::take(stored.fields)
+    }
+}
 record! { Denial = Denial { turn, tool, about, start } }
 record! { TurnAccount = TurnAccount { revision, last_seen, root_seen, closed, published, denied, contained } }
 record! { LedgerKey = LedgerKey { slice, tenant, sli, agent } }
@@ -98,6 +111,7 @@ impl Wire<v1::Checkpoint> for Checkpoint {
             last_evidence: self.last_evidence.put(),
             configurations: self.configurations.put(),
             ledger_from: self.ledger_from.put(),
+            profiles: self.profiles.put(),
         }
     }
 
@@ -119,6 +133,7 @@ impl Wire<v1::Checkpoint> for Checkpoint {
             last_evidence: Wire::take(stored.last_evidence).map_err(|at| at.within("last_evidence"))?,
             configurations: Wire::take(stored.configurations).map_err(|at| at.within("configurations"))?,
             ledger_from: Nanos(stored.ledger_from),
+            profiles: Wire::take(stored.profiles).map_err(|at| at.within("profiles"))?,
         })
     }
 }

@@ -10,7 +10,7 @@ use crate::proto::records as v1;
 use super::{Entry, Malformed, Wire, entry, record, required, tuple};
 
 record! { SpanNode = SpanNode { parent, node, tool, call_id, agent, remote_parent, start, end } }
-record! { Asked = Asked { first, last } }
+record! { Asked = AskedIn { first, last } }
 record! { ActionState = ActionState { handle, tenant, home, keys, pieces, delegates, crowded } }
 tuple! { (Nanos, EvidenceId, Known<Vec<Arc<str>>>) = Retrieval { 0: end, 1: evidence, 2: ids } }
 tuple! { (Nanos, Arc<str>) = LastResponse { 0: end, 1: id } }

@@ -234,6 +234,7 @@ impl Any for Checkpoint {
             last_evidence: Any::any(source),
             configurations: Any::any(source),
             ledger_from: Any::any(source),
+            profiles: Any::any(source),
         }
     }
 }

@@ -76,6 +76,15 @@ impl Recording {
         let parse = |line: Vec<u8>| serde_json::from_slice(&line).expect("a line of JSON");
         self.files.iter().flat_map(|(_, file)| lines(file)).map(parse).collect()
     }
+
+    /// The requests as OTLP/JSON, in the same order: to be told again with something changed.
+    pub fn lines(&self) -> Vec<(Signal, String)> {
+        let of = |(signal, file): &(Signal, PathBuf)| {
+            let signal = *signal;
+            lines(file).into_iter().map(move |line| (signal, String::from_utf8(line).expect("OTLP/JSON")))
+        };
+        self.files.iter().flat_map(of).collect()
+    }
 }
 
 /// Every recording, sorted by name.
