@@ -63,6 +63,7 @@ fn healthy(metric: Metric, scrapes: u64) -> Option<Sample> {
     let labels = def.labels.iter().map(|&label| match label {
         "tenant" => "acme",
         "agent" => AGENT,
+        "state" if metric == Metric::LineageFields => "present",
         other => other,
     });
     let value = match (metric, def.kind) {
