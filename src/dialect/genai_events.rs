@@ -44,9 +44,9 @@ impl Dialect for GenAiEvents {
     fn read<'a>(&self, source: &'a Source<'a>, draft: &mut Draft<'a>) {
         match source.log() {
             Some(log) => {
-                let content = content_of(log.body(), log.attributes());
-                said(source.event(), &content, false, draft);
-                spoke(source.event(), &content, draft);
+                let event = Event::new(source.event(), content_of(log.body(), log.attributes()));
+                said(&event, false, draft);
+                spoke(&event, draft);
             }
             None if draft.node == Node::Tool => tool_span(source, draft),
             None => model_span(source, draft),
@@ -81,29 +81,43 @@ fn attributes_of(attributes: Attributes<'_>) -> Value {
 }
 
 fn json_of(value: AnyValue<'_>) -> Value {
+    if let AnyValue::Str(text) = value {
+        return Value::String(text.to_owned());
+    }
     let mut json = Vec::new();
     value.write_json(&mut json);
     serde_json::from_slice(&json).unwrap_or(Value::Null)
 }
 
-/// The events of a model span, in order.
-fn model_span(source: &Source<'_>, draft: &mut Draft<'_>) {
-    let events: Vec<(&str, Value)> = source
-        .span_events()
-        .filter(|event| EVENTS.contains(&event.name))
-        .map(|event| (event.name, attributes_of(event.attributes())))
-        .collect();
-    let last_user = events.iter().rposition(|(name, content)| *name == USER && !user_text(content).is_empty());
-    for (at, (name, content)) in events.iter().enumerate() {
-        let history = last_user.is_some_and(|last| at < last);
-        said(name, content, history, draft);
+/// One event and the message in it.
+struct Event<'a> {
+    name: &'a str,
+    content: Value,
+    message: Message,
+}
+
+impl<'a> Event<'a> {
+    fn new(name: &'a str, content: Value) -> Self {
+        let message = if name == CHOICE { choice(&content) } else { message(&content) };
+        Self { name, content, message }
+    }
+
+    /// The text of a user message; empty when it only carries answers, as some producers send them.
+    fn user_text(&self) -> String {
+        if self.name != USER || is_models(&self.message) { String::new() } else { self.message.text() }
     }
 }
 
-/// The text of a user message; empty when it only carries answers, as some producers send them.
-fn user_text(content: &Value) -> String {
-    let message = message(content);
-    if is_models(&message) { String::new() } else { message.text() }
+/// The events of a model span, in order.
+fn model_span(source: &Source<'_>, draft: &mut Draft<'_>) {
+    let events = source.span_events().filter(|event| EVENTS.contains(&event.name));
+    let events: Vec<Event<'_>> =
+        events.map(|event| Event::new(event.name, attributes_of(event.attributes()))).collect();
+    let last_user = events.iter().rposition(|event| !event.user_text().is_empty());
+    for (at, event) in events.iter().enumerate() {
+        let history = last_user.is_some_and(|last| at < last);
+        said(event, history, draft);
+    }
 }
 
 /// Some producers send the model's earlier messages under the user's name and tell only by the role.
@@ -112,10 +126,11 @@ fn is_models(message: &Message) -> bool {
 }
 
 /// What one event says.
-fn said(event: &str, content: &Value, history: bool, draft: &mut Draft<'_>) {
-    match event {
+fn said(event: &Event<'_>, history: bool, draft: &mut Draft<'_>) {
+    let Event { name, content, message } = event;
+    match *name {
         SYSTEM => {
-            let text = message(content).text();
+            let text = message.text();
             if !text.is_empty() {
                 let text = draft.text(&text);
                 draft.say(What::Prompt(text));
@@ -124,23 +139,23 @@ fn said(event: &str, content: &Value, history: bool, draft: &mut Draft<'_>) {
         CHOICE => {
             // A loop's span repeats what its model span proposed, also after a pause, in another turn.
             let repeated = draft.node == Node::Other;
-            tell(&choice(content), if repeated { &Moment::Carried } else { &Moment::Proposed }, false, draft);
+            tell(message, if repeated { &Moment::Carried } else { &Moment::Proposed }, false, draft);
             if let Some(results) = content.get("tool.result") {
                 let results = Message { role: String::new(), parts: parts(results) };
                 tell(&results, &Moment::Carried, false, draft);
             }
         }
         TOOL => {
-            let mut answer = message(content);
-            if answer.role != "tool" && !answer.parts.iter().any(|part| matches!(part, Part::Answer { .. })) {
-                answer = message(&with_role_tool(content));
+            let answers = message.role == "tool" || message.parts.iter().any(|it| matches!(it, Part::Answer { .. }));
+            match answers {
+                true => tell(message, &Moment::History, history, draft),
+                false => tell(&self::message(&with_role_tool(content)), &Moment::History, history, draft),
             }
-            tell(&answer, &Moment::History, history, draft);
         }
         _ => {
             let earlier = if history { Moment::History } else { Moment::Carried };
-            tell(&message(content), &earlier, history, draft);
-            let text = if event == USER && !history { user_text(content) } else { String::new() };
+            tell(message, &earlier, history, draft);
+            let text = if history { String::new() } else { event.user_text() };
             if !text.is_empty() {
                 let text = draft.text(&text);
                 draft.say(What::Intent(text));
@@ -150,13 +165,13 @@ fn said(event: &str, content: &Value, history: bool, draft: &mut Draft<'_>) {
 }
 
 /// Words without a call, in a record of their own.
-fn spoke(event: &str, content: &Value, draft: &mut Draft<'_>) {
-    let message = if event == CHOICE { choice(content) } else { message(content) };
+fn spoke(event: &Event<'_>, draft: &mut Draft<'_>) {
+    let Event { name, message, .. } = event;
     if message.parts.iter().any(|part| !matches!(part, Part::Text(_))) {
         return;
     }
-    match event {
-        USER => draft.spoke(Direction::Input, !is_models(&message), &message.text()),
+    match *name {
+        USER => draft.spoke(Direction::Input, !is_models(message), &message.text()),
         ASSISTANT => draft.spoke(Direction::Input, false, &message.text()),
         CHOICE => draft.spoke(Direction::Output, false, &message.text()),
         _ => {}

@@ -15,7 +15,8 @@
 //! Any of them may stand in a string that holds JSON. What has none of these shapes is no part.
 
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::model::{Known, Missing};
 use crate::values;
@@ -109,45 +110,59 @@ pub fn text_of(text: &str) -> String {
 
 /// An `OTel GenAI` array of messages (`telemetry.md` §4.4), so that every dialect's messages are read in one place.
 pub fn to_json(messages: &[Message]) -> Bytes {
-    let messages: Vec<Value> = messages
-        .iter()
-        .map(
-            |message| json!({ "role": message.role, "parts": message.parts.iter().map(part_json).collect::<Vec<_>>() }),
-        )
-        .collect();
-    Value::Array(messages).to_string().into()
+    let messages: Vec<JsonMessage<'_>> = messages.iter().map(JsonMessage::of).collect();
+    serde_json::to_vec(&messages).unwrap_or_default().into()
 }
 
-fn part_json(part: &Part) -> Value {
-    let mut fields = Map::new();
-    let mut put = |key: &str, value: &Option<String>| {
-        if let Some(value) = value {
-            fields.insert(key.to_owned(), Value::String(value.clone()));
-        }
-    };
-    match part {
-        // Withheld: a part without content.
-        Part::Text(text) if values::known(text) == Known::Missing(Missing::Withheld) => {
-            return json!({ "type": "text" });
-        }
-        Part::Text(text) => return json!({ "type": "text", "content": text }),
-        Part::Call { id, name, arguments } => {
-            put("type", &Some("tool_call".to_owned()));
-            put("id", id);
-            put("name", name);
-            put("arguments", arguments);
-        }
-        Part::Answer { id, name, result, error } => {
-            put("type", &Some("tool_call_response".to_owned()));
-            put("id", id);
-            put("name", name);
-            put("response", result);
-            if *error {
-                fields.insert("is_error".to_owned(), Value::Bool(true));
+/// As a message is written. Borrowed: a conversation is long.
+#[derive(Serialize)]
+struct JsonMessage<'a> {
+    parts: Vec<JsonPart<'a>>,
+    role: &'a str,
+}
+
+impl<'a> JsonMessage<'a> {
+    fn of(message: &'a Message) -> Self {
+        Self { parts: message.parts.iter().map(JsonPart::of).collect(), role: &message.role }
+    }
+}
+
+#[derive(Serialize, Default)]
+struct JsonPart<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arguments: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_error: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response: Option<&'a str>,
+    r#type: &'static str,
+}
+
+impl<'a> JsonPart<'a> {
+    fn of(part: &'a Part) -> Self {
+        let none = Self::default();
+        match part {
+            // Withheld: a part without content.
+            Part::Text(text) => {
+                let content = (values::known(text) != Known::Missing(Missing::Withheld)).then_some(text.as_str());
+                Self { r#type: "text", content, ..none }
+            }
+            Part::Call { id, name, arguments } => {
+                let (id, name, arguments) = (id.as_deref(), name.as_deref(), arguments.as_deref());
+                Self { r#type: "tool_call", id, name, arguments, ..none }
+            }
+            Part::Answer { id, name, result, error } => {
+                let (id, name, response) = (id.as_deref(), name.as_deref(), result.as_deref());
+                Self { r#type: "tool_call_response", id, name, response, is_error: *error, ..none }
             }
         }
     }
-    Value::Object(fields)
 }
 
 fn collect(value: &Value, depth: u32, out: &mut Vec<Part>) {
@@ -336,6 +351,8 @@ fn value_at(fields: &Map<String, Value>, keys: &[&str]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn call(id: &str, name: &str, arguments: &str) -> Part {

@@ -74,9 +74,8 @@ fn wrapped(text: &str, depth: usize) -> Option<Value> {
 /// The escapes of RFC 8785 §3.2.2.2 and no others.
 fn write_string(text: &str, out: &mut String) {
     out.push('"');
-    let escaped = |byte| byte < b' ' || byte == b'"' || byte == b'\\';
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(escaped) {
+    while let Some(at) = first_escaped(rest.as_bytes()) {
         let (plain, tail) = rest.split_at(at);
         out.push_str(plain);
         let mut tail = tail.chars();
@@ -94,6 +93,15 @@ fn write_string(text: &str, out: &mut String) {
     }
     out.push_str(rest);
     out.push('"');
+}
+
+/// Where the first byte stands that is not written as it is. By blocks, which the processor looks at as a whole.
+fn first_escaped(bytes: &[u8]) -> Option<usize> {
+    const BLOCK: usize = 32;
+    let escaped = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
+    let plain = |block: &&[u8]| !block.iter().fold(false, |any, byte| any | escaped(byte));
+    let skipped = bytes.chunks_exact(BLOCK).take_while(plain).count() * BLOCK;
+    Some(skipped + bytes[skipped..].iter().position(escaped)?)
 }
 
 #[cfg(test)]
