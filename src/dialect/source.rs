@@ -11,6 +11,8 @@ pub struct Source<'a> {
     pub received: &'a Received<'a>,
     frame: &'a Bytes,
     attributes: Vec<KeyValue<'a>>,
+    /// How its keys begin: most dialects ask for keys that most records have not.
+    begin: Beginnings,
     event: &'a str,
 }
 
@@ -18,7 +20,8 @@ impl<'a> Source<'a> {
     /// Looks at a record whose bytes `frame` holds.
     pub fn new(received: &'a Received<'a>, frame: &'a Bytes) -> Self {
         let attributes: Vec<_> = received.record.attributes().iter().collect();
-        let mut source = Self { received, frame, attributes, event: "" };
+        let begin = Beginnings::of(&attributes);
+        let mut source = Self { received, frame, attributes, begin, event: "" };
         source.event = source.resolve_event();
         source
     }
@@ -66,6 +69,9 @@ impl<'a> Source<'a> {
 
     /// An attribute's value. Of equal keys the last counts.
     pub fn get(&self, key: &str) -> Option<AnyValue<'a>> {
+        if !self.begin.may_hold(key) {
+            return None;
+        }
         let found = self.attributes.iter().rev().find(|attribute| attribute.key_bytes() == key.as_bytes())?;
         Some(found.value())
     }
@@ -96,7 +102,8 @@ impl<'a> Source<'a> {
 
     /// Whether any attribute's key starts so.
     pub fn has_prefix(&self, prefix: &str) -> bool {
-        self.attributes.iter().any(|attribute| attribute.key_bytes().starts_with(prefix.as_bytes()))
+        self.begin.may_hold(prefix)
+            && self.attributes.iter().any(|attribute| attribute.key_bytes().starts_with(prefix.as_bytes()))
     }
 
     /// The attributes whose keys start so, with the rest of the key.
@@ -138,7 +145,43 @@ impl<'a> Source<'a> {
     }
 }
 
+/// The first three bytes of keys, as a set that may say yes too often.
+#[derive(Clone, Copy, Default)]
+struct Beginnings(u128);
+
+impl Beginnings {
+    fn of(attributes: &[KeyValue<'_>]) -> Self {
+        Self(attributes.iter().fold(0, |bits, attribute| bits | 1 << Self::bit(attribute.key_bytes())))
+    }
+
+    fn bit(key: &[u8]) -> u32 {
+        let byte = |at: usize| u32::from(key.get(at).copied().unwrap_or_default());
+        (byte(0) ^ byte(1).rotate_left(3) ^ byte(2).rotate_left(5)).wrapping_mul(0x9E37_79B1) >> 25
+    }
+
+    /// Whether a key may begin so. A shorter beginning is not looked for.
+    fn may_hold(self, beginning: &str) -> bool {
+        beginning.len() < 3 || self.0 >> Self::bit(beginning.as_bytes()) & 1 == 1
+    }
+}
+
 /// A text attribute of a span event, not empty.
 pub fn event_text<'a>(attributes: Attributes<'a>, key: &str) -> Option<&'a str> {
     attributes.text(key).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_key_begins_with_may_be_held() {
+        for key in ["", "a", "id", "gen_ai.tool.name", "agt.policy", "\u{e9}\u{e9}"] {
+            let begin = Beginnings(1 << Beginnings::bit(key.as_bytes()));
+            for end in (0..=key.len()).filter(|end| key.is_char_boundary(*end)) {
+                assert!(begin.may_hold(&key[..end]), "{key} begins with {}", &key[..end]);
+            }
+        }
+        assert!(!Beginnings::default().may_hold("gen_ai."));
+    }
 }
