@@ -10,9 +10,10 @@ use super::pair::{Group, REPEATED};
 use super::read::{Reading, action_id};
 use super::state::{ActionState, Book, Handle, TurnState};
 
-/// About how many bytes a component, a piece, a span and an evidence id take in memory.
+/// About how many bytes a component, a piece, a tie, a span and an evidence id take in memory.
 const COMPONENT: usize = 400;
 const PIECE: usize = 900;
+const TIE: usize = 400;
 const SPAN: usize = 160;
 const RECORD: usize = 40;
 
@@ -207,6 +208,9 @@ impl Book {
             .filter_map(|handle| self.actions.get(handle))
             .map(|action| COMPONENT + action.pieces.len() * PIECE)
             .sum();
-        pieces + state.spans.len() * SPAN + state.evidence.len() * RECORD + COMPONENT
+        let said: usize = state.attached.values().map(|said| said.len() * PIECE).sum();
+        let ties = (state.gives.len() + state.takes.len() + state.responses.len() + state.answers.len()) * TIE;
+        let asked = state.asked.len() * PIECE;
+        pieces + said + ties + asked + state.spans.len() * SPAN + state.evidence.len() * RECORD + COMPONENT
     }
 }

@@ -116,15 +116,18 @@ impl Book {
             add(*linked, JoinMethod::Link, Provenance::Explicit);
         }
         for tie in &later.ties.takes {
+            let Some(earlier) = self.giver(tie, later) else { continue };
             let (method, confidence) = match tie {
                 Tie::Response(_) => (JoinMethod::Response, Provenance::Explicit),
                 Tie::Task(_) => (JoinMethod::Task, Provenance::Explicit),
-                Tie::Conversation(_) => (JoinMethod::Delegated, Provenance::Computed),
+                // Conversation ids are not identities: another service may have the same by chance.
+                Tie::Conversation(_) if earlier.service() == later.service() => {
+                    (JoinMethod::Delegated, Provenance::Computed)
+                }
+                Tie::Conversation(_) => (JoinMethod::Delegated, Provenance::Inferred),
                 Tie::Answer(_) => (JoinMethod::Answer, Provenance::Inferred),
             };
-            if let Some(earlier) = self.giver(tie, later) {
-                add(earlier, method, confidence);
-            }
+            add(earlier.id, method, confidence);
         }
         for earlier in self.remembered(later) {
             add(earlier, JoinMethod::History, Provenance::Computed);
@@ -134,7 +137,7 @@ impl Book {
     }
 
     /// The latest earlier turn that gives a tie.
-    fn giver(&self, tie: &Tie, later: &TurnState) -> Option<TurnId> {
+    fn giver(&self, tie: &Tie, later: &TurnState) -> Option<&Arc<TurnState>> {
         let tied = self.by_tie.get(&(later.tenant.clone(), tie.clone()))?;
         if tied.givers.len() > REPEATED {
             return None;
@@ -147,7 +150,7 @@ impl Book {
             .collect();
         fitting.sort_by_key(|earlier| earlier.order());
         let certain = !matches!(tie, Tie::Answer(_)) || fitting.len() == 1;
-        fitting.last().filter(|_| certain).map(|earlier| earlier.id)
+        fitting.pop().filter(|_| certain)
     }
 
     /// The turns whose calls this one carries as history: of each call the latest that made it.
@@ -172,14 +175,19 @@ impl Book {
         let members = turn.members.iter().filter_map(|handle| self.actions.get(handle)).filter(hands);
         let groups: BTreeMap<Handle, Group> =
             members.filter_map(|action| self.group(action.handle)).map(|group| (group.root, group)).collect();
-        let mut found: BTreeSet<Delegation> = groups
-            .values()
-            .flat_map(|group| {
-                let parts: Vec<&ActionState> =
-                    group.all().filter_map(|handle| self.actions.get(&handle)).map(|action| &**action).collect();
-                turn.handed_over(&parts)
-            })
-            .collect();
+        let agents = turn.agents();
+        let handed = groups.values().flat_map(|group| {
+            let parts: Vec<&ActionState> =
+                group.all().filter_map(|handle| self.actions.get(&handle)).map(|action| &**action).collect();
+            turn.handed_over(&parts, &agents)
+        });
+        let mut found: BTreeSet<Delegation> = BTreeSet::new();
+        handed.for_each(|delegation| {
+            found.insert(delegation);
+            if found.len() > SHOWN {
+                found.pop_last();
+            }
+        });
         // A handoff is told by its span and by the model's call of it; the one may know what the other does not.
         let told = found.clone();
         found.retain(|one| {
@@ -190,19 +198,18 @@ impl Book {
             };
             !told.iter().any(says_more)
         });
-        found.into_iter().take(SHOWN).collect()
+        found.into_iter().collect()
     }
 }
 
 impl TurnState {
     /// What ties it to others, by its state.
     pub fn tied(&self) -> Ties {
-        let alone = self.conversation.is_none();
         let responses = self.responses.iter().map(|(_, id)| Tie::Response(id.clone()));
         let own: BTreeSet<Hash> = self.answers.iter().map(|(_, hash)| *hash).collect();
-        let answers = own.iter().filter(|_| alone).map(|hash| Tie::Answer(*hash));
+        let answers = own.iter().map(|hash| Tie::Answer(*hash));
         let tasks = self.takes.iter().filter(|tie| matches!(tie, Tie::Task(_)));
-        let others = self.answers_read.iter().rev().filter(|(_, hash)| alone && !own.contains(hash)).take(READ);
+        let others = self.answers_read.iter().rev().filter(|(_, hash)| !own.contains(hash)).take(READ);
         let read = others.map(|(_, hash)| Tie::Answer(*hash));
         let conversation = self.conversation.iter().map(|it| Tie::Conversation(it.value.clone()));
         Ties {
@@ -220,15 +227,18 @@ impl TurnState {
         self.service.as_ref().map(|service| &service.value)
     }
 
-    /// Whether its messages hold what the user asked in another turn.
+    /// Whether its messages hold what the user asked in another turn, and no conversation id says it better.
     fn carries(&self, earlier: &Self) -> bool {
+        if self.conversation.is_some() || earlier.conversation.is_some() {
+            return false;
+        }
         let asked = earlier.intent().and_then(|intent| intent.value.value());
         asked.is_some_and(|asked| self.users_read.iter().any(|(_, hash)| *hash == asked.digest.bytes))
     }
 
     /// The delegations that a call is: to each agent below its span, to the agent that its tool stands for, else to
     /// whom its records name.
-    fn handed_over(&self, parts: &[&ActionState]) -> Vec<Delegation> {
+    fn handed_over(&self, parts: &[&ActionState], agents: &BTreeMap<String, Arc<str>>) -> Vec<Delegation> {
         let pieces = || parts.iter().flat_map(|part| part.pieces.values()).filter(|piece| piece.turn == self.id);
         let told = || pieces().filter_map(|piece| Some((piece, hands_over(piece)?)));
         let spans = parts.iter().flat_map(|part| &part.keys).filter_map(|key| match key {
@@ -253,7 +263,7 @@ impl TurnState {
         to.extend(behind().cloned());
         if to.is_empty() {
             let named = told().filter_map(|(_, hands)| if let Hands::To(to) = hands { to } else { None });
-            to.extend(named.map(|to| self.agent_called(to)));
+            to.extend(named.map(|to| agents.get(&plain(to)).unwrap_or(to).clone()));
         }
         if to.is_empty() {
             let ended = told().map(|(piece, _)| piece.end).min();
@@ -271,11 +281,17 @@ impl TurnState {
         below.filter(|node| node.node == Node::Agent).filter_map(|node| Some(node.agent.as_ref()?.0.clone()))
     }
 
-    /// The name of an agent's span that a call means, else the name as the call writes it.
-    fn agent_called(&self, name: &Arc<str>) -> Arc<str> {
-        let agents = self.spans.values().filter_map(|node| node.agent.as_ref());
-        let meant = agents.map(|(agent, _)| agent).filter(|agent| plain(agent) == plain(name)).min();
-        meant.unwrap_or(name).clone()
+    /// Agents by their plain names: a call writes a name in its own way.
+    fn agents(&self) -> BTreeMap<String, Arc<str>> {
+        let named = self.spans.values().filter_map(|node| node.agent.as_ref());
+        let mut agents: BTreeMap<String, Arc<str>> = BTreeMap::new();
+        for (name, _) in named {
+            let known = agents.entry(plain(name)).or_insert_with(|| name.clone());
+            if name < known {
+                known.clone_from(name);
+            }
+        }
+        agents
     }
 
     /// The first agent that begins after a handoff which names nobody.

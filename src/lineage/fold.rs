@@ -23,6 +23,8 @@ const CURSORS: usize = 8;
 /// How many of the last responses, answers and words of users a turn keeps to be tied by. More than it reads of
 /// others, so that it knows its own.
 const LAST: usize = 8;
+/// How many ties of other kinds a turn keeps.
+const TIES: usize = 16;
 /// Of how many spans a turn keeps what users said in records of their own.
 const ASKED: usize = 16;
 /// How many retrievals, delegations, policies, decisions about plans, containment steps a turn keeps of each.
@@ -224,6 +226,8 @@ impl Fold<'_> {
         let mut changed = names_agent || is_tool && !turn.tool_spans;
         turn.tool_spans |= is_tool;
         let starts = turn.put_span(span, node);
+        // Who stands above what is below it is another now.
+        changed |= starts.iter().any(|start| *start != span) || turn.others.contains_key(&span);
         if root {
             // When it ended is nothing that its actions share.
             changed |= turn.root_ended.is_none();
@@ -268,8 +272,8 @@ impl Fold<'_> {
                 keep_last(&mut self.turn().responses, last);
                 self.tied = true;
             }
-            What::Gives(tie) => self.tied |= keep_smallest(&mut self.turn().gives, tie.clone()),
-            What::Takes(tie) => self.tied |= keep_smallest(&mut self.turn().takes, tie.clone()),
+            What::Gives(tie) => self.tied |= keep_few(&mut self.turn().gives, tie.clone(), TIES),
+            What::Takes(tie) => self.tied |= keep_few(&mut self.turn().takes, tie.clone(), TIES),
             What::Spoke { direction, by_user, hash } => self.spoke(*direction, *by_user, *hash),
             What::Conversation(id) => {
                 let ranked = self.ranked(provenance, 0, id.clone());
@@ -493,8 +497,9 @@ impl Fold<'_> {
         let turn = self.turn();
         match reading.direction {
             Direction::Output => {
-                let said = reading.answers.iter().rev().take(LAST);
-                said.for_each(|(_, hash)| keep_last(&mut turn.answers, (end, *hash)));
+                // The last alone: how much of a growing array is read again must not matter.
+                let last = reading.answers.last().into_iter();
+                last.for_each(|(_, hash)| keep_last(&mut turn.answers, (end, *hash)));
             }
             Direction::Input => {
                 let last = |said: &[(u64, Hash)]| said.iter().rev().take(LAST).copied().collect::<Vec<_>>();
@@ -626,10 +631,16 @@ impl Fold<'_> {
             let changed = keep_largest(&mut self.turn().plan_decisions, decision);
             self.shared(changed);
         } else {
-            let tool = decision.tool.clone().filter(|_| self.evidence.node == Node::Log);
-            let own = || self.evidence.span.map_or(About::Turn, About::Span);
-            self.attach(self.turn, tool.map_or_else(own, About::Tool), Attached::Decision(Box::new(decision)));
-            self.evidence.span.into_iter().for_each(|span| self.speaks(span));
+            let span = self.evidence.span;
+            let said = Attached::Decision(Box::new(decision.clone()));
+            match decision.tool.filter(|_| self.evidence.node == Node::Log) {
+                Some(tool) => {
+                    self.attach(self.turn, About::Tool(tool, span), said.clone());
+                    span.into_iter().for_each(|span| self.attach(self.turn, About::Span(span), said.clone()));
+                }
+                None => self.attach(self.turn, span.map_or(About::Turn, About::Span), said),
+            }
+            span.into_iter().for_each(|span| self.speaks(span));
         }
     }
 
@@ -650,7 +661,11 @@ impl Fold<'_> {
         let boxed = Attached::Check(Box::new(check.clone()));
         let tenant = self.evidence.tenant.clone();
         if let Some((trace, span)) = check.about {
-            self.attach(turn_of_trace(&tenant, trace), About::Span(span), boxed.clone());
+            let linked = turn_of_trace(&tenant, trace);
+            self.attach(linked, About::Span(span), boxed.clone());
+            if let Some(turn) = self.book.turns.get_mut(&linked).filter(|turn| turn.spans.contains_key(&span)) {
+                Arc::make_mut(turn).look_up(span);
+            }
         }
         if let Some(response) = &check.response_id {
             self.attach(turn_of_response(&tenant, response), About::Response(response.clone()), boxed.clone());
@@ -703,15 +718,11 @@ impl Fold<'_> {
             Says::Call(call) if call.moment == Moment::Proposed => call.response_id.iter().cloned().collect(),
             _ => Vec::new(),
         };
-        let tool = match &piece.says {
-            Says::Call(call) => call.tool.clone(),
-            _ => None,
-        };
         let kept = action.keep(piece);
         if kept {
             self.touched.actions.insert(handle);
             // Which call of a tool is meant depends on its other calls.
-            let spoken_of = tool.is_some_and(|tool| self.turn().attached.contains_key(&About::Tool(tool)));
+            let spoken_of = self.turn().speaks_of_tools();
             self.shared(spoken_of);
             for response in proposed_by {
                 let response = (evidence.tenant.clone(), response);
@@ -811,6 +822,8 @@ impl Fold<'_> {
         for piece in lost.pieces.into_values() {
             action.keep(piece);
         }
+        let spoken_of = self.turn().speaks_of_tools();
+        self.shared(spoken_of);
         self.touched.actions.remove(&gone);
         self.touched.actions.insert(kept);
         self.touched.merged.push((kept, gone));
@@ -869,11 +882,16 @@ fn keep_last<T: Ord>(set: &mut BTreeSet<T>, new: T) {
 
 /// Adds to a set that keeps the smallest of too many. True when the set changed.
 fn keep_smallest<T: Ord>(set: &mut BTreeSet<T>, new: T) -> bool {
-    if set.len() >= SHARED && set.last().is_some_and(|last| *last < new) {
+    keep_few(set, new, SHARED)
+}
+
+/// Adds to a set that keeps so many, the smallest. True when the set changed.
+fn keep_few<T: Ord>(set: &mut BTreeSet<T>, new: T, most: usize) -> bool {
+    if set.len() >= most && set.last().is_some_and(|last| *last < new) {
         return false;
     }
     let changed = set.insert(new);
-    while set.len() > SHARED {
+    while set.len() > most {
         set.pop_last();
     }
     changed

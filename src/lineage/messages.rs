@@ -158,6 +158,8 @@ struct Part<'a> {
     response: Option<&'a RawValue>,
     #[serde(borrow, default)]
     result: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "toolCallId", alias = "tool_call_id")]
+    tool_call_id: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     is_error: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -215,7 +217,7 @@ impl Reader {
                             part.is_error.is_some_and(|raw| raw.get() == "true"),
                         );
                     }
-                    "tool-approval-request" => self.asked(),
+                    "tool-approval-request" => self.asked(part.tool_call_id.as_deref()),
                     _ => {}
                 }
             }
@@ -297,10 +299,16 @@ impl Reader {
         self.push(id, call);
     }
 
-    /// Somebody has to decide about the call that stands before.
-    fn asked(&mut self) {
-        let before = self.current.last().filter(|call| matches!(call.moment, Moment::Proposed | Moment::Carried));
-        if let Some(call) = before.filter(|call| call.id.is_some()).cloned() {
+    /// Somebody has to decide about a call: the one that is named, else the last that nobody was asked about yet.
+    fn asked(&mut self, named: Option<&str>) {
+        let asked: Vec<_> =
+            self.current.iter().filter(|it| it.moment == Moment::Asked).map(|it| it.id.clone()).collect();
+        let open = |call: &&Call| {
+            let spoken = matches!(call.moment, Moment::Proposed | Moment::Carried);
+            spoken && call.id.is_some() && !asked.contains(&call.id)
+        };
+        let meant = |call: &&Call| named.is_none_or(|named| call.id.as_deref() == Some(named));
+        if let Some(call) = self.current.iter().filter(open).rfind(meant).cloned() {
             self.current.push(Call { moment: Moment::Asked, ..call });
         }
     }

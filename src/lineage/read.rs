@@ -117,7 +117,7 @@ impl Book {
         let turns: BTreeSet<TurnId> = pieces.iter().map(|piece| piece.turn).collect();
         let tenant = components.first().map(|component| &component.tenant);
         let said = tenant.map(|tenant| self.said_about(tenant, &pieces, keys)).unwrap_or_default();
-        state_of(&pieces, self.needs_span(&turns, &pieces), &said.decisions)
+        state_of(&pieces, self.needs_span(&turns, &pieces), &said)
     }
 
     /// Whether an answer without a tool span was made by something that kept the tool from running: where tool calls
@@ -144,17 +144,20 @@ impl Book {
         let mut said = Said::default();
         for piece in pieces {
             match &piece.says {
-                Says::Decision(decision) => drop(said.decisions.insert(&**decision)),
+                Says::Decision(decision) => drop(said.decisions.insert((**decision).clone())),
                 Says::Check(check) => drop(said.checks.insert(&**check)),
                 Says::Call(_) => {}
             }
         }
-        said.decisions.extend(self.said_of_tool(tenant, pieces, keys.clone()));
-        let mut attached = |turn: TurnId, about: About| {
+        let ran = has_run_fine(pieces);
+        let of_tool = self.said_of_tool(tenant, pieces, keys.clone());
+        said.decisions.extend(of_tool.into_iter().map(|decision| reached(decision, ran)));
+        let mut attached = |turn: TurnId, about: About, below: bool| {
             for it in self.turns.get(&turn).and_then(|turn| turn.attached.get(&about)).into_iter().flatten() {
                 match it {
                     Attached::Decision(decision) if is_of_another(decision, pieces) => {}
-                    Attached::Decision(decision) => drop(said.decisions.insert(&**decision)),
+                    Attached::Decision(decision) if below => drop(said.decisions.insert(reached(decision, ran))),
+                    Attached::Decision(decision) => drop(said.decisions.insert((**decision).clone())),
                     Attached::Check(check) => drop(said.checks.insert(&**check)),
                     Attached::Target(target) => drop(said.targets.insert(target)),
                 }
@@ -163,21 +166,23 @@ impl Book {
         for key in keys {
             if let Key::Span(trace, span) = key {
                 let turn = turn_of_trace(tenant, *trace);
-                attached(turn, About::Span(*span));
+                attached(turn, About::Span(*span), false);
                 let speakers = self.turns.get(&turn).into_iter().flat_map(|turn| turn.speakers_below(*span));
-                speakers.for_each(|speaker| attached(turn, About::Span(speaker)));
+                speakers.for_each(|speaker| attached(turn, About::Span(speaker), true));
             }
         }
         for (piece, call) in pieces.iter().filter_map(|piece| Some((piece, says_call(piece)?))) {
             let proposed = call.moment == Moment::Proposed;
             if let (true, Some((trace, span))) = (proposed, piece.span) {
-                attached(turn_of_trace(tenant, trace), About::Span(span));
+                attached(turn_of_trace(tenant, trace), About::Span(span), false);
             }
             if let (true, Some(response)) = (proposed, &call.response_id) {
-                attached(turn_of_response(tenant, response), About::Response(response.clone()));
+                attached(turn_of_response(tenant, response), About::Response(response.clone()), false);
             }
         }
-        said.decisions.extend(self.said_of_run(tenant, pieces));
+        let of_run = self.said_of_run(tenant, pieces);
+        said.stopped = of_run.iter().any(|decision| decision.outcome != Outcome::Ask);
+        said.decisions.extend(of_run.into_iter().map(|decision| guessed(decision.clone())));
         said
     }
 
@@ -194,7 +199,8 @@ impl Book {
             for said in agents.filter_map(|agent| turn.attached.get(&About::Span(agent))).flatten() {
                 let Attached::Decision(decision) = said else { continue };
                 let stops = !matches!(decision.outcome, Outcome::Allow | Outcome::Modify | Outcome::Warn);
-                if stops && decision.call_id.is_none() && decision.at >= piece.end {
+                let about = decision.call_id.is_none() && !is_of_another(decision, pieces);
+                if stops && about && decision.at >= piece.end {
                     found.insert(&**decision);
                 }
             }
@@ -210,9 +216,8 @@ impl Book {
         pieces: &[&'a Piece],
         keys: impl Iterator<Item = &'a Key>,
     ) -> Vec<&'a Decision> {
-        let Some(tool) = pieces.iter().find_map(|piece| says_call(piece)?.tool.clone()) else { return Vec::new() };
         let turns: BTreeSet<TurnId> = pieces.iter().map(|piece| piece.turn).collect();
-        let spoken_of = |turn: &Arc<TurnState>| turn.attached.contains_key(&About::Tool(tool.clone()));
+        let spoken_of = |turn: &Arc<TurnState>| turn.speaks_of_tools();
         let turns: Vec<_> =
             turns.iter().filter_map(|turn| self.turns.get(turn)).filter(|turn| spoken_of(turn)).collect();
         let Some(own) = Window::of(pieces.iter().copied()).filter(|_| !turns.is_empty()) else { return Vec::new() };
@@ -220,8 +225,12 @@ impl Book {
             keys.filter_map(|key| self.by_key.get(&(tenant.clone(), key.clone())).copied()).collect();
         let mut found = Vec::new();
         for turn in turns {
-            let said = turn.attached.get(&About::Tool(own.tool.clone()));
-            let said = said.into_iter().flatten().filter_map(|it| match it {
+            let from = About::Tool(own.tool.clone(), None);
+            let of_tool = turn.attached.range(from..);
+            let of_tool = of_tool.take_while(|(about, _)| matches!(about, About::Tool(tool, _) if *tool == own.tool));
+            let elsewhere = |about: &About| matches!(about, About::Tool(_, Some(span)) if turn.is_below_a_tool(*span));
+            let said = of_tool.filter(|(about, _)| !elsewhere(about)).flat_map(|(_, said)| said);
+            let said = said.filter_map(|it| match it {
                 Attached::Decision(decision) => Some(&**decision),
                 Attached::Check(_) | Attached::Target(_) => None,
             });
@@ -245,10 +254,11 @@ impl Book {
         pieces.filter_map(|piece| Some((ended_by(piece)?, piece.end))).max()
     }
 
-    /// Whether a span shows that an action ran. Nothing that comes later takes that back.
+    /// Whether a span shows that an action ran, without an error. Nothing that comes later takes that back: of one that
+    /// failed, a gateway may say that it let nothing through.
     pub fn has_run(&self, group: &Group) -> bool {
         let components = group.all().filter_map(|handle| self.actions.get(&handle));
-        let proves = |call: &CallSays| matches!(call.moment, Moment::Ran { proof: Proof::Ran, .. });
+        let proves = |call: &CallSays| matches!(call.moment, Moment::Ran { proof: Proof::Ran, status: Status::Fine });
         let mut pieces = components.flat_map(|component| component.pieces.values());
         pieces.any(|piece| says_call(piece).is_some_and(proves)) && self.is_action(group)
     }
@@ -320,9 +330,37 @@ fn is_of_another(decision: &Decision, pieces: &[&Piece]) -> bool {
 /// What was said about a call.
 #[derive(Default)]
 struct Said<'a> {
-    decisions: BTreeSet<&'a Decision>,
+    decisions: BTreeSet<Decision>,
     checks: BTreeSet<&'a Check>,
     targets: BTreeSet<&'a Arc<str>>,
+    /// The run of the agent that proposed it was stopped before anything came of it.
+    stopped: bool,
+}
+
+/// A decision that named no call and reached this one. A denial of something inside a call that ran without an error
+/// was not about the call: it is shown, and denies nothing.
+fn reached(decision: &Decision, ran: bool) -> Decision {
+    if ran && decision.outcome == Outcome::Deny {
+        return guessed(decision.clone());
+    }
+    let mut decision = decision.clone();
+    if let Some(witness) = &mut decision.witness {
+        witness.provenance = witness.provenance.min(Provenance::Computed);
+    }
+    decision
+}
+
+/// A decision that reached a call by a guess.
+fn guessed(mut decision: Decision) -> Decision {
+    if let Some(witness) = &mut decision.witness {
+        witness.provenance = Provenance::Inferred;
+    }
+    decision
+}
+
+fn has_run_fine(pieces: &[&Piece]) -> bool {
+    let fine = |call: &CallSays| matches!(call.moment, Moment::Ran { status: Status::Fine, proof: Proof::Ran });
+    pieces.iter().filter_map(|piece| says_call(piece)).any(fine)
 }
 
 /// When a call was on its way, from its first record to its last, with its tool and parameters.
@@ -404,13 +442,14 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn action(&self, book: &Book, keys: Vec<Key>, turns: BTreeSet<TurnId>, crowded: bool, joins: &[Join]) -> Action {
         let turn = self.turn;
-        let Said { decisions, checks, targets } = book.said_about(&turn.tenant, &self.pieces, keys.iter());
-        let state = match state_of(&self.pieces, self.tool_spans, &decisions) {
+        let said = book.said_about(&turn.tenant, &self.pieces, keys.iter());
+        let state = match state_of(&self.pieces, self.tool_spans, &said) {
             State::Proposed | State::Asked if self.reading.expired => State::Expired,
             state => state,
         };
         let (start, end) = self.times();
-        let decisions = self.decided(&decisions);
+        let Said { decisions, checks, targets, .. } = said;
+        let decisions = self.decided(decisions);
         let checks: Vec<Check> = checks.into_iter().cloned().collect();
         let policy = self.policies(&decisions);
         let mut action = Action {
@@ -458,12 +497,18 @@ impl Reader<'_> {
 
     /// The decisions about it. Whoever decides about a call that was asked about, and is not named, is whom the ask
     /// went to: a person. Of one that ran afterwards and that nobody is said to have allowed, it is inferred.
-    fn decided(&self, said: &BTreeSet<&Decision>) -> Vec<Decision> {
+    fn decided(&self, said: BTreeSet<Decision>) -> Vec<Decision> {
         let asked = self.calls().filter(|(_, call)| call.moment == Moment::Asked).map(|(piece, _)| piece.start).min();
-        let mut decisions: Vec<Decision> = said.iter().map(|decision| (*decision).clone()).collect();
+        let mut decisions: Vec<Decision> = said.into_iter().collect();
         let Some(asked) = asked else { return decisions };
         let answers = |it: &Decision| !matches!(it.outcome, Outcome::Ask | Outcome::Warn) && it.enforced;
-        for decision in decisions.iter_mut().filter(|it| it.by == By::Unknown && answers(it)) {
+        let unnamed = |it: &Decision| it.by == By::Unknown && it.at >= asked && answers(it);
+        for decision in decisions.iter_mut().filter(|it| unnamed(it)) {
+            let Some(witness) = decision.witness.as_mut().filter(|witness| !witness.role.is_independent()) else {
+                continue;
+            };
+            // Who is guessed makes nothing good.
+            witness.provenance = Provenance::Inferred;
             decision.by = By::Human;
         }
         let proves = |call: &CallSays| match call.moment {
@@ -732,7 +777,8 @@ fn between(pieces: &[&Piece]) -> Option<std::ops::RangeInclusive<Nanos>> {
 }
 
 /// Where a call stands, by its records and the decisions about it.
-fn state_of(pieces: &[&Piece], tool_spans: bool, decisions: &BTreeSet<&Decision>) -> State {
+fn state_of(pieces: &[&Piece], tool_spans: bool, said: &Said<'_>) -> State {
+    let decisions = &said.decisions;
     let calls = || pieces.iter().filter_map(|piece| Some((*piece, says_call(piece)?)));
     let mut ran: Vec<_> = calls()
         .filter_map(|(piece, call)| match &call.moment {
@@ -769,14 +815,14 @@ fn state_of(pieces: &[&Piece], tool_spans: bool, decisions: &BTreeSet<&Decision>
         return ending();
     }
     if let Some(by) = refused {
-        return State::Refused(refuser(by, pieces, asked));
+        return State::Refused(refuser(by, asked, || speaks_of_policy(pieces)));
     }
     if proven {
         return ending();
     }
-    let last = last_word(decisions.iter().copied());
+    let last = last_word(decisions);
     match last.map(|decision| (decision.outcome, decision.by)) {
-        Some((Outcome::Deny, by)) => return State::Refused(refuser(by, pieces, asked)),
+        Some((Outcome::Deny, by)) => return State::Refused(refuser(by, asked, || false)),
         Some((Outcome::Abort, _)) => return State::Aborted,
         Some((Outcome::Timeout, _)) => return State::Expired,
         _ => {}
@@ -786,7 +832,7 @@ fn state_of(pieces: &[&Piece], tool_spans: bool, decisions: &BTreeSet<&Decision>
         return match (failed, answered, asked) {
             // Such a span is also made for a call that something kept from running; a tool that really raised
             // would have ended the run without an answer.
-            (true, true, _) => State::Refused(refuser(By::Unknown, pieces, asked)),
+            (true, true, _) => State::Refused(refuser(By::Unknown, asked, || false)),
             (true, false, _) | (false, true, _) => ending(),
             (false, false, true) => State::Asked,
             (false, false, false) => State::Executed(Execution::UnknownResult),
@@ -795,16 +841,19 @@ fn state_of(pieces: &[&Piece], tool_spans: bool, decisions: &BTreeSet<&Decision>
     if answered {
         // Where tool calls have spans, an answer without one was made by something that kept the tool from running.
         return match tool_spans {
-            true => State::Refused(refuser(By::Unknown, pieces, asked)),
+            true => State::Refused(refuser(By::Unknown, asked, || false)),
             false => State::Executed(Execution::UnknownResult),
         };
+    }
+    if said.stopped {
+        return State::Aborted;
     }
     let asks = |it: &Decision| it.enforced && it.outcome == Outcome::Ask && last.is_none_or(|last| last.at < it.at);
     if asked || decisions.iter().any(|decision| asks(decision)) { State::Asked } else { State::Proposed }
 }
 
-/// By whom a call was turned away inside of what called it: a gateway or a server refused it, and every span that
-/// claims a run lies around that refusal. What ran afterwards or deeper did run.
+/// By whom a call was turned away inside of what called it: somebody else than the caller refused it, and every span
+/// that claims a run lies around that refusal and failed. What ran afterwards or deeper did run.
 fn turned_away(pieces: &[&Piece]) -> Option<By> {
     let calls = || pieces.iter().filter_map(|piece| Some((*piece, says_call(piece)?)));
     let spans = || calls().filter(|(piece, _)| piece.span.is_some() && piece.read_at == 0 && piece.start < piece.end);
@@ -814,23 +863,28 @@ fn turned_away(pieces: &[&Piece]) -> Option<By> {
         _ => None,
     });
     let around = |inner: &Piece| {
-        let lies = |(outer, _): (&Piece, &CallSays)| {
-            outer.span != inner.span && outer.start <= inner.start && inner.end <= outer.end
+        let lies = |(outer, call): (&Piece, &CallSays)| {
+            let failed = matches!(call.moment, Moment::Ran { status: Status::Error(_), .. });
+            let others = inner.role.is_independent() || inner.service != outer.service;
+            failed && others && outer.span != inner.span && outer.start <= inner.start && inner.end <= outer.end
         };
         ran().next().is_some() && ran().all(lies)
     };
     refused.filter(|(piece, _)| around(piece)).map(|(_, by)| by).min_by_key(|by| (*by == By::Unknown, *by))
 }
 
-/// Who refused a call that was refused. Where nobody is named: the policy that the answer speaks of, or whoever was
-/// asked, which is a person.
-fn refuser(named: By, pieces: &[&Piece], asked: bool) -> By {
-    let answers = || pieces.iter().filter_map(|piece| says_call(piece)?.result.value()?.whole());
+/// Who refused a call that was refused. Where nobody is named: whoever was asked, which is a person; else the policy
+/// that the answer speaks of, where a record itself says that the call was refused.
+fn refuser(named: By, asked: bool, by_policy: impl Fn() -> bool) -> By {
     match named {
-        By::Unknown if answers().any(values::speaks_of_policy) => By::Policy,
         By::Unknown if asked => By::Human,
+        By::Unknown if by_policy() => By::Policy,
         named => named,
     }
+}
+
+fn speaks_of_policy(pieces: &[&Piece]) -> bool {
+    pieces.iter().filter_map(|piece| says_call(piece)?.result.value()?.whole()).any(values::speaks_of_policy)
 }
 
 impl TurnState {

@@ -75,8 +75,8 @@ pub enum About {
     Span(SpanId),
     /// A model response.
     Response(Arc<str>),
-    /// Some call of a tool: which one, its time tells.
-    Tool(Arc<str>),
+    /// Some call of a tool: which one, its time tells, unless the record's own span stands at or below a tool's.
+    Tool(Arc<str>, Option<SpanId>),
     /// The turn as a whole.
     Turn,
 }
@@ -316,6 +316,12 @@ impl TurnState {
                 }
             }
         }
+    }
+
+    /// Whether something was said of some call by its tool's name.
+    pub(super) fn speaks_of_tools(&self) -> bool {
+        let first = About::Tool("".into(), None);
+        self.attached.range(first..).next().is_some_and(|(about, _)| matches!(about, About::Tool(..)))
     }
 
     /// What the user asked for: what one record says at once, or the last of the first model call that has a record for

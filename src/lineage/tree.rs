@@ -33,7 +33,7 @@ impl TurnState {
             return BTreeSet::new();
         }
         let mut starts = self.below.get(&span).cloned().unwrap_or_default();
-        if works(&node) || self.speaks(span) {
+        if works(&node) || node.node == Node::Model || self.speaks(span) {
             starts.insert(span);
         }
         self.missing.remove(&span);
@@ -53,11 +53,12 @@ impl TurnState {
     pub(super) fn look_up(&mut self, start: SpanId) -> Vec<(SpanId, Met)> {
         let mut met = Vec::new();
         let speaks = self.speaks(start);
-        let from: Vec<SpanNode> = self.nodes(start).filter(|node| speaks || works(node)).cloned().collect();
+        let looks = |node: &&SpanNode| speaks || works(node) || node.node == Node::Model;
+        let from: Vec<SpanNode> = self.nodes(start).filter(looks).cloned().collect();
         for from in &from {
             for above in self.above(from) {
                 self.below.entry(above).or_default().insert(start);
-                if !self.spans.contains_key(&above) {
+                if works(from) && !self.spans.contains_key(&above) {
                     self.missing.insert(above);
                 }
                 met.extend(self.nodes(above).map(|node| (above, meet(from, node))));
@@ -88,6 +89,13 @@ impl TurnState {
     /// Whether something was said by a span that may be about the tool above it.
     fn speaks(&self, span: SpanId) -> bool {
         self.attached.contains_key(&About::Span(span))
+    }
+
+    /// Whether a span is a tool's, or the nearest that works above it is.
+    pub(super) fn is_below_a_tool(&self, span: SpanId) -> bool {
+        let own = self.spans.get(&span).into_iter();
+        let path = own.chain(self.path_up(span).map(|(_, node)| node));
+        path.filter(|node| works(node)).map(|node| node.node == Node::Tool).next().unwrap_or(false)
     }
 
     /// The spans below a tool's that say something about it.

@@ -28,12 +28,13 @@ const HIDDEN: &[(&str, &str, &str)] = &[
     ("langfuse-sdk/02-denied issue_refund refused", "human", "the application's own loop refuses"),
     ("ms-agent-framework/02-denied-nocontent issue_refund refused", "human", "without content the call is nowhere"),
     ("ms-agent-framework/03-approved issue_refund executed", "human", "a pending approval leaves no record"),
+    ("ms-agent-framework/04-guardrail issue_refund refused", "policy", "only the application's words name a policy"),
     ("openai-agents-openinference/02-denied issue_refund refused", "human", "the resumed run is not exported"),
     ("openai-agents-openinference/03-approved issue_refund executed", "human", "the resumed run is not exported"),
     ("openai-agents-traceloop/02-denied-nocontent issue_refund refused", "human", "a refusal looks like a run"),
     ("otel-openai-v2/02-denied issue_refund refused", "human", "the application's own loop refuses, in a tool's span"),
     ("pydantic-ai/02-denied-nocontent issue_refund refused", "human", "without content nobody was asked"),
-    ("strands-agents/04-guardrail issue_refund refused", "hook", "the answer speaks of a policy, not of the hook"),
+    ("strands-agents/04-guardrail issue_refund refused", "hook", "only the application's words name a policy"),
     ("traceloop-sdk/02-denied issue_refund refused", "human", "the application's own loop refuses"),
 ];
 

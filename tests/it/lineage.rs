@@ -259,11 +259,20 @@ fn a_call_that_was_turned_away_inside_its_span_did_not_run() {
         let turned = a_call(Moment::Refused { by: By::Policy }, None, "get", None);
         span(number, parent, Node::Tool, seconds, vec![call(turned)])
     };
+    let gateway = |evidence| Evidence { service: service("gateway"), ..evidence };
     let run = |number, parent, seconds| span(number, parent, Node::Tool, seconds, vec![call(ran(None, "get", None))]);
+    let failed = |number, parent, seconds| {
+        let mut tool = ran(None, "get", None);
+        tool.moment = Moment::Ran { status: Status::Error("refused".into()), proof: Proof::Ran };
+        span(number, parent, Node::Tool, seconds, vec![call(tool)])
+    };
+    let away = || gateway(refused(3, 2, (6, 9)));
     for (name, evidence, want) in [
-        ("around it", vec![run(2, 1, (5, 20)), refused(3, 2, (6, 9)), root(30)], "refused"),
-        ("and again", vec![run(2, 1, (5, 20)), refused(3, 2, (6, 9)), run(4, 2, (10, 19)), root(30)], "executed"),
-        ("deeper", vec![run(2, 1, (5, 20)), refused(3, 2, (6, 9)), run(4, 3, (7, 8)), root(30)], "executed"),
+        ("around it", vec![failed(2, 1, (5, 20)), away(), root(30)], "refused"),
+        ("by its own word", vec![failed(2, 1, (5, 20)), refused(3, 2, (6, 9)), root(30)], "failed"),
+        ("and it ended well", vec![run(2, 1, (5, 20)), away(), root(30)], "executed"),
+        ("and again", vec![failed(2, 1, (5, 20)), away(), run(4, 2, (10, 19)), root(30)], "failed"),
+        ("deeper", vec![failed(2, 1, (5, 20)), away(), run(4, 3, (7, 8)), root(30)], "failed"),
     ] {
         assert_eq!(states(&settle(&Configuration::default(), &evidence)), [want], "{name}");
     }
@@ -302,7 +311,7 @@ fn what_stops_a_run_is_about_what_is_left_of_it() {
     let proposal = span(3, 2, Node::Model, (2, 4), vec![call(a_call(Moment::Proposed, Some("c1"), "get", Some("{}")))]);
     let run = span(4, 2, Node::Tool, (5, 9), vec![call(ran(Some("c1"), "get", Some("{}")))]);
     for (name, evidence, want) in [
-        ("a guardrail", vec![agent(Outcome::Deny, 30), proposal.clone(), root(40)], "refused"),
+        ("a guardrail", vec![agent(Outcome::Deny, 30), proposal.clone(), root(40)], "aborted"),
         ("an abort", vec![agent(Outcome::Abort, 30), proposal.clone(), root(40)], "aborted"),
         ("earlier", vec![agent(Outcome::Deny, 1), proposal.clone(), root(40)], "expired"),
         ("an allow", vec![agent(Outcome::Allow, 30), proposal.clone(), root(40)], "expired"),

@@ -70,7 +70,7 @@ impl Wire<v1::About> for About {
         let case = match self {
             Self::Span(span) => Case::Span(span.put()),
             Self::Response(id) => Case::Response(id.put()),
-            Self::Tool(tool) => Case::Tool(tool.put()),
+            Self::Tool(tool, span) => Case::Tool(v1::ToolIn { tool: tool.put(), span: span.put() }),
             Self::Turn => Case::Turn(v1::Nothing {}),
         };
         v1::About { about: Some(case) }
@@ -81,7 +81,7 @@ impl Wire<v1::About> for About {
         Ok(match stored.about.ok_or(Malformed::new("is missing"))? {
             Case::Span(span) => Self::Span(Wire::take(span)?),
             Case::Response(id) => Self::Response(id.into()),
-            Case::Tool(tool) => Self::Tool(tool.into()),
+            Case::Tool(it) => Self::Tool(it.tool.into(), Wire::take(it.span)?),
             Case::Turn(_) => Self::Turn,
         })
     }

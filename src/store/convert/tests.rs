@@ -130,7 +130,7 @@ any! {
     About: source => match source.byte() % 4 {
         0 => Self::Span(Any::any(source)),
         1 => Self::Response(Any::any(source)),
-        2 => Self::Tool(Any::any(source)),
+        2 => Self::Tool(Any::any(source), Any::any(source)),
         _ => Self::Turn,
     };
     Raised: source => Self { finding: Any::any(source), pages: Any::any(source), turn: Any::any(source) };
