@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use crate::model::Nanos;
 use crate::model::{
-    Body, Call, Check, Cost, Decision, Direction, Evidence, EvidenceId, Fact, Hash, Key, Known, Messages, Missing,
-    ModelUse, Moment, Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text, TraceId, TurnId, What,
-    Witness,
+    Body, Call, Check, CheckResult, Cost, Decision, Direction, Evidence, EvidenceId, Fact, Hash, Key, Known, Messages,
+    Missing, ModelUse, Moment, Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text, TraceId,
+    TurnId, What, Witness,
 };
-use crate::model::{CallSays, Pseudo};
+use crate::model::{CallSays, Outcome, Pseudo};
 
 use super::messages::{self, Cursor, Hashed, Reading as MessageReading};
 use super::models;
@@ -26,7 +26,7 @@ const LAST: usize = 8;
 /// How many ties of other kinds a turn keeps.
 const TIES: usize = 16;
 /// Of how many spans a turn keeps what users said in records of their own.
-const ASKED: usize = 16;
+const ASKED: usize = 64;
 /// How many retrievals, delegations, policies, decisions about plans, containment steps a turn keeps of each.
 const SHARED: usize = 256;
 
@@ -646,9 +646,10 @@ impl Fold<'_> {
 
     /// Something was said by a span that is no tool's: the nearest tool above it is what it may be about.
     fn speaks(&mut self, span: SpanId) {
-        if let Some(trace) = self.evidence.trace.filter(|_| self.turn().spans.contains_key(&span)) {
-            self.climb(trace, span);
-        }
+        let Some(trace) = self.evidence.trace.filter(|_| self.turn().spans.contains_key(&span)) else { return };
+        self.climb(trace, span);
+        let tool = self.turn().tool_above(span).map(|tool| (self.evidence.tenant.clone(), Key::Span(trace, tool)));
+        self.touched.told.extend(tool.and_then(|tool| self.book.by_key.get(&tool)));
     }
 
     fn check(&mut self, provenance: Provenance, check: &Check) {
@@ -687,7 +688,8 @@ impl Fold<'_> {
         let tenant = &self.evidence.tenant;
         let new = || Arc::new(TurnState::new(turn, tenant.clone(), None));
         let slot = Arc::make_mut(self.book.turns.entry(turn).or_insert_with(new)).attached.entry(about).or_default();
-        if keep_smallest(slot, what) {
+        let everywhere = !matches!(what, Attached::Target(_));
+        if keep_attached(slot, what) && everywhere {
             touch(&mut self.touched.turns, turn, Nanos(0));
         }
     }
@@ -870,6 +872,26 @@ fn keep_largest<T: Ord>(set: &mut BTreeSet<T>, new: T) -> bool {
         set.pop_first();
     }
     changed
+}
+
+/// Adds to what was said of something. Of too many decisions those that deny stay, then the latest; of too many checks
+/// those that failed; and no kind pushes out another.
+fn keep_attached(said: &mut BTreeSet<Attached>, new: Attached) -> bool {
+    let worth = |it: &Attached| match it {
+        Attached::Decision(decision) => (0, decision.outcome == Outcome::Deny, decision.at),
+        Attached::Check(check) => (1, check.result == CheckResult::Fail, check.at),
+        Attached::Target(_) => (2, false, Nanos(0)),
+    };
+    let kind = worth(&new).0;
+    if !said.insert(new.clone()) {
+        return false;
+    }
+    let of_kind = || said.iter().filter(|it| worth(it).0 == kind);
+    if said.len() <= SHARED || of_kind().count() <= SHARED {
+        return true;
+    }
+    let least = of_kind().min_by_key(|it| (worth(it), *it)).cloned();
+    least.is_none_or(|least| said.remove(&least) && least != new)
 }
 
 /// Adds to a set that keeps the few last.

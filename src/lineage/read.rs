@@ -54,7 +54,8 @@ pub type Attempt = (TurnId, Arc<str>, Arc<str>);
 pub fn attempt(action: &Action) -> Option<Attempt> {
     let tool = action.tool.value()?.clone();
     let about = match (&action.target, &action.arguments) {
-        (Known::Value((target, _)), _) => target.clone(),
+        // What a call happened to touch may be the same for all calls, such as a gateway's address.
+        (Known::Value((target, how)), _) if *how > Provenance::Computed => target.clone(),
         (_, Known::Value(text)) => text.digest.to_string().into(),
         _ => "".into(),
     };
@@ -849,7 +850,7 @@ fn state_of(pieces: &[&Piece], tool_spans: bool, said: &Said<'_>) -> State {
         return State::Aborted;
     }
     let asks = |it: &Decision| it.enforced && it.outcome == Outcome::Ask && last.is_none_or(|last| last.at < it.at);
-    if asked || decisions.iter().any(|decision| asks(decision)) { State::Asked } else { State::Proposed }
+    if asked || decisions.iter().any(asks) { State::Asked } else { State::Proposed }
 }
 
 /// By whom a call was turned away inside of what called it: somebody else than the caller refused it, and every span

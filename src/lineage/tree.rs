@@ -91,6 +91,12 @@ impl TurnState {
         self.attached.contains_key(&About::Span(span))
     }
 
+    /// The tool span that is the nearest above a span of those that work.
+    pub(super) fn tool_above(&self, span: SpanId) -> Option<SpanId> {
+        let (above, node) = self.path_up(span).find(|(_, node)| works(node))?;
+        (node.node == Node::Tool).then_some(above)
+    }
+
     /// Whether a span is a tool's, or the nearest that works above it is.
     pub(super) fn is_below_a_tool(&self, span: SpanId) -> bool {
         let own = self.spans.get(&span).into_iter();

@@ -458,6 +458,26 @@ fn no_flood_pushes_out_what_convicts() {
     assert!(action.checks.iter().any(|check| check.result == CheckResult::Fail));
 }
 
+/// What is said of a span is bounded by kind: no number of early allowing words makes a denial or a failed check unseen.
+#[test]
+fn no_flood_of_words_about_a_span_hides_a_denial() {
+    let below = |number, says| span(number, 2, Node::Other, (501, 502), says);
+    let mut evidence = vec![
+        root(1000),
+        span(2, 1, Node::Model, (500, 503), vec![call(a_call(Moment::Proposed, Some("c1"), "get", Some("{}")))]),
+    ];
+    let at_span =
+        |number: u32, says: Vec<What>| Evidence { span: Some(span_id(2)), ..span(number, 0, Node::Log, (1, 1), says) };
+    evidence.extend(
+        (0..400u32).map(|number| at_span(100 + number, vec![decides(Outcome::Allow, u64::from(number), None)])),
+    );
+    evidence.push(at_span(600, vec![denial(450, None), failed("rows", 900, None)]));
+    evidence.push(below(3, Vec::new()));
+    let judged = assemble(&evidence);
+    assert_eq!(judged.actions[0].state, State::Refused(By::Policy));
+    assert!(judged.actions[0].checks.iter().any(|check| check.result == CheckResult::Fail));
+}
+
 /// What a turn keeps of decisions about plans and of containment does not grow with what is sent.
 #[test]
 fn decisions_about_plans_and_containment_are_bounded() {
