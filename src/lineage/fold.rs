@@ -225,9 +225,10 @@ impl Fold<'_> {
         let is_tool = node.node == Node::Tool;
         let mut changed = names_agent || is_tool && !turn.tool_spans;
         turn.tool_spans |= is_tool;
+        let before = turn.views_from(span);
         let starts = turn.put_span(span, node);
-        // Who stands above what is below it is another now.
-        changed |= starts.iter().any(|start| *start != span) || turn.others.contains_key(&span);
+        // Who stands above what is below it may be another now.
+        changed |= before.into_iter().any(|(start, view)| turn.view(start) != view);
         if root {
             // When it ended is nothing that its actions share.
             changed |= turn.root_ended.is_none();

@@ -335,14 +335,14 @@ impl TurnState {
         }
     }
 
-    /// The nearest agent above a span, besides some: when it began, its name and version.
+    /// The nearest agent above a span, besides some: when it began and how deep it stands, its name and version.
     pub(super) fn agent_above(
         &self,
         span: SpanId,
         besides: &[SpanId],
-    ) -> Option<(Nanos, &(Arc<str>, Option<Arc<str>>))> {
-        let path = self.path_up(span).filter(|(span, _)| !besides.contains(span));
-        path.filter_map(|(_, node)| Some((node.start, node.agent.as_ref()?))).next()
+    ) -> Option<((Nanos, usize), &(Arc<str>, Option<Arc<str>>))> {
+        let mut path = self.path_up(span).filter(|(span, _)| !besides.contains(span));
+        path.find_map(|(span, node)| Some(((node.start, self.path_up(span).count()), node.agent.as_ref()?)))
     }
 
     /// Empties what follows from the rest.

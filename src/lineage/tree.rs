@@ -91,6 +91,19 @@ impl TurnState {
         self.attached.contains_key(&About::Span(span))
     }
 
+    /// Who stands above a span: its agents, and the nearest tool.
+    pub(super) fn view(&self, span: SpanId) -> (Vec<SpanId>, Option<SpanId>) {
+        let agents = self.path_up(span).filter(|(_, node)| node.node == Node::Agent || node.agent.is_some());
+        (agents.map(|(agent, _)| agent).collect(), self.tool_above(span))
+    }
+
+    /// What is seen from a span and from those below it that look up, before its record is put into the tree.
+    pub(super) fn views_from(&self, span: SpanId) -> Vec<(SpanId, (Vec<SpanId>, Option<SpanId>))> {
+        let own = self.spans.contains_key(&span).then_some(span);
+        let below = self.below.get(&span).into_iter().flatten().copied();
+        own.into_iter().chain(below).map(|start| (start, self.view(start))).collect()
+    }
+
     /// The tool span that is the nearest above a span of those that work.
     pub(super) fn tool_above(&self, span: SpanId) -> Option<SpanId> {
         let (above, node) = self.path_up(span).find(|(_, node)| works(node))?;

@@ -202,6 +202,38 @@ fn two_records_of_one_span_join_alike_in_any_order() {
     assert_eq!(settle(&Configuration::default(), &moved).len(), 1);
 }
 
+/// The span between a model and its agent may come last: the call is the inner agent's all the same.
+#[test]
+fn a_late_span_between_others_says_whose_a_call_is() {
+    let agent = |number, parent, name: &str| {
+        span(number, parent, Node::Agent, (1, 30), vec![What::Agent { name: name.into(), version: None }])
+    };
+    let proposal = vec![call(a_call(Moment::Proposed, Some("c1"), "get", Some("{}")))];
+    let evidence = [
+        agent(1, 0, "outer"),
+        agent(2, 1, "inner"),
+        span(3, 2, Node::Other, (2, 20), vec![]),
+        span(4, 3, Node::Model, (3, 4), proposal),
+        span(5, 1, Node::Tool, (5, 9), vec![call(ran(Some("c1"), "get", Some("{}")))]),
+    ];
+    let actions = settle(&Configuration::default(), &evidence);
+    assert_eq!(actions[0].agent.value().map(|(name, _)| &**name), Some("inner"));
+}
+
+/// An evaluation of a step inside a tool is about the tool, whichever came first.
+#[test]
+fn a_check_of_a_linked_span_reaches_the_tool_above_it() {
+    let What::Check(mut about) = check("rows", 50) else { unreachable!("a check") };
+    (about.call_id, about.about) = (None, Some((TraceId([1; 16]), span_id(3))));
+    let evidence = [
+        root(40),
+        span(2, 1, Node::Tool, (5, 20), vec![call(ran(Some("c1"), "get", Some("{}")))]),
+        span(3, 2, Node::Other, (6, 9), vec![]),
+        in_trace(2, span(9, 0, Node::Check, (50, 51), vec![What::Check(about)])),
+    ];
+    assert_eq!(settle(&Configuration::default(), &evidence)[0].checks.len(), 1);
+}
+
 /// Nobody knows what a turn lacks whose root, or a span between, never came: it is sampled, not incomplete.
 #[test]
 fn spans_that_never_came_make_completeness_unknown() {
@@ -458,7 +490,7 @@ fn no_flood_pushes_out_what_convicts() {
     assert!(action.checks.iter().any(|check| check.result == CheckResult::Fail));
 }
 
-/// What is said of a span is bounded by kind: no number of early allowing words makes a denial or a failed check unseen.
+/// What is said of a span is bounded by kind: no number of early allowing words hides a denial or a failed check.
 #[test]
 fn no_flood_of_words_about_a_span_hides_a_denial() {
     let below = |number, says| span(number, 2, Node::Other, (501, 502), says);
