@@ -30,6 +30,9 @@ const CONTEXT: &[&str] = &["gen_ai.conversation.id", "a2a.context_id", "a2a.cont
 const PEER: &[&str] = &["a2a.subagent.name", "gen_ai.agent.name"];
 const STATE: &str = "a2a.task.state";
 
+/// More tasks than a message refers to; the rest of a longer list is ignored.
+const MAX_TASKS: usize = 8;
+
 /// Methods that give a peer something to do, in the protocol's names of today and before.
 const SENDS: &[&str] = &["SendMessage", "SendStreamingMessage", "message/send", "message/stream"];
 
@@ -100,7 +103,8 @@ fn to_context(source: &Source<'_>, draft: &mut Draft<'_>) {
 fn tasks(source: &Source<'_>, draft: &mut Draft<'_>) {
     let listed = source.get("a2a.message.reference_task_ids").and_then(|ids| source.json(ids));
     let listed: Vec<String> = listed.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
-    for id in source.text("a2a.task.id").into_iter().chain(listed.iter().map(String::as_str)).filter_map(an_id) {
+    let all = source.text("a2a.task.id").into_iter().chain(listed.iter().map(String::as_str));
+    for id in all.filter_map(an_id).take(MAX_TASKS) {
         draft.say(What::Takes(Tie::Task(id)));
     }
 }

@@ -83,9 +83,9 @@ impl Dialect for AgentCore {
         }
     }
 
-    /// Neither gateway nor policy ever carries content.
+    /// Neither gateway nor policy ever carries content. Its attributes on a framework's span are the framework's.
     fn rules(&self, source: &Source<'_>) -> Option<Rules> {
-        is_own(source).then_some(Rules { proof: Proof::Ran, content: Content::Optional })
+        is_named(source).then_some(Rules { proof: Proof::Ran, content: Content::Optional })
     }
 
     /// The session of other dialects' records.
@@ -95,7 +95,11 @@ impl Dialect for AgentCore {
 }
 
 fn is_own(source: &Source<'_>) -> bool {
-    source.span().is_some_and(|span| span.name.starts_with(NAMES)) || source.has_prefix("aws.agentcore.")
+    is_named(source) || source.has_prefix("aws.agentcore.")
+}
+
+fn is_named(source: &Source<'_>) -> bool {
+    source.span().is_some_and(|span| span.name.starts_with(NAMES))
 }
 
 fn session<'a>(source: &Source<'a>) -> Option<&'a str> {

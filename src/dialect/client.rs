@@ -30,6 +30,11 @@ const NAMESPACE: &[&str] = &["db.namespace", "db.name"];
 const COLLECTION: &[&str] = &["db.collection.name", "db.sql.table"];
 const ADDRESS: &[&str] = &["server.address", "net.peer.name"];
 const DESTINATION: &[&str] = &["messaging.destination.name", "messaging.destination"];
+const BUCKET: &str = "aws.s3.bucket";
+const FILE: &str = "file.path";
+
+/// Every attribute without which there is no resource.
+const ALL: &[&[&str]] = &[URL, NAMESPACE, COLLECTION, DESTINATION, &[BUCKET, FILE]];
 
 /// Spans of clients.
 pub struct Client;
@@ -41,7 +46,7 @@ impl Dialect for Client {
 
     fn reads(&self, source: &Source<'_>) -> bool {
         let works = source.span().is_some_and(|span| matches!(span.kind, INTERNAL | CLIENT | PRODUCER));
-        works && resource(source).is_some()
+        works && ALL.iter().any(|keys| keys.iter().any(|key| source.get(key).is_some()))
     }
 
     fn read<'a>(&self, source: &'a Source<'a>, draft: &mut Draft<'a>) {
@@ -66,7 +71,7 @@ fn resource(source: &Source<'_>) -> Option<Arc<str>> {
     if let Some(url) = source.first_text(URL).and_then(bare) {
         return Some(word(&url));
     }
-    if let Some(bucket) = source.text("aws.s3.bucket") {
+    if let Some(bucket) = source.text(BUCKET) {
         return Some(joined("s3", &[Some(bucket), source.text("aws.s3.key")]));
     }
     if let Some(system) = source.first_text(DATABASE) {
@@ -77,17 +82,25 @@ fn resource(source: &Source<'_>) -> Option<Arc<str>> {
     if let Some(destination) = source.first_text(DESTINATION) {
         return Some(joined(source.text("messaging.system").unwrap_or("messaging"), &[Some(destination)]));
     }
-    source.text("file.path").map(|path| joined("file", &[Some(path)]))
+    source.text(FILE).map(|path| joined("file", &[Some(path)]))
 }
 
 /// A URL without user, query and fragment.
 fn bare(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
-    let rest = rest.split(['?', '#']).next().unwrap_or_default();
-    let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
-    let host = authority.rsplit('@').next().unwrap_or_default();
+    let rest = without_user(rest).split(['?', '#']).next().unwrap_or_default();
+    let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
     (!host.is_empty())
         .then(|| if path.is_empty() { format!("{scheme}://{host}") } else { format!("{scheme}://{host}/{path}") })
+}
+
+/// What follows the user. A password may hold what ends an authority: what stands there is then no port.
+fn without_user(rest: &str) -> &str {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    let is_cut = !authority.starts_with('[') && !port.bytes().all(|byte| byte.is_ascii_digit());
+    let end = if is_cut && !authority.contains('@') { rest.rfind('@') } else { authority.rfind('@') };
+    end.map_or(rest, |at| &rest[at + 1..])
 }
 
 #[cfg(test)]
@@ -106,6 +119,11 @@ mod tests {
                 Some("https://api.example/orders/7"),
             ),
             (3, json!({"http.url": "http://api.example"}), Some("http://api.example")),
+            (3, json!({"http.url": "http://me:p@w@api.example/x"}), Some("http://api.example/x")),
+            (3, json!({"http.url": "http://me:p/w@api.example/x"}), Some("http://api.example/x")),
+            (3, json!({"http.url": "http://me:p?w#@api.example/x"}), Some("http://api.example/x")),
+            (3, json!({"http.url": "http://api.example:80/@scope/x"}), Some("http://api.example:80/@scope/x")),
+            (3, json!({"http.url": "http://[::1]:80/a@b"}), Some("http://[::1]:80/a@b")),
             (
                 3,
                 json!({"db.system.name": "postgresql", "server.address": "prod", "db.namespace": "shop",

@@ -24,6 +24,7 @@
 //! `extensions/copilot/src/platform/otel` of `microsoft/vscode`, the CLI's command reference, and public captures of
 //! 0.51 and CLI 1.0.84. No recording of ours.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -55,16 +56,19 @@ const HOOK_TOOLS: &str = "github.copilot.hook.tool_names";
 const SANDBOX: &str = "github.copilot.sandbox.enforcement_state";
 const ABORT: &str = "github.copilot.session.abort";
 
-/// What a hook said. An error of a hook blocks nothing.
-const HOOKS: &[(&str, Outcome)] = &[
-    ("pass", Outcome::Allow),
-    ("allow", Outcome::Allow),
-    ("approve", Outcome::Allow),
-    ("block", Outcome::Deny),
-    ("deny", Outcome::Deny),
-    ("ask", Outcome::Ask),
-    ("non_blocking_error", Outcome::Warn),
+/// What a hook said, and whether that decides. Not to object decides nothing, and an error of a hook blocks nothing.
+const HOOKS: &[(&str, Outcome, bool)] = &[
+    ("pass", Outcome::Allow, false),
+    ("allow", Outcome::Allow, true),
+    ("approve", Outcome::Allow, true),
+    ("block", Outcome::Deny, true),
+    ("deny", Outcome::Deny, true),
+    ("ask", Outcome::Ask, true),
+    ("non_blocking_error", Outcome::Warn, false),
 ];
+
+/// More tools than one hook looks at; the rest of a longer list is ignored.
+const MAX_NAMES: usize = 256;
 
 /// What an edit does, and tools that run something.
 const EDITS: &[(&str, Effect)] = &[
@@ -139,9 +143,13 @@ fn span(source: &Source<'_>, draft: &mut Draft<'_>) {
         _ if operation == "execute_hook" => hook_span(source, draft),
         _ => {}
     }
+    let mut asked_for = None;
     for event in source.span_events() {
         match event.name {
-            HOOK_END => hook_event(&event, source, draft),
+            HOOK_END => {
+                let calls = asked_for.get_or_insert_with(|| proposed(draft));
+                hook_event(&event, calls, source, draft);
+            }
             SANDBOX => sandbox(&event, draft),
             // On a model span it would be said of every call that the model asked for.
             ABORT if draft.node != Node::Model => aborted(&event, source, draft),
@@ -253,11 +261,11 @@ struct Hook<'a> {
 impl Hook<'_> {
     /// Before the tool a hook decides; after it, it checks. Other hooks are not about a call.
     fn say(self, source: &Source<'_>, draft: &mut Draft<'_>) {
-        let Some((_, outcome)) = HOOKS.iter().find(|(word, _)| *word == self.raw) else { return };
+        let Some((_, outcome, decides)) = HOOKS.iter().find(|(word, ..)| *word == self.raw) else { return };
         if is_before(self.kind) {
             draft.say(What::Decision(Box::new(Decision {
                 at: self.at,
-                enforced: *outcome != Outcome::Warn,
+                enforced: *decides,
                 call_id: self.id,
                 tool: self.tool,
                 ..a_decision(source, *outcome, By::Hook, self.raw)
@@ -273,21 +281,22 @@ impl Hook<'_> {
     }
 }
 
-/// A hook of the CLI: about every call of the tools that it names.
-fn hook_event(event: &EventView<'_>, source: &Source<'_>, draft: &mut Draft<'_>) {
+/// A hook of the CLI: about every call of the tools that it names, once for each.
+fn hook_event(event: &EventView<'_>, proposed: &Proposed, source: &Source<'_>, draft: &mut Draft<'_>) {
     let text = |key: &str| event_text(event.attributes(), key).unwrap_or_default();
     let (kind, raw) = (text("github.copilot.hook.type"), text(HOOK_DECISION));
-    let tools = names(event_text(event.attributes(), HOOK_TOOLS));
-    let proposed = proposed(draft);
-    for tool in &tools {
-        let ids: Vec<_> = proposed.iter().filter(|(name, _)| **name == **tool).map(|(_, id)| id).collect();
+    let mut tools = BTreeMap::<_, usize>::new();
+    for tool in names(event_text(event.attributes(), HOOK_TOOLS)) {
+        *tools.entry(tool).or_default() += 1;
+    }
+    for (tool, looked_at) in tools {
         let hook = |id| Hook { kind, raw, tool: Some(tool.clone()), id, at: event.time };
-        match &proposed[..] {
+        match proposed.get(&tool) {
             // Without content there is no call that the decision could be put to wrongly.
-            [] => hook(None).say(source, draft),
+            None if proposed.is_empty() => hook(None).say(source, draft),
             // As many calls of the tool as the hook looked at: it looked at these.
-            _ if ids.len() == tools.iter().filter(|other| *other == tool).count() => {
-                ids.into_iter().for_each(|id| hook(Some(id.clone())).say(source, draft));
+            Some(ids) if ids.len() == looked_at => {
+                ids.iter().for_each(|id| hook(Some(id.clone())).say(source, draft));
             }
             _ => {}
         }
@@ -297,19 +306,25 @@ fn hook_event(event: &EventView<'_>, source: &Source<'_>, draft: &mut Draft<'_>)
 /// A JSON array of names.
 fn names(json: Option<&str>) -> Vec<Arc<str>> {
     let names: Vec<String> = json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-    names.iter().map(|name| word(name)).collect()
+    names.iter().take(MAX_NAMES).map(|name| word(name)).collect()
 }
 
-/// The calls that the model's answer on this span asks for: tool and id.
-fn proposed(draft: &mut Draft<'_>) -> Vec<(String, Arc<str>)> {
+/// Ids of calls by their tool.
+type Proposed = BTreeMap<Arc<str>, Vec<Arc<str>>>;
+
+/// The calls that the model's answer on this span asks for.
+fn proposed(draft: &mut Draft<'_>) -> Proposed {
     let answer = draft.all_messages().find(|messages| messages.direction == Direction::Output);
     let json: Value = answer.and_then(|answer| serde_json::from_slice(&answer.json).ok()).unwrap_or(Value::Null);
-    let parts = messages(&json).into_iter().flat_map(|message| message.parts);
-    let call = |part| match part {
-        Part::Call { id: Some(id), name: Some(name), .. } => Some((name, an_id(&id)?)),
-        _ => None,
-    };
-    parts.filter_map(call).collect()
+    let mut calls = Proposed::new();
+    for part in messages(&json).into_iter().flat_map(|message| message.parts) {
+        if let Part::Call { id: Some(id), name: Some(name), .. } = part
+            && let Some(id) = an_id(&id)
+        {
+            calls.entry(word(&name)).or_default().push(id);
+        }
+    }
+    calls
 }
 
 /// A mode in force: `sandbox.process=inactive`.

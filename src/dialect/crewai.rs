@@ -10,6 +10,7 @@
 //! * A tool is called in one of several ways, and its arguments stand in the input accordingly: as they are, below
 //!   `input`, below `calling.arguments`, or in the text that the model wrote.
 //! * What is asked for stands in the tasks when a crew starts without inputs.
+//! * What a hook blocks and what no tool is are spans without an error whose output is a fixed sentence.
 //! * A guardrail of a task that failed too often is the error of the agent's run. Until then nothing shows it.
 //! * `crewai.telemetry` is what CrewAI tells its makers. It is nobody's run: nothing is read from it.
 //!
@@ -18,8 +19,9 @@
 
 use serde_json::Value;
 
-use crate::model::{By, Call, Known, Node, Phase, What};
+use crate::model::{By, Call, Known, Moment, Node, Phase, Status, What};
 
+use super::draft::word;
 use super::guardrail::{self, Verdict};
 use super::{Content, Dialect, Draft, Rules, Source};
 
@@ -29,6 +31,10 @@ const EVENTS: &str = "openinference.instrumentation.crewai._event_listener";
 
 /// Who acts.
 const AGENT: &[&str] = &["tool.agent_role", "crewai.agent.role", "graph.node.id"];
+
+/// How the output of a call that a hook blocked begins, and that of one for which there is no tool.
+const BLOCKED: &str = "Tool execution blocked by hook. Tool: ";
+const NO_TOOL: &str = "Tool not found";
 
 /// The error of a task whose guardrail did not let any answer pass.
 const FAILED: &str = "failed guardrail validation after";
@@ -75,6 +81,14 @@ fn tool_call(mut own: Call, source: &Source<'_>, draft: &mut Draft<'_>) -> Call 
     let input: Option<Value> = source.text("input.value").and_then(|json| serde_json::from_str(json).ok());
     if let Some(arguments) = input.as_ref().and_then(arguments) {
         draft.replace(&mut own.arguments, &arguments);
+    }
+    if source.scope() == EVENTS {
+        let output = source.text("output.value").unwrap_or_default();
+        if output.starts_with(BLOCKED) {
+            own.moment = Moment::Refused { by: By::Hook };
+        } else if let (true, Moment::Ran { status, .. }) = (output.starts_with(NO_TOOL), &mut own.moment) {
+            *status = Status::Error(word(NO_TOOL));
+        }
     }
     own
 }

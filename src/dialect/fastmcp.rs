@@ -3,7 +3,7 @@
 //! One SERVER span per request. It is named and attributed in full (`fastmcp.component.*`) when the request reaches
 //! the tool. Since version 4 requests that were turned away before that (no right, veto of a middleware, no such
 //! tool, wrong parameters) have a span too: an error span with `fastmcp.span.seam` and without a component. It does
-//! not say why.
+//! not say why, and it names neither tool nor request, so that by itself it reaches no call.
 //!
 //! Source: `fastmcp_slim/fastmcp/server/telemetry.py` of `PrefectHQ/fastmcp` 4. No recording of ours.
 

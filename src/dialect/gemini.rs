@@ -15,7 +15,8 @@
 //! * One call is told three times. With content on, requests and responses have its id and the `tool_call` event has
 //!   not, so that the event only tells the decision; with content off the event is all there is of the call.
 //! * The CLI's id of a call is the tool's name, two underscores and the model's id; the model is given the rest only.
-//! * `accept` is also written when nobody was asked. Only where nobody could be asked, it is known who decided.
+//! * `accept` and `auto_accept` are also written when nobody was asked. Only where nobody could be asked, it is known
+//!   who decided.
 //! * Model spans and the events of OTel GenAI repeat what the events above say, partly with wrong roles.
 //!
 //! Source: `packages/core/src/telemetry` of `google-gemini/gemini-cli`, and recordings of 0.61.
@@ -38,7 +39,7 @@ const OUTPUT: &str = "gen_ai.output.messages";
 /// A decision in the CLI's words: on events first, then on spans. `None`: whoever could be asked.
 const DECISIONS: &[(&str, Outcome, Option<By>, GrantScope)] = &[
     ("accept", Outcome::Allow, None, GrantScope::Once),
-    ("auto_accept", Outcome::Allow, Some(By::Human), GrantScope::Session),
+    ("auto_accept", Outcome::Allow, None, GrantScope::Session),
     ("modify", Outcome::Modify, Some(By::Human), GrantScope::Once),
     ("reject", Outcome::Deny, Some(By::Human), GrantScope::Once),
     ("proceed_once", Outcome::Allow, None, GrantScope::Once),
@@ -439,7 +440,8 @@ mod tests {
             ("accept", json!(false), By::Policy),
             ("accept", json!(true), By::Unknown),
             ("accept", Value::Null, By::Unknown),
-            ("auto_accept", json!(true), By::Human),
+            ("auto_accept", json!(false), By::Policy),
+            ("auto_accept", json!(true), By::Unknown),
             ("reject", json!(true), By::Human),
         ] {
             let fields = json!({"decision": decision, "interactive": interactive, "function_args": "{}"});

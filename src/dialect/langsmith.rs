@@ -53,8 +53,11 @@ const ROLES: &[(&str, &str)] = &[
     ("SystemMessage", "system"),
 ];
 
-/// Spans with `langsmith.*` attributes.
+/// Runs of LangSmith.
 pub struct LangSmith;
+
+/// Others' spans with `langsmith.*` attributes: a layer that only says whose they are.
+pub struct LangSmithNames;
 
 impl Dialect for LangSmith {
     fn name(&self) -> &'static str {
@@ -62,17 +65,12 @@ impl Dialect for LangSmith {
     }
 
     fn reads(&self, source: &Source<'_>) -> bool {
-        source.span().is_some() && source.has_prefix("langsmith.")
+        run_kind(source).is_some()
     }
 
     fn read<'a>(&self, source: &'a Source<'a>, draft: &mut Draft<'a>) {
-        if let Some(id) = source.first_text(CONVERSATION) {
-            draft.conversation(id);
-        }
-        if let Some(name) = source.text("langsmith.metadata.lc_agent_name") {
-            draft.agent(name, None);
-        }
-        let Some(kind) = source.text(KIND).filter(|_| is_run(source)) else { return };
+        names(source, draft);
+        let Some(kind) = run_kind(source) else { return };
         let (inputs, outputs) = (parsed(source, INPUTS), parsed(source, OUTPUTS));
         // What the inputs and outputs of a run are is told by its type.
         draft.facts.retain(|fact| !is_guessed(&fact.what, kind));
@@ -91,9 +89,37 @@ impl Dialect for LangSmith {
     }
 }
 
-/// Whether the span is a run in the exporter's form. Others only borrow an attribute to be shown well.
-fn is_run(source: &Source<'_>) -> bool {
-    source.scope() == "langsmith" || [INPUTS, OUTPUTS].iter().any(|key| source.get(key).is_some())
+impl Dialect for LangSmithNames {
+    fn name(&self) -> &'static str {
+        "langsmith"
+    }
+
+    fn reads(&self, source: &Source<'_>) -> bool {
+        source.span().is_some() && source.has_prefix("langsmith.") && run_kind(source).is_none()
+    }
+
+    fn read<'a>(&self, source: &'a Source<'a>, draft: &mut Draft<'a>) {
+        names(source, draft);
+    }
+
+    fn is_layer(&self) -> bool {
+        true
+    }
+}
+
+fn names(source: &Source<'_>, draft: &mut Draft<'_>) {
+    if let Some(id) = source.first_text(CONVERSATION) {
+        draft.conversation(id);
+    }
+    if let Some(name) = source.text("langsmith.metadata.lc_agent_name") {
+        draft.agent(name, None);
+    }
+}
+
+/// The type of a run in the exporter's form. Others only borrow an attribute to be shown well.
+fn run_kind<'a>(source: &Source<'a>) -> Option<&'a str> {
+    let exported = || source.scope() == "langsmith" || [INPUTS, OUTPUTS].iter().any(|key| source.get(key).is_some());
+    source.text(KIND).filter(|_| source.span().is_some() && exported())
 }
 
 /// What the general dialects made of inputs, outputs and the operation's name.

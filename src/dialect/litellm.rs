@@ -26,6 +26,12 @@ use super::{Dialect, Draft, Source};
 
 const NAME: &str = "guardrail_name";
 
+/// What else a guardrail's record says. The name alone may be anybody's.
+const FOUND: &[&str] = &["guardrail_mode", "guardrail_status", "guardrail_response", "masked_entity_count"];
+
+/// What other conventions call the kind of a span.
+const KINDS: &[&str] = &["openinference.span.kind", "gen_ai.operation.name", "traceloop.span.kind"];
+
 /// What a guardrail's status or its provider's answer says.
 const STATUSES: &[(&str, CheckResult)] = &[
     ("success", CheckResult::Pass),
@@ -45,11 +51,11 @@ impl Dialect for LiteLlm {
     }
 
     fn reads(&self, source: &Source<'_>) -> bool {
-        source.scope() == "litellm" || source.span().is_some() && source.text(NAME).is_some()
+        source.scope() == "litellm" || is_guardrail(source)
     }
 
     fn read<'a>(&self, source: &'a Source<'a>, draft: &mut Draft<'a>) {
-        if source.text(NAME).is_some() {
+        if source.text(NAME).is_some() && draft.node != Node::Tool {
             return guarded(source, draft);
         }
         for messages in draft.all_messages() {
@@ -58,6 +64,14 @@ impl Dialect for LiteLlm {
             }
         }
     }
+}
+
+/// A guardrail's record in another scope than LiteLLM's.
+fn is_guardrail(source: &Source<'_>) -> bool {
+    let kind = source.first_text(KINDS);
+    source.span().is_some()
+        && source.text(NAME).is_some()
+        && kind.map_or_else(|| FOUND.iter().any(|key| source.get(key).is_some()), |kind| kind == "GUARDRAIL")
 }
 
 /// Messages whose parts do not say whose answer they are, in the one shape.

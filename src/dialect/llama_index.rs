@@ -21,6 +21,9 @@ const ASKED: &[(&str, &str)] =
 /// Events of one tool call; the older kind has only the arguments, as JSON.
 const CALLED: &[&str] = &["AgentToolCallStartEvent", "AgentToolCallEndEvent", "AgentToolCallEvent"];
 
+/// The one that comes only after the tool ran.
+const ENDED: &str = "AgentToolCallEndEvent";
+
 /// Spans of LlamaIndex's own tracer.
 pub struct LlamaIndex;
 
@@ -45,13 +48,16 @@ impl Dialect for LlamaIndex {
         }
     }
 
-    /// A step that calls a tool does not prove that the tool ran, and its result is never there.
-    fn rules(&self, _: &Source<'_>) -> Option<Rules> {
-        Some(Rules { proof: Proof::NeedsResult, content: Content::Optional })
+    /// A step that calls a tool does not prove that the tool ran, and its result is never there; the event of the
+    /// call's end proves it.
+    fn rules(&self, source: &Source<'_>) -> Option<Rules> {
+        let ended = source.span_events().any(|event| event.name == ENDED);
+        let proof = if ended { Proof::Ran } else { Proof::NeedsResult };
+        Some(Rules { proof, content: Content::Optional })
     }
 }
 
-/// The call that a step is about. A call's end proves that it ran.
+/// The call that a step is about.
 fn called(event: &EventView<'_>, source: &Source<'_>, draft: &mut Draft<'_>) {
     let text = |key: &str| event_text(event.attributes(), key);
     let arguments = text("arguments").map(|json| draft.text(json));

@@ -9,7 +9,9 @@
 //! ```
 //!
 //! * A run that waits has ended: its output is `{"status": "suspended", "reason", "toolName", "toolCallId"}`. What was
-//!   answered is the input of the run that goes on, in the same trace: `{"approved", "toolName", "toolCallId"}`.
+//!   answered is the input of the run that goes on, in the same trace: `{"approved", "toolName", "toolCallId"}`. No
+//!   attribute tells such a run from one whose request is this text, so that the answer is only inferred.
+//! * What a workflow is given and what it makes is its own data, whatever it looks like.
 //! * A run that a processor stopped has ended well: `{"tripwire": {"reason", "processorId"}}`.
 //! * The call of a client's tool is made known, not carried out. Exporters before 1.0 have names of their own.
 //!
@@ -18,17 +20,18 @@
 
 use serde_json::Value;
 
-use crate::model::{By, Call, Known, Moment, Node, Outcome, Phase, Proof, Status, Text, What};
+use crate::model::{By, Call, Known, Moment, Node, Outcome, Phase, Proof, Provenance, Status, Text, What};
 
-use super::draft::{a_decision, about, word};
+use super::draft::{a_decision, about, an_id, word};
 use super::genai_events::a_call;
 use super::guardrail::{self, Verdict};
 use super::message;
 use super::{Content, Dialect, Draft, Rules, Source};
 
 const TYPE: &str = "mastra.span.type";
-const INPUT: &[&str] = &["mastra.agent_run.input", "mastra.workflow_run.input"];
-const OUTPUT: &[&str] = &["mastra.agent_run.output", "mastra.workflow_run.output"];
+const INPUT: &str = "mastra.agent_run.input";
+const OUTPUT: &str = "mastra.agent_run.output";
+const WORKFLOW_INPUT: &str = "mastra.workflow_run.input";
 const ARGUMENTS: &[&str] = &["gen_ai.tool.input", "mastra.client_tool_call.input"];
 const RESULT: &[&str] = &["gen_ai.tool.output", "mastra.client_tool_call.output"];
 
@@ -83,13 +86,10 @@ fn complete(known: &mut Known<Text>, keys: &[&str], source: &Source<'_>, draft: 
 
 /// What a run was given: a request, or the answer to what it waited for.
 fn began(source: &Source<'_>, draft: &mut Draft<'_>) {
-    let Some(input) = source.first_text(INPUT) else { return };
+    let Some(input) = source.first_text(&[INPUT, WORKFLOW_INPUT]) else { return };
     let json: Value = serde_json::from_str(input).unwrap_or_default();
-    if let Some(approved) = json.get("approved").and_then(Value::as_bool) {
-        let outcome = if approved { Outcome::Allow } else { Outcome::Deny };
-        let decision = a_decision(source, outcome, By::Human, &format!("approved={approved}"));
-        let call = named(&json, Moment::Carried, draft);
-        return draft.say(What::Decision(Box::new(about(&call, decision))));
+    if source.text(INPUT).is_some() && answered(&json, source, draft) {
+        return;
     }
     // Sub-agents are asked by another agent.
     let root = source.span().is_some_and(|span| span.parent_span_id.is_none());
@@ -97,6 +97,22 @@ fn began(source: &Source<'_>, draft: &mut Draft<'_>) {
         let said = draft.text(&said);
         draft.say(What::Intent(said));
     }
+}
+
+/// Whether a run's input is the answer to what it waited for.
+fn answered(input: &Value, source: &Source<'_>, draft: &mut Draft<'_>) -> bool {
+    let Some(approved) = input.get("approved").and_then(Value::as_bool).filter(|_| names_a_call(input)) else {
+        return false;
+    };
+    let outcome = if approved { Outcome::Allow } else { Outcome::Deny };
+    let decision = a_decision(source, outcome, By::Human, &format!("approved={approved}"));
+    let call = named(input, Moment::Carried, draft);
+    draft.fact(Provenance::Inferred, What::Decision(Box::new(about(&call, decision))));
+    true
+}
+
+fn names_a_call(fields: &Value) -> bool {
+    fields.get("toolCallId").and_then(Value::as_str).and_then(an_id).is_some()
 }
 
 /// The user's last text.
@@ -114,14 +130,14 @@ fn asked(input: &str, json: &Value) -> Option<String> {
 
 /// How a run ended, where it did not end with an answer.
 fn ended(source: &Source<'_>, draft: &mut Draft<'_>) {
-    let output = source.first_text(OUTPUT).filter(|output| output.starts_with('{'));
+    let output = source.text(OUTPUT).filter(|output| output.starts_with('{'));
     let output: Value = output.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
     if let Some(tripwire) = output.get("tripwire").filter(|tripwire| tripwire.is_object()) {
         return tripped(tripwire, source, draft);
     }
     let text = |key: &str| output.get(key).and_then(Value::as_str).unwrap_or_default();
     match text("status") {
-        "suspended" => {
+        "suspended" if names_a_call(&output) => {
             let call = named(&output, Moment::Asked, draft);
             draft.call(call);
         }

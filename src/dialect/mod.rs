@@ -158,6 +158,7 @@ pub static TABLE: &[&dyn Dialect] = &[
     &genkit::Genkit,
     &langfuse::Langfuse,
     &langsmith::LangSmith,
+    &langsmith::LangSmithNames,
     &claude_code::ClaudeCode,
     &agt::Agt,
     &opa::Opa,

@@ -1,15 +1,16 @@
 //! OpenFGA: server spans of relationship checks.
 //!
-//! `Check` has `store_id`, `user`, `relation`, `object`, and `allowed` when the check was answered. One check is one
-//! decision; the spans below it (resolving, storage) repeat it in parts and say nothing.
+//! `Check` has `store_id`, `user`, `relation`, `object`, and `allowed` when the check was answered. The spans below it
+//! (resolving, storage) repeat it in parts and say nothing.
 //!
-//! * Nothing in it is about agents. An object of a type below is the tool that somebody asks about.
+//! * Nothing in it is about agents. An object of a type below is the tool that somebody asks about, and the answer a
+//!   decision about it. Another object is what some service asks about on its own account: nobody is stopped by that.
 //! * `user` is whose right was checked, not who decided.
 //! * The authorization model is the policy's version, where it is said.
 //!
 //! Source: `pkg/server/check.go` of `openfga/openfga`. No recording of ours.
 
-use crate::model::{By, Decision, Node, Outcome, What};
+use crate::model::{By, Check, CheckResult, Decision, Known, Nanos, Node, Outcome, Phase, What};
 
 use super::draft::{a_decision, word};
 use super::{Dialect, Draft, Source};
@@ -46,13 +47,33 @@ impl Dialect for OpenFga {
             Some(model) => format!("{}@{model}", text("store_id")),
             None => text("store_id").to_owned(),
         };
-        let tool = object.split_once(':').filter(|(kind, _)| TOOLS.contains(kind)).map(|(_, tool)| word(tool));
+        let raw = format!("allowed={allowed}: {relation} {object}");
+        let Some((_, tool)) = object.split_once(':').filter(|(kind, _)| TOOLS.contains(kind)) else {
+            return draft.say(looked_up(span.end, &store, allowed, &raw));
+        };
         let outcome = if allowed { Outcome::Allow } else { Outcome::Deny };
         draft.say(What::Decision(Box::new(Decision {
             at: span.end,
             policies: vec![word(&store)],
-            tool,
-            ..a_decision(source, outcome, By::Policy, &format!("allowed={allowed}: {relation} {object}"))
+            tool: Some(word(tool)),
+            ..a_decision(source, outcome, By::Policy, &raw)
         })));
     }
+}
+
+/// A check that is not about a tool.
+fn looked_up(at: Nanos, store: &str, allowed: bool, raw: &str) -> What {
+    What::Check(Box::new(Check {
+        at,
+        name: word(store),
+        phase: Phase::PreAction,
+        result: if allowed { CheckResult::Pass } else { CheckResult::Fail },
+        label: word(raw),
+        score: None,
+        explanation: Known::ABSENT,
+        call_id: None,
+        response_id: None,
+        about: None,
+        witness: None,
+    }))
 }

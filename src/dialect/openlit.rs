@@ -4,7 +4,8 @@
 //!   `gen_ai.prompt`, `gen_ai.content.completion` with `gen_ai.completion`, as texts.
 //! * A model's span names the call that it asks for (`gen_ai.tool.name`, `.call.id`, `.args`), several with commas.
 //!   The arguments are there whatever is switched off.
-//! * Guards leave events on the span they run in: `guard.evaluation` with `guard.{name,phase,action,score,…}`.
+//! * Guards leave events on the span they run in: `guard.evaluation` with `guard.{name,phase,action,score,…}`. On the
+//!   span of a model or of a tool they looked at a text: that is a check and no decision about a call.
 //!
 //! Source: `sdk/python/src/openlit/semcov` (018fe1f4), `guard/_pipeline.py` (7d6d19a9) of `openlit/openlit`, and notes
 //! on runs of 1.45.0.
@@ -23,6 +24,9 @@ const ARGUMENTS: &str = "gen_ai.tool.args";
 
 /// What stands between the calls of one answer.
 const BETWEEN: &str = ", ";
+
+/// More calls than an answer asks for; the rest is ignored.
+const MAX_CALLS: usize = 256;
 
 /// What a guard does, whether that is a violation, and whether it takes effect.
 const ACTIONS: &[(&str, Outcome, CheckResult, bool)] = &[
@@ -90,7 +94,7 @@ fn contents(source: &Source<'_>, draft: &mut Draft<'_>) {
 fn proposed(source: &Source<'_>, draft: &mut Draft<'_>) {
     let (Some(tool), Some(id)) = (source.text("gen_ai.tool.name"), source.text("gen_ai.tool.call.id")) else { return };
     let several = tool.contains(BETWEEN) || id.contains(BETWEEN);
-    for (tool, id) in tool.split(BETWEEN).zip(id.split(BETWEEN)) {
+    for (tool, id) in tool.split(BETWEEN).zip(id.split(BETWEEN)).take(MAX_CALLS) {
         let mut call = Call::new(Moment::Proposed);
         call.tool = Some(word(tool));
         call.id = an_id(id);
@@ -121,6 +125,9 @@ fn guarded(event: &EventView<'_>, source: &Source<'_>, draft: &mut Draft<'_>) {
         about: None,
         witness: None,
     })));
+    if matches!(draft.node, Node::Model | Node::Tool) {
+        return;
+    }
     let mut decision = a_decision(source, *outcome, By::Policy, &format!("{name}: {action}"));
     (decision.at, decision.enforced, decision.policies) = (event.time, *enforced, vec![word(name)]);
     draft.say(What::Decision(Box::new(decision)));

@@ -16,6 +16,8 @@
 //! * A hook's `tool.use_id` is made for the hook and is no call id.
 //! * A `tool_call` event repeats a tool span without its id, but with the arguments, which the span lacks by default.
 //!   Only an event without trace context stands for a call; its turn is the prompt.
+//! * `auto_accept` is also written when nobody was asked, and `reject` also for what a hook or a rule denied: its error
+//!   says so.
 //! * An open span is closed after 30 minutes (`qwen-code.span.ttl_expired`): an approval is then `aborted` by
 //!   `system`.
 //! * Prompts in logs are on by default, content of spans is off. Older builds name it `new_context`, `tool_input`,
@@ -81,13 +83,16 @@ const ANSWERS: &[(&str, Outcome, GrantScope)] = &[
     ("aborted", Outcome::Abort, GrantScope::Once),
 ];
 
-/// The same on events without a span.
-const EVENT_ANSWERS: &[(&str, Outcome, GrantScope)] = &[
-    ("accept", Outcome::Allow, GrantScope::Once),
-    ("auto_accept", Outcome::Allow, GrantScope::Session),
-    ("modify", Outcome::Modify, GrantScope::Once),
-    ("reject", Outcome::Deny, GrantScope::Once),
+/// The same on events without a span. `None`: a person, or nobody was asked.
+const EVENT_ANSWERS: &[(&str, Outcome, Option<By>, GrantScope)] = &[
+    ("accept", Outcome::Allow, Some(By::Human), GrantScope::Once),
+    ("auto_accept", Outcome::Allow, None, GrantScope::Session),
+    ("modify", Outcome::Modify, Some(By::Human), GrantScope::Once),
+    ("reject", Outcome::Deny, Some(By::Human), GrantScope::Once),
 ];
+
+/// The mode in which nobody is asked.
+const UNASKED: &str = "yolo";
 
 /// Who answered.
 const SOURCES: &[(&str, By)] =
@@ -323,18 +328,20 @@ fn called(source: &Source<'_>, draft: &mut Draft<'_>) {
     let decision = source.text("decision").unwrap_or_default();
     let untried = source.text("execution_status") == Some("not_started");
     let moment = match (decision, by) {
-        ("reject", _) => Moment::Refused { by: By::Human },
         (_, Some(by)) => Moment::Refused { by },
+        ("reject", None) => Moment::Refused { by: By::Human },
         _ if untried || source.text("status") == Some("cancelled") => Moment::Proposed,
         _ => Moment::Ran { status: status(source), proof: Proof::Ran },
     };
     let told = call(moment, source, draft);
     let answer = EVENT_ANSWERS.iter().find(|row| row.0 == decision);
+    let unasked = truth(source, "interactive") == Some(false) || source.text("approval_mode") == Some(UNASKED);
+    let somebody = if unasked { By::Policy } else { By::Unknown };
     let made = match (answer, by) {
-        (Some((raw, outcome, scope)), _) => {
-            Some(Decision { scope: *scope, ..a_decision(source, *outcome, By::Human, raw) })
+        (None | Some(("reject", ..)), Some(by)) => Some(a_decision(source, Outcome::Deny, by, kind)),
+        (Some((raw, outcome, by, scope)), _) => {
+            Some(Decision { scope: *scope, ..a_decision(source, *outcome, by.unwrap_or(somebody), raw) })
         }
-        (None, Some(by)) => Some(a_decision(source, Outcome::Deny, by, kind)),
         (None, None) => None,
     };
     if let Some(made) = made {

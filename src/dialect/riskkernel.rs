@@ -7,12 +7,12 @@
 //! | span `chat {model}` | the model; `riskkernel.halt.reason` where a budget stopped the run |
 //!
 //! * `approved` also says that nobody had to be asked. Who approved or denied is not named.
-//! * Every span is a trace of its own unless the caller sent a context: the run joins them.
+//! * Every span is a trace of its own unless the caller sent a context: the run ties them.
 //! * No call id, no arguments, no result.
 //!
 //! Source: `api/v1/otel-genai.md` and `internal/otel` of `prashar32/riskkernel` 0.4. No recording of ours.
 
-use crate::model::{By, Containment, Decision, Effect, Moment, Outcome, Proof, Status, What};
+use crate::model::{By, Containment, Decision, Effect, Moment, Outcome, Proof, Status, Tie, What};
 
 use super::draft::{a_decision, an_id, word};
 use super::{Content, Dialect, Draft, Rules, Source};
@@ -51,9 +51,8 @@ impl Dialect for RiskKernel {
     }
 
     fn read<'a>(&self, source: &'a Source<'a>, draft: &mut Draft<'a>) {
-        let root = source.span().is_some_and(|span| span.parent_span_id.is_none());
-        if let Some(run) = source.text("riskkernel.run.id").filter(|_| root).and_then(an_id) {
-            draft.say(What::Turn(run));
+        if let Some(run) = source.text("riskkernel.run.id").and_then(an_id) {
+            draft.say(What::Takes(Tie::Task(run)));
         }
         if source.text("riskkernel.halt.reason").is_some() {
             draft.say(What::Containment(Containment::Halt));

@@ -130,7 +130,7 @@ fn copilot_hook(kind: &str, decision: &str, more: Value) -> Evidence {
 #[test]
 fn hooks_of_copilot_decide_before_the_tool_and_check_after_it() {
     for (word, outcome, enforced) in [
-        ("pass", Outcome::Allow, true),
+        ("pass", Outcome::Allow, false),
         ("approve", Outcome::Allow, true),
         ("block", Outcome::Deny, true),
         ("non_blocking_error", Outcome::Warn, false),
@@ -186,10 +186,8 @@ fn hooks_of_the_copilot_cli_are_put_to_the_calls_that_they_looked_at() {
     let both = &[("preToolUse", "deny", &["bash"][..]), ("preToolUse", "allow", &["view", "view"][..])];
     let read = copilot_cli(both, &[("bash", "call_1"), ("view", "call_2"), ("view", "call_3")]);
     let told: Vec<_> = decisions(&read).iter().map(|made| (made.call_id.as_deref(), made.outcome)).collect();
-    assert!(
-        told.contains(&(Some("call_1"), Outcome::Deny)) && told.contains(&(Some("call_3"), Outcome::Allow)),
-        "{told:?}"
-    );
+    let allowed = |id| (Some(id), Outcome::Allow);
+    assert_eq!(told, [(Some("call_1"), Outcome::Deny), allowed("call_2"), allowed("call_3")], "one for each call");
     let ran = copilot_tool((5, 1), "view", "call_2", json!({}));
     let states: Vec<_> = actions(&[read, ran]).into_iter().map(|it| (it.call_id.clone(), it.state)).collect();
     assert!(states.contains(&(Some("call_1".into()), State::Refused(By::Hook))), "{states:?}");
@@ -197,6 +195,9 @@ fn hooks_of_the_copilot_cli_are_put_to_the_calls_that_they_looked_at() {
 
     let unclear = copilot_cli(&[("preToolUse", "deny", &["bash"])], &[("bash", "call_1"), ("bash", "call_2")]);
     assert!(decisions(&unclear).is_empty(), "one hook, two calls: nobody knows which");
+    let (tools, many) = (vec!["view"; 2000], vec![("view", "call_1"); 2000]);
+    assert_eq!(decisions(&copilot_cli(&[("preToolUse", "allow", &tools)], &[])).len(), 1);
+    assert!(decisions(&copilot_cli(&[("preToolUse", "allow", &tools)], &many)).is_empty(), "nobody looks at so many");
 }
 
 #[test]
@@ -469,6 +470,8 @@ fn events_of_qwen_code_stand_for_calls_only_where_there_are_no_spans() {
     for (more, moment) in [
         (json!({"status": "cancelled", "success": false, "decision": "reject"}), refused(By::Human)),
         (json!({"status": "error", "success": false, "error_type": "execution_denied"}), refused(By::Policy)),
+        (json!({"success": false, "decision": "reject", "error_type": "execution_denied"}), refused(By::Policy)),
+        (json!({"success": false, "decision": "reject", "error_type": "pre_hook_blocked"}), refused(By::Hook)),
         (json!({"status": "cancelled", "success": false}), Moment::Proposed),
         (json!({"status": "error", "success": false, "error_type": "ENOENT"}), failed),
     ] {
@@ -477,7 +480,19 @@ fn events_of_qwen_code_stand_for_calls_only_where_there_are_no_spans() {
         assert_eq!(calls(&told)[0].moment, moment, "{more}");
         for made in decisions(&told) {
             assert!(made.outcome == Outcome::Deny && made.parameters.is_some(), "{more}");
+            assert_eq!(Moment::Refused { by: made.by }, moment, "{more}");
         }
+    }
+    for (more, by) in [
+        (json!({}), By::Unknown),
+        (json!({"interactive": true}), By::Unknown),
+        (json!({"interactive": false}), By::Policy),
+        (json!({"approval_mode": "yolo"}), By::Policy),
+    ] {
+        let fields =
+            json!({"function_name": QWEN_TOOL, "function_args": "{}", "success": true, "decision": "auto_accept"});
+        let told = qwen_event("tool_call", with(fields, more.clone()), json!({}));
+        assert_eq!((decisions(&told)[0].outcome, decisions(&told)[0].by), (Outcome::Allow, by), "{more}");
     }
     let used = json!({"model": "qwen3-coder", "input_token_count": 5, "output_token_count": 2});
     assert_eq!(model(&qwen_event("api_response", used.clone(), json!({}))), Some(("qwen3-coder".into(), (5, 2))));
@@ -515,6 +530,7 @@ fn opencode_event(name: &str, fields: Value) -> Evidence {
 fn a_tool_span_of_opencode_says_whether_the_tool_ran() {
     let rejected = "The user rejected permission to use this specific tool call.";
     let ruled = "The user has specified a rule which prevents you from using this specific tool call. Here are some of the relevant rules []";
+    let quoted = "grep found: Permission denied by ruleset";
     for prefix in ["opencode.", "claude_code."] {
         for (error, state) in [
             (None, State::Executed(Execution::Ok)),
@@ -523,6 +539,8 @@ fn a_tool_span_of_opencode_says_whether_the_tool_ran() {
             (Some(ruled), State::Refused(By::Policy)),
             (Some("PermissionDeniedError: Permission denied by ruleset"), State::Refused(By::Policy)),
             (Some("session execution ended before tool completed"), State::Expired),
+            (Some("session ended before tool completed"), State::Expired),
+            (Some(quoted), State::Executed(Execution::Failed(quoted.into()))),
         ] {
             let read = opencode_tool(prefix, "bash", error);
             assert_eq!((read.dialect, read.node), ("opencode", Node::Tool));
@@ -564,8 +582,50 @@ fn the_answer_to_a_prompt_of_opencode_counts_and_not_the_plugin_s_word() {
 }
 
 #[test]
+fn older_spans_and_logs_of_opencode_are_calls_too() {
+    let span = |status: Value| {
+        let fields = json!({"session.id": "ses_1", "tool.name": "bash"});
+        made_with("com.opencode", "opencode.tool bash", (2, 1), fields, json!({ "status": status }))
+    };
+    let fine = span(json!({"code": 1}));
+    assert!(fine.node == Node::Tool && says(&fine, &What::Conversation("ses_1".into())));
+    let ran = action(&[fine]);
+    assert_eq!(
+        (ran.state.clone(), ran.tool.value().map(|tool| &**tool)),
+        (State::Executed(Execution::Ok), Some("bash"))
+    );
+    let swept = json!({"code": 2, "message": "session ended before tool completed"});
+    assert_eq!(calls(&span(swept))[0].moment, Moment::Proposed);
+
+    let rejected = "The user rejected permission to use this specific tool call.";
+    for (more, moment) in [
+        (json!({"success": true}), Moment::Ran { status: Status::Fine, proof: Proof::Ran }),
+        (
+            json!({"success": false, "error": "ENOENT"}),
+            Moment::Ran { status: Status::Error("ENOENT".into()), proof: Proof::Ran },
+        ),
+        (json!({"success": false, "error": rejected}), Moment::Refused { by: By::Human }),
+    ] {
+        let read = opencode_event("tool_result", with(json!({"tool_name": "bash"}), more.clone()));
+        let [call] = calls(&read)[..] else { panic!("one call") };
+        assert_eq!((&call.moment, call.tool.as_deref()), (&moment, Some("bash")), "{more}");
+    }
+    let handed = opencode_event("subtask_invoked", json!({"agent": "explore"}));
+    assert_eq!(calls(&handed)[0].pseudo, Some(Pseudo::Delegation { to: Some("explore".into()) }));
+}
+
+#[test]
 fn what_opencode_logs_beside_its_spans_counts_once() {
-    let result = opencode_event("tool_result", json!({"tool_name": "bash", "success": true, "duration_ms": 4}));
+    let inside = json!({"traceId": TRACE, "spanId": "0000000000000001"});
+    let result =
+        json!({"session.id": "ses_1", "agent.name": "build", "tool_name": "bash", "success": true, "duration_ms": 4});
+    let result = log_of(
+        "com.opencode",
+        "opencode",
+        "tool_result",
+        result,
+        with(json!({"body": {"stringValue": "tool_result"}}), inside),
+    );
     let used = opencode_event("api_request", json!({"model": "m", "input_tokens": 4, "output_tokens": 2}));
     assert!(calls(&result).is_empty() && model(&used).is_none());
     assert!(says(&result, &What::Conversation("ses_1".into())));

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use wherefore::dialect::evidence;
 use wherefore::lineage::assemble;
 use wherefore::model::{
-    Action, By, Call, Check, CheckResult, Decision, Direction, Evidence, Execution, Known, Missing, Moment, Node,
-    Outcome, Pseudo, Role, Signal, State, Status, Tenant, Text, What,
+    Action, By, Call, Check, CheckResult, Decision, Direction, Evidence, Execution, Fact, Known, Missing, Moment, Node,
+    Outcome, Provenance, Pseudo, Role, Signal, State, Status, Tenant, Text, What,
 };
 use wherefore::wire::{json::to_protobuf, records};
 
@@ -155,7 +155,7 @@ fn mastra_answered(approved: bool) -> Evidence {
 }
 
 #[test]
-fn a_suspended_run_of_mastra_asks_and_its_answer_is_a_person_s() {
+fn a_suspended_run_of_mastra_asks_and_its_answer_is_inferred_to_be_a_person_s() {
     let set = mastra_waits();
     assert_eq!((set[0].dialect, set[0].node), ("mastra", Node::Agent));
     assert_eq!((intent(&set[0]), agent(&set[0])), (Some("Please refund it."), Some("desk")));
@@ -172,7 +172,22 @@ fn a_suspended_run_of_mastra_asks_and_its_answer_is_a_person_s() {
         assert_eq!((made.outcome, made.by, made.enforced), (outcome, By::Human, true));
         assert_eq!((made.call_id.as_deref(), made.tool.as_deref()), (Some("call_1"), Some("issue_refund")));
         assert_eq!(intent(&resumed), None);
+        let guess = |fact: &Fact| matches!(fact.what, What::Decision(_)) && fact.provenance == Provenance::Inferred;
+        assert!(resumed.facts.iter().any(guess), "nothing on the span says that it goes on");
     }
+}
+
+#[test]
+fn data_that_looks_like_an_answer_to_mastra_is_none() {
+    let nameless = json!({"approved": true, "toolName": "issue_refund"});
+    assert!(decisions(&mastra_run(at(4, 1, 9), nameless, json!({"text": "ok"}))).is_empty());
+    let full = json!({"approved": true, "toolName": "issue_refund", "toolCallId": "call_1"}).to_string();
+    let stop = json!({"tripwire": {"reason": "x"}, "status": "suspended", "toolCallId": "call_1"}).to_string();
+    let fields = json!({"gen_ai.operation.name": "invoke_agent", "mastra.workflow_run.input": full, "mastra.workflow_run.output": stop});
+    let workflow = mastra("invoke_workflow", "workflow_run", at(4, 1, 9), fields, json!({}));
+    assert!(decisions(&workflow).is_empty() && calls(&workflow).is_empty() && checks(&workflow).is_empty());
+    let waits = mastra_run(at(4, 1, 9), json!("x"), json!({"status": "suspended", "toolName": "issue_refund"}));
+    assert!(calls(&waits).is_empty());
 }
 
 #[test]
@@ -180,7 +195,7 @@ fn a_call_of_mastra_is_asked_then_refused_or_executed() {
     assert_eq!(action(&mastra_waits(), "issue_refund").state, State::Expired, "nobody answered");
     let mut denied = mastra_waits();
     denied.push(mastra_answered(false));
-    assert_eq!(action(&denied, "issue_refund").state, State::Refused(By::Human));
+    assert_eq!(action(&denied, "issue_refund").state, State::Expired, "a guess refuses nothing");
     let mut approved = mastra_waits();
     approved.push(mastra_answered(true));
     let tool = json!({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "issue_refund",
@@ -340,6 +355,22 @@ fn a_crew_s_tools_delegations_and_tasks_are_read() {
     let all = assemble(&[kickoff, run, hand, sub, below]).actions;
     assert_eq!(all.len(), 1, "a delegation is an edge");
     assert_eq!(all[0].agent.value().map(|(name, _)| &**name), Some("Clerk"));
+}
+
+#[test]
+fn a_sentence_in_the_output_of_a_crew_s_tool_tells_whether_it_ran() {
+    let events = "openinference.instrumentation.crewai._event_listener";
+    let ended = |scope: &str, output: &str| {
+        let fields = json!({"tool.name": "get_order", "input.value": "{}", "output.value": output});
+        let read = oi(scope, "get_order.run", "TOOL", at(3, 2, 2), fields);
+        calls(&read)[0].moment.clone()
+    };
+    let blocked = "Tool execution blocked by hook. Tool: get_order";
+    assert_eq!(ended(events, blocked), Moment::Refused { by: By::Hook });
+    assert!(matches!(ended(events, "Tool not found: get_order"), Moment::Ran { status: Status::Error(_), .. }));
+    for (scope, output) in [(CREWAI, blocked), (events, "A note: Tool execution blocked by hook. Tool: x")] {
+        assert!(matches!(ended(scope, output), Moment::Ran { status: Status::Fine, .. }), "{scope}: {output}");
+    }
 }
 
 #[test]
@@ -607,7 +638,7 @@ fn contents_calls_and_guards_of_openlit_are_read() {
     let chat = json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-5", "gen_ai.usage.input_tokens": 8,
         "gen_ai.usage.output_tokens": 3, "gen_ai.tool.name": "get_order, issue_refund", "gen_ai.tool.call.id": "call_1, call_2",
         "gen_ai.tool.args": "{\"id\":1}, {\"id\":1}"});
-    let read = spans("openlit.otel.tracing", "chat gpt-5", at(2, 1, 1), chat.clone(), events);
+    let read = spans("openlit.otel.tracing", "chat gpt-5", at(2, 1, 1), chat.clone(), events.clone());
     assert_eq!((read.dialect, read.node, intent(&read)), ("openlit", Node::Model, Some("Refund it.")));
     assert_eq!(messages(&read, Direction::Output)[0]["parts"][0]["content"], "Done.");
     let ids: Vec<_> = calls(&read).iter().map(|call| (call.id.as_deref(), head(&call.arguments))).collect();
@@ -617,7 +648,16 @@ fn contents_calls_and_guards_of_openlit_are_read() {
         (&*check.name, check.result, &*check.label, check.score.as_deref()),
         ("pii", CheckResult::Fail, "email", Some("0.9"))
     );
-    assert_eq!((decisions(&read)[0].outcome, decisions(&read)[0].enforced), (Outcome::Modify, true));
+    let run = spans("openlit", "run", at(1, 0, 1), json!({}), events.clone());
+    assert_eq!((decisions(&run)[0].outcome, decisions(&run)[0].enforced), (Outcome::Modify, true));
+    let tool = json!({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "get_order"});
+    let tool = spans("openlit", "execute_tool", at(3, 1, 1), tool, events);
+    for of_a_text in [&read, &tool] {
+        assert_eq!((decisions(of_a_text).len(), checks(of_a_text).len()), (0, 1));
+    }
+    let many =
+        json!({"gen_ai.tool.name": vec!["t"; 5000].join(", "), "gen_ai.tool.call.id": vec!["c"; 5000].join(", ")});
+    assert_eq!(calls(&one("openlit", "chat gpt-5", with(chat.clone(), many))).len(), 256);
 
     let tool = json!({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "get_order", "gen_ai.tool.args": r#"{"id":1}"#});
     assert_eq!(head(&calls(&one("openlit", "execute_tool", tool))[0].arguments), Some(r#"{"id":1}"#));
@@ -691,6 +731,26 @@ fn guardrails_of_litellm_are_checks_and_decisions() {
     }
 }
 
+#[test]
+fn a_guardrail_s_name_alone_makes_nothing_litellm_s() {
+    let found = json!({"guardrail_name": "presidio", "guardrail_status": "success"});
+    let kinds = [
+        json!({"openinference.span.kind": "TOOL", "tool.name": "t"}),
+        json!({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t"}),
+    ];
+    for (scope, kind) in
+        ["some.framework", "litellm"].iter().flat_map(|scope| kinds.iter().map(move |kind| (scope, kind)))
+    {
+        let tool = one(scope, "t", with(kind.clone(), found.clone()));
+        assert_eq!((tool.node, calls(&tool).len(), checks(&tool).len()), (Node::Tool, 1, 0), "{scope}: {kind}");
+        assert_eq!(tool.dialect == "litellm", *scope == "litellm");
+    }
+    let named = one("some.framework", "step", json!({"guardrail_name": "presidio"}));
+    assert_eq!((named.dialect, named.facts.len()), ("unread", 0));
+    let renamed = json!({"openinference.span.kind": "GUARDRAIL"});
+    assert_eq!(one("my.tracer", "guardrail", with(found, renamed)).dialect, "litellm");
+}
+
 // LlamaIndex
 
 #[test]
@@ -707,6 +767,8 @@ fn what_llama_index_leaves_of_a_call_is_that_it_was_made() {
         )
     };
     let called = json!({"tool_name": "issue_refund", "tool_id": "call_1"});
+    let begun = traced("AgentWorkflow.call_tool-1f2e", 1, json!([event("AgentToolCallStartEvent", called.clone())]));
+    assert_eq!(action(&[begun], "issue_refund").state, State::Executed(Execution::UnknownResult));
     let step = json!([event("AgentToolCallStartEvent", called.clone()), event("AgentToolCallEndEvent", called)]);
     let step = traced("AgentWorkflow.call_tool-1f2e", 1, step);
     let [call] = calls(&step)[..] else { panic!("one call") };
@@ -715,7 +777,7 @@ fn what_llama_index_leaves_of_a_call_is_that_it_was_made() {
         ("llama-index", Some("call_1"), Some("issue_refund"))
     );
     assert_eq!((&call.arguments, &call.result), (&Known::Missing(Missing::Lost), &Known::Missing(Missing::Lost)));
-    assert_eq!(action(&[step], "issue_refund").state, State::Executed(Execution::UnknownResult));
+    assert_eq!(action(&[step], "issue_refund").state, State::Executed(Execution::Ok));
     let older =
         traced("ReActAgent.chat-1", 1, json!([event("AgentToolCallEvent", json!({"arguments": "{\"id\": 1}"}))]));
     assert_eq!(head(&calls(&older)[0].arguments), Some("{\"id\": 1}"));

@@ -2,12 +2,13 @@
 //! They show that the lists are read as published, not that producers keep to them.
 
 use serde_json::{Value, json};
+use wherefore::lineage::assemble;
 use wherefore::model::{
-    By, Containment, Effect, Evidence, Execution, GrantScope, Known, Missing, Moment, Node, Outcome, Proof, Pseudo,
-    State, Status, Tie, What,
+    By, CheckResult, Containment, Effect, Evidence, Execution, GrantScope, JoinMethod, Known, Missing, Moment, Node,
+    Outcome, Proof, Pseudo, State, Status, Tie, What,
 };
 
-use crate::support::made::{action, actions, calls, decisions, event, made, made_with, says, with};
+use crate::support::made::{action, actions, calls, checks, decisions, event, made, made_with, says, with};
 use crate::support::otlp;
 
 // ---- AWS AgentCore ----
@@ -130,6 +131,16 @@ fn the_session_of_the_runtime_of_agentcore_is_the_conversation() {
     assert_eq!(named.dialect, "otel-genai", "a layer names no other dialect's record");
 }
 
+#[test]
+fn an_attribute_of_agentcore_on_a_framework_s_span_changes_no_rule() {
+    let fields = json!({"openinference.span.kind": "TOOL", "tool.name": "t", "input.value": "{}"});
+    let tool =
+        |more: Value| made("openinference.instrumentation.openai_agents", "t", (2, 1), with(fields.clone(), more));
+    let (bare, marked) = (tool(json!({})), tool(json!({"aws.agentcore.harness_id": "h"})));
+    assert_eq!((marked.dialect, calls(&marked)[0]), (bare.dialect, calls(&bare)[0]));
+    assert!(matches!(calls(&bare)[0].moment, Moment::Ran { proof: Proof::NeedsResult, .. }));
+}
+
 // ---- RiskKernel ----
 
 fn governed(status: &str, more: Value) -> Evidence {
@@ -153,7 +164,7 @@ fn what_became_of_a_call_through_riskkernel_is_its_state() {
         let [made] = decisions(&read)[..] else { panic!("one decision") };
         assert_eq!((made.outcome, made.by, &*made.raw), (outcome, by, status));
         assert_eq!(calls(&read)[0].effect, Some(Effect::Update));
-        assert!(says(&read, &What::Turn("run-1".into())));
+        assert!(says(&read, &What::Takes(Tie::Task("run-1".into()))));
         assert!(!says(&read, &What::Withheld), "the gateway has no content");
         assert_eq!(action(&[read]).state, state, "{status}");
     }
@@ -171,13 +182,28 @@ fn a_budget_that_halts_a_run_contains() {
     let model = What::Model { provider: "anthropic".into(), model: "claude-sonnet-4-5".into(), tokens: (812, 134) };
     assert!(says(&read, &model) && read.node == Node::Model);
     let within = made("github.com/prashar32/riskkernel", "chat claude-sonnet-4-5", (2, 1), fields);
-    assert!(!says(&within, &What::Turn("run-1".into())), "in the caller's trace the trace is the turn");
+    assert!(says(&within, &What::Takes(Tie::Task("run-1".into()))));
+}
+
+#[test]
+fn traces_of_one_run_of_riskkernel_are_tied() {
+    let traced = |trace: &str, run: &str, at: u64| {
+        let fields = json!({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "write_file",
+            "riskkernel.run.id": run, "riskkernel.tool.status": "approved"});
+        let place = json!({"traceId": trace.repeat(16), "startTimeUnixNano": at.to_string(), "endTimeUnixNano": (at + 5).to_string()});
+        made_with("github.com/prashar32/riskkernel", "execute_tool write_file", (1, 0), fields, place)
+    };
+    let edges = |set: &[Evidence]| -> Vec<JoinMethod> {
+        assemble(set).turns.iter().flat_map(|turn| &turn.edges).map(|edge| edge.method).collect()
+    };
+    assert_eq!(edges(&[traced("a1", "run-1", 10), traced("b1", "run-1", 20)]), [JoinMethod::Task]);
+    assert!(edges(&[traced("a1", "run-1", 10), traced("b1", "run-2", 20)]).is_empty());
 }
 
 // ---- OpenFGA ----
 
 #[test]
-fn an_answered_check_of_openfga_is_a_decision() {
+fn an_answered_check_of_openfga_about_a_tool_is_a_decision() {
     let check = |more: Value| {
         let fields = json!({"store_id": "01H0", "user": "user:anne", "relation": "can_call", "object": "tool:issue_refund",
             "consistency": "UNSPECIFIED"});
@@ -193,7 +219,8 @@ fn an_answered_check_of_openfga_is_a_decision() {
         assert_eq!(made.principal, None, "whose right it was is not who decided");
     }
     let other = check(json!({"allowed": false, "object": "document:2026"}));
-    assert_eq!((decisions(&other)[0].tool.as_deref(), &*decisions(&other)[0].policies[0]), (None, "01H0"));
+    assert!(decisions(&other).is_empty(), "nothing is said about a call");
+    assert_eq!((&*checks(&other)[0].name, checks(&other)[0].result), ("01H0", CheckResult::Fail));
     assert!(decisions(&check(json!({}))).is_empty(), "the check failed");
     let inner = made("openfga/internal/graph", "ResolveCheck", (3, 2), json!({"store_id": "01H0", "allowed": true}));
     assert!(decisions(&inner).is_empty() && inner.dialect == "openfga");
@@ -205,8 +232,9 @@ fn an_answered_check_of_openfga_is_a_decision() {
 fn fastmcp_is_mcp_that_also_tells_of_requests_turned_away() {
     let error = json!({"kind": 2, "status": {"code": 2}});
     let base = json!({"mcp.method.name": "tools/call", "rpc.system": "mcp", "fastmcp.server.name": "shop", "mcp.session.id": "s",
-        "jsonrpc.request.id": "7", "fastmcp.span.seam": true});
-    let reached = json!({"fastmcp.component.type": "tool", "fastmcp.component.key": "tool:get_order@", "error.type": "ToolError"});
+        "fastmcp.span.seam": true});
+    let reached = json!({"fastmcp.component.type": "tool", "fastmcp.component.key": "tool:get_order@", "error.type": "ToolError",
+        "jsonrpc.request.id": "7"});
     let failed = made_with("fastmcp", "tools/call", (1, 0), with(base.clone(), reached), error.clone());
     assert_eq!(failed.dialect, "otel-mcp");
     let [call] = calls(&failed)[..] else { panic!("one call") };
@@ -216,7 +244,7 @@ fn fastmcp_is_mcp_that_also_tells_of_requests_turned_away() {
     let away =
         made_with("fastmcp", "tools/call", (1, 0), with(base, json!({"error.type": "AuthorizationError"})), error);
     assert_eq!(calls(&away)[0].moment, Moment::Refused { by: By::Unknown });
-    assert!(calls(&away)[0].mcp.is_some());
+    assert_eq!((&calls(&away)[0].mcp, &calls(&away)[0].tool), (&None, &None));
     assert!(actions(&[away]).is_empty(), "a call without a name is no action of its own");
 }
 
@@ -243,6 +271,11 @@ fn a_message_to_a_peer_is_a_delegation_and_names_nobody_here() {
     assert!(says(&client, &What::Takes(Tie::Task("task-1".into()))));
     assert!(!client.facts.iter().any(|fact| matches!(fact.what, What::Agent { .. } | What::Conversation(_))));
     assert!(actions(std::slice::from_ref(&client)).is_empty());
+
+    let many: Vec<String> = (0..5000).map(|id| format!("task-{id}")).collect();
+    let many = peer(3, "TASK_STATE_COMPLETED", json!({"a2a.message.reference_task_ids": many}));
+    let ties = many.facts.iter().filter(|fact| matches!(fact.what, What::Takes(Tie::Task(_)))).count();
+    assert_eq!(ties, 8);
 
     let server = peer(2, "TASK_STATE_COMPLETED", json!({}));
     assert!(delegations(&server).is_empty() && says(&server, &What::Conversation("ctx-1".into())));
@@ -367,4 +400,27 @@ fn an_interrupt_of_langsmith_waits_and_hidden_content_is_withheld() {
     let withheld = || Known::Missing(Missing::Withheld);
     assert_eq!((call.arguments.clone(), call.result.clone()), (withheld(), withheld()));
     assert!(says(&hidden, &What::Withheld));
+}
+
+#[test]
+fn an_attribute_of_langsmith_on_another_s_span_changes_no_rule() {
+    let scope = "openinference.instrumentation.openai_agents";
+    let ghost = |more: Value| {
+        let fields =
+            json!({"openinference.span.kind": "TOOL", "tool.name": "issue_refund", "input.value": "{\"id\":1}"});
+        made(scope, "issue_refund", (2, 1), with(fields, more))
+    };
+    let bare = ghost(json!({}));
+    for more in [
+        json!({"langsmith.metadata.team": "desk"}),
+        json!({"langsmith.span.kind": "tool"}),
+        json!({"langsmith.metadata.thread_id": "thread-1"}),
+    ] {
+        let read = ghost(more.clone());
+        assert_eq!((read.dialect, calls(&read)[0]), (bare.dialect, calls(&bare)[0]), "{more}");
+        assert_eq!(action(&[read]).state, action(&[bare.clone()]).state, "{more}");
+    }
+    assert!(says(&ghost(json!({"langsmith.metadata.thread_id": "thread-1"})), &What::Conversation("thread-1".into())));
+    let Moment::Ran { proof, .. } = calls(&bare)[0].moment.clone() else { panic!("an ended span") };
+    assert_eq!(proof, Proof::NeedsResult);
 }
