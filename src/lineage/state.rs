@@ -138,8 +138,10 @@ pub struct TurnState {
     pub policies: BTreeSet<Arc<str>>,
     /// Retrievals: end, record, ids.
     pub context: BTreeSet<(Nanos, EvidenceId, Known<Vec<Arc<str>>>)>,
-    /// What is told of model calls by span, or by the record's first eight bytes.
+    /// What spans tell of model calls, by span, or by the first eight bytes of a record without an id.
     pub models: BTreeMap<SpanId, ModelUse>,
+    /// What log records tell of them, by the span they stand in and themselves.
+    pub logged: BTreeMap<(Option<SpanId>, EvidenceId), ModelUse>,
     /// What other turns may take up of it, besides its answers.
     pub gives: BTreeSet<Tie>,
     /// What it takes up of other turns.
@@ -277,6 +279,7 @@ impl TurnState {
             policies: BTreeSet::new(),
             context: BTreeSet::new(),
             models: BTreeMap::new(),
+            logged: BTreeMap::new(),
             gives: BTreeSet::new(),
             takes: BTreeSet::new(),
             responses: BTreeSet::new(),
