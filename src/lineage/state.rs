@@ -161,7 +161,7 @@ pub struct TurnState {
     pub asked: BTreeMap<SpanId, Asked>,
     /// Containment steps.
     pub containment: BTreeSet<(Nanos, Containment, Witness)>,
-    /// Decisions and checks by what they are about.
+    /// Decisions, checks and targets by what they are about.
     pub attached: BTreeMap<About, BTreeSet<Attached>>,
     /// Some tool call of it has a span: an answer without one was never run.
     pub tool_spans: bool,
