@@ -8,8 +8,8 @@
 //!   AgentCore.Gateway.InvokeTool.<tool>          the target was called
 //! ```
 //!
-//! * The gateway and its policy both say the one decision; only the first names the tool, only the second the
-//!   policies.
+//! * The gateway and its policy each tell of a decision, and they agree; only the first names the tool, only the second
+//!   the policies.
 //! * In mode `LOG_ONLY` a denial blocked nothing: it is a warning that was not enforced.
 //! * A tool is named `target___tool`, which is how the model knows it.
 //! * No span names a principal or a policy's version. `aws.request.id` is the gateway's and no call id.

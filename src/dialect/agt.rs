@@ -13,9 +13,9 @@
 //!
 //! Source: `microsoft/agent-governance-toolkit` at b5705588. No recording of ours.
 
-use crate::model::{By, Check, CheckResult, Decision, GrantScope, Known, Node, Outcome, Phase, What};
+use crate::model::{By, Check, CheckResult, Decision, GrantScope, Node, Outcome, Phase, What};
 
-use super::draft::{a_decision, word};
+use super::draft::{a_check, a_decision, word};
 use super::{Dialect, Draft, Source};
 
 const APPROVAL: &[&str] = &["agt.approval.outcome"];
@@ -111,16 +111,8 @@ fn check(raw: &str, source: &Source<'_>, draft: &mut Draft<'_>) {
         _ => CheckResult::Unknown,
     };
     draft.say(What::Check(Box::new(Check {
-        at: source.span().map_or_else(|| a_decision(source, Outcome::Allow, By::Policy, "").at, |span| span.end),
-        name: word(source.first_text(POLICY_NAMES).unwrap_or(stage)),
         phase: STAGES.iter().find(|(name, _)| *name == stage).map_or(Phase::Unknown, |(_, phase)| *phase),
-        result,
         label: word(raw),
-        score: None,
-        explanation: Known::ABSENT,
-        call_id: None,
-        response_id: None,
-        about: None,
-        witness: None,
+        ..a_check(source, source.first_text(POLICY_NAMES).unwrap_or(stage), result)
     })));
 }

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! * A handoff is a tool, `transfer_to_x`, told by its description: it never has arguments on the span.
-//! * The framework's model calls have no span. Its log says what they used and what tools were called with. Where it
-//!   stands in a span, that one counts: the log has no call id.
+//! * The framework's model calls have no span. Its log says what they used and what tools were called with. A tool call
+//!   of the log that stands in a span is that span's: the log has no call id.
 //! * The outer span of a failed call is OK; its result says `is_error`.
 //!
 //! Source: `autogen_core/_telemetry/_genai.py`, `_tracing_config.py`, `logging.py` of `microsoft/autogen` (26809c94),
@@ -92,15 +92,15 @@ fn event(source: &Source<'_>, draft: &mut Draft<'_>) {
             }
             draft.own = Some(call);
         }
-        Some("LLMCall") => model_call(&entry, alone, draft),
+        Some("LLMCall") => model_call(&entry, draft),
         _ => {}
     }
 }
 
-fn model_call(entry: &Value, alone: bool, draft: &mut Draft<'_>) {
+fn model_call(entry: &Value, draft: &mut Draft<'_>) {
     let tokens = |key: &str| entry.get(key).and_then(Value::as_u64).unwrap_or(0);
     let model = entry.pointer("/response/model").and_then(Value::as_str);
-    if let (Some(model), true) = (model, alone) {
+    if let Some(model) = model {
         let tokens = (tokens("prompt_tokens"), tokens("completion_tokens"));
         draft.say(What::Model { provider: word(""), model: word(model), tokens });
     }

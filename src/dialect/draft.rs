@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Body, By, Call, Check, Decision, Direction, Fact, GrantScope, Known, Messages, Missing, Moment, Node, Outcome,
-    Provenance, SpanId, Status, Text, Tie, TraceId, What,
+    Body, By, Call, Check, CheckResult, Decision, Direction, Fact, GrantScope, Known, Messages, Missing, Moment, Nanos,
+    Node, Outcome, Phase, Provenance, SpanId, Status, Text, Tie, TraceId, What,
 };
 use crate::values;
-use crate::wire::AnyValue;
+use crate::wire::{AnyValue, SpanView};
 
 use super::source::Source;
 use super::{Content, Rules};
@@ -276,12 +276,8 @@ pub fn an_id(id: &str) -> Option<Arc<str>> {
 
 /// A decision about this call alone that was enforced, made when the record began. `raw`: the producer's own words.
 pub fn a_decision(source: &Source<'_>, outcome: Outcome, by: By, raw: &str) -> Decision {
-    let at = match (source.log(), source.span()) {
-        (Some(log), _) => log.time_or_observed(),
-        (None, span) => span.map(|span| span.start).unwrap_or_default(),
-    };
     Decision {
-        at,
+        at: written_or(source, |span| span.start),
         outcome,
         by,
         principal: None,
@@ -295,6 +291,31 @@ pub fn a_decision(source: &Source<'_>, outcome: Outcome, by: By, raw: &str) -> D
         tool: None,
         parameters: None,
         witness: None,
+    }
+}
+
+/// A check that names no call, made when the record ended. `name`: of what checked.
+pub fn a_check(source: &Source<'_>, name: &str, result: CheckResult) -> Check {
+    Check {
+        at: written_or(source, |span| span.end),
+        name: word(name),
+        phase: Phase::Unknown,
+        result,
+        label: word(""),
+        score: None,
+        explanation: Known::ABSENT,
+        call_id: None,
+        response_id: None,
+        about: None,
+        witness: None,
+    }
+}
+
+/// When a log record was written, or a time of a span.
+fn written_or(source: &Source<'_>, of: fn(&SpanView<'_>) -> Nanos) -> Nanos {
+    match (source.log(), source.span()) {
+        (Some(log), _) => log.time_or_observed(),
+        (None, span) => span.map(of).unwrap_or_default(),
     }
 }
 

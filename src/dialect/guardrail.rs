@@ -1,8 +1,8 @@
 //! What a guardrail found: a check, and the decision that it is.
 
-use crate::model::{By, Check, CheckResult, Decision, Known, Outcome, Phase, What};
+use crate::model::{By, Check, CheckResult, Decision, Outcome, Phase, What};
 
-use super::draft::{a_decision, word};
+use super::draft::{a_check, a_decision, word};
 use super::{Draft, Source};
 
 /// A guardrail that looked at a run, not at one call.
@@ -27,17 +27,9 @@ pub fn say(verdict: &Verdict<'_>, source: &Source<'_>, draft: &mut Draft<'_>) {
     };
     let Some(span) = source.span() else { return };
     draft.say(What::Check(Box::new(Check {
-        at: span.end,
-        name: word(verdict.name),
         phase: verdict.phase,
-        result,
         label: word(verdict.label),
-        score: None,
-        explanation: Known::ABSENT,
-        call_id: None,
-        response_id: None,
-        about: None,
-        witness: None,
+        ..a_check(source, verdict.name, result)
     })));
     let decision = a_decision(source, outcome, verdict.by, &format!("{}: {}", verdict.name, verdict.label));
     draft.say(What::Decision(Box::new(Decision { at: span.end, ..decision })));

@@ -19,10 +19,10 @@
 use serde_json::{Map, Value};
 
 use crate::model::{
-    By, Call, Check, CheckResult, Direction, Known, Missing, Moment, Nanos, Node, Outcome, Phase, Proof, Status, What,
+    By, Call, Check, CheckResult, Direction, Known, Missing, Moment, Nanos, Node, Outcome, Proof, Status, What,
 };
 
-use super::draft::{a_decision, an_id, word};
+use super::draft::{a_check, a_decision, an_id, word};
 use super::evaluation::result_of;
 use super::message::{Message, Part, message, messages, to_json};
 use super::{Content, Dialect, Draft, Rules, Source, documents, genai};
@@ -267,17 +267,10 @@ fn verdict(source: &Source<'_>, draft: &mut Draft<'_>) {
     let score = output.get("score").unwrap_or(&output).as_f64().map(|score| score.to_string().into());
     let at: Nanos = span.end;
     draft.say(What::Check(Box::new(Check {
-        at,
-        name: word(span.name),
-        phase: Phase::Unknown,
-        result,
         label: word(&label),
         score,
         explanation,
-        call_id: None,
-        response_id: None,
-        about: None,
-        witness: None,
+        ..a_check(source, span.name, result)
     })));
     let outcome = match result {
         CheckResult::Pass => Outcome::Allow,

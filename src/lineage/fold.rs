@@ -27,7 +27,8 @@ const LAST: usize = 8;
 const TIES: usize = 16;
 /// Of how many spans a turn keeps what users said in records of their own.
 const ASKED: usize = 64;
-/// How many retrievals, delegations, policies, decisions about plans, containment steps a turn keeps of each.
+/// How many policies, retrievals, links, ties, decisions about plans, containment steps a turn keeps of each, and how
+/// many decisions, checks and targets about one thing.
 const SHARED: usize = 256;
 
 /// What one piece of evidence changed.
@@ -411,16 +412,15 @@ impl Fold<'_> {
         let response_id = self.response();
         let EvidenceId(id) = self.evidence.id;
         let record = SpanId([id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7]]);
-        let span = self.evidence.span.unwrap_or(record);
-        let cost = self.cost();
+        let (evidence, cost) = (self.evidence, self.cost());
         let (provider, model) = (provider.clone(), model.clone());
-        let used = ModelUse { end: self.evidence.end, provider, model, tokens, response_id, cost };
-        let models = &mut self.turn().models;
-        let used = match models.remove(&span) {
-            Some(known) => models::join(known, used),
-            None => used,
-        };
-        models.insert(span, used);
+        let used = ModelUse { end: evidence.end, provider, model, tokens, response_id, cost };
+        if evidence.node == Node::Log {
+            // A span may hold the records of several calls.
+            models::tell(&mut self.turn().logged, (evidence.span, evidence.id), used);
+        } else {
+            models::tell(&mut self.turn().models, evidence.span.unwrap_or(record), used);
+        }
     }
 
     fn response(&self) -> Option<Arc<str>> {

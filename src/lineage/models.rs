@@ -1,10 +1,13 @@
 //! The model calls of a turn, each once, however many records tell of it.
 //!
 //! ```text
-//! records of one span       the span of the call, its details event, a second copy    fields joined as they come
+//! records of one span       the span of the call, its details event, a second copy    fields joined
 //! spans of one call         framework's span > SDK's span, with nothing that works between    the outermost stands
-//! one response              two instrumentations side by side, a log record without a span    by response id
+//! one response              two instrumentations side by side, a log record elsewhere    by response id
 //! ```
+//!
+//! A log record in the span of another work (an agent's, a request's) tells of a call of its own, inside the nearest
+//! span of a call above it.
 //!
 //! Of two counts for one call the larger counts: one of the records may tell less, or nothing. Where one span stands
 //! for several below it (a request that was sent again), theirs are added first. Everything is a function of the set.
@@ -12,7 +15,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{Cost, ModelUse, Node, SpanId};
+use crate::model::{Cost, EvidenceId, ModelUse, Node, SpanId};
 
 use super::state::TurnState;
 use super::tree::ANCESTORS;
@@ -30,6 +33,15 @@ pub(super) fn join(one: ModelUse, other: ModelUse) -> ModelUse {
     }
 }
 
+/// Adds what a record tells under its key.
+pub(super) fn tell<K: Ord>(told: &mut BTreeMap<K, ModelUse>, key: K, used: ModelUse) {
+    let used = match told.remove(&key) {
+        Some(known) => join(known, used),
+        None => used,
+    };
+    told.insert(key, used);
+}
+
 impl TurnState {
     /// The model calls, by end time.
     pub(super) fn model_calls(&self) -> Vec<ModelUse> {
@@ -41,16 +53,15 @@ impl TurnState {
     /// Spans of one call made one, from the innermost outwards. Spans that name each other as parents are no call of
     /// one another: each of such a circle stands for itself.
     fn outermost_uses(&self) -> Vec<ModelUse> {
-        let outwards = |span: &SpanId| Some((*span, self.model_span_above(*span)?));
-        let above: BTreeMap<SpanId, SpanId> = self.models.keys().filter_map(outwards).collect();
+        let mut uses = self.uses_of_spans();
+        let outwards = |span: &SpanId| Some((*span, self.model_span_above(*span, &uses)?));
+        let above: BTreeMap<SpanId, SpanId> = uses.keys().filter_map(outwards).collect();
         let mut waits_for: BTreeMap<SpanId, usize> = BTreeMap::new();
         for outer in above.values() {
             *waits_for.entry(*outer).or_default() += 1;
         }
-        let mut ready: Vec<SpanId> = self.models.keys().filter(|span| !waits_for.contains_key(span)).copied().collect();
-        let mut uses = self.models.clone();
-        let mut inside: BTreeMap<SpanId, ModelUse> = BTreeMap::new();
-        let mut outermost = Vec::new();
+        let mut ready: Vec<SpanId> = uses.keys().filter(|span| !waits_for.contains_key(span)).copied().collect();
+        let (mut inside, mut outermost) = self.logged_elsewhere(&uses);
         while let Some(span) = ready.pop() {
             let Some(used) = uses.remove(&span) else { continue };
             let whole = around(used, inside.remove(&span));
@@ -70,17 +81,64 @@ impl TurnState {
         outermost
     }
 
+    /// What the spans of calls tell, and the log records in them.
+    fn uses_of_spans(&self) -> BTreeMap<SpanId, ModelUse> {
+        let mut uses = self.models.clone();
+        for ((place, _), used) in &self.logged {
+            if let Some(span) = place.filter(|span| self.is_model_span(*span)) {
+                tell(&mut uses, span, used.clone());
+            }
+        }
+        uses
+    }
+
+    /// The calls that only log records tell of: inside which span of a call, and those inside none. A copy of a record
+    /// in its span is no call.
+    fn logged_elsewhere(&self, uses: &BTreeMap<SpanId, ModelUse>) -> (BTreeMap<SpanId, ModelUse>, Vec<ModelUse>) {
+        let mut by_place: BTreeMap<Option<SpanId>, BTreeSet<(Option<EvidenceId>, &ModelUse)>> = BTreeMap::new();
+        for ((place, record), used) in &self.logged {
+            let itself = place.is_none().then_some(*record);
+            if !place.is_some_and(|span| self.is_model_span(span)) {
+                by_place.entry(*place).or_default().insert((itself, used));
+            }
+        }
+        let mut by_outer: BTreeMap<Option<SpanId>, Vec<ModelUse>> = BTreeMap::new();
+        for (place, told) in by_place {
+            let outer = place.and_then(|place| self.nearest_model_span(BTreeSet::from([place]), BTreeSet::new(), uses));
+            by_outer.entry(outer).or_default().extend(told.into_iter().map(|(_, used)| used.clone()));
+        }
+        let alone = by_outer.remove(&None).unwrap_or_default();
+        let inside = by_outer.into_iter().filter_map(|(outer, told)| {
+            let together = by_response(told).into_iter().reduce(beside)?;
+            Some((outer?, together))
+        });
+        (inside.collect(), alone)
+    }
+
+    fn is_model_span(&self, span: SpanId) -> bool {
+        self.models.contains_key(&span) || self.nodes(span).any(|node| node.node == Node::Model)
+    }
+
     /// The nearest span above one that tells of a call. A tool, an agent, a check or a retrieval between them makes
     /// another call of it.
-    fn model_span_above(&self, span: SpanId) -> Option<SpanId> {
+    fn model_span_above(&self, span: SpanId, uses: &BTreeMap<SpanId, ModelUse>) -> Option<SpanId> {
+        let parents = self.nodes(span).filter_map(|node| node.parent);
+        self.nearest_model_span(parents.collect(), BTreeSet::from([span]), uses)
+    }
+
+    fn nearest_model_span(
+        &self,
+        mut next: BTreeSet<SpanId>,
+        mut seen: BTreeSet<SpanId>,
+        uses: &BTreeMap<SpanId, ModelUse>,
+    ) -> Option<SpanId> {
         let parents = |span| self.nodes(span).filter_map(|node| node.parent);
         let passes = |span| self.nodes(span).all(|node| matches!(node.node, Node::Model | Node::Other));
-        let (mut seen, mut next) = (BTreeSet::from([span]), BTreeSet::from_iter(parents(span)));
         while let (Some(at), true) = (next.pop_first(), seen.len() < ANCESTORS) {
             if !seen.insert(at) || !passes(at) {
                 continue;
             }
-            if self.models.contains_key(&at) {
+            if uses.contains_key(&at) {
                 return Some(at);
             }
             next.extend(parents(at));

@@ -138,8 +138,10 @@ pub struct TurnState {
     pub policies: BTreeSet<Arc<str>>,
     /// Retrievals: end, record, ids.
     pub context: BTreeSet<(Nanos, EvidenceId, Known<Vec<Arc<str>>>)>,
-    /// What is told of model calls by span, or by the record's first eight bytes.
+    /// What spans tell of model calls, by span, or by the first eight bytes of a record without an id.
     pub models: BTreeMap<SpanId, ModelUse>,
+    /// What log records tell of them, by the span they stand in and themselves.
+    pub logged: BTreeMap<(Option<SpanId>, EvidenceId), ModelUse>,
     /// What other turns may take up of it, besides its answers.
     pub gives: BTreeSet<Tie>,
     /// What it takes up of other turns.
@@ -159,7 +161,7 @@ pub struct TurnState {
     pub asked: BTreeMap<SpanId, Asked>,
     /// Containment steps.
     pub containment: BTreeSet<(Nanos, Containment, Witness)>,
-    /// Decisions and checks by what they are about.
+    /// Decisions, checks and targets by what they are about.
     pub attached: BTreeMap<About, BTreeSet<Attached>>,
     /// Some tool call of it has a span: an answer without one was never run.
     pub tool_spans: bool,
@@ -277,6 +279,7 @@ impl TurnState {
             policies: BTreeSet::new(),
             context: BTreeSet::new(),
             models: BTreeMap::new(),
+            logged: BTreeMap::new(),
             gives: BTreeSet::new(),
             takes: BTreeSet::new(),
             responses: BTreeSet::new(),

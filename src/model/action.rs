@@ -107,7 +107,7 @@ pub struct CallSays {
 }
 
 words!(
-    /// How two records came to be about one action.
+    /// How two records came to be about one action, or two turns to be joined.
     JoinMethod {
         /// The same span.
         SameSpan = "same_span",

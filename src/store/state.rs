@@ -4,7 +4,7 @@
 //! ```text
 //! meta            one row: applied, the checkpoint
 //! turns, actions  what turns and components are computed from; a component belongs to the turn that keeps it
-//! wants           hash of a call id or MCP request → turns
+//! wants           hash of a call id, MCP request, response id or tie → turns
 //! dues            deadlines
 //! ledger          counts per five minutes, tenant, SLI, agent
 //! incidents, configurations, partitions

@@ -24,7 +24,7 @@ pub use number::write_number;
 pub use pseudo::pseudo;
 pub use read::{known, number_of, truth_of};
 pub use replaced::{DROPPED, redacted};
-pub use resource::resource_in;
+pub use resource::{bare, resource_in};
 pub use spoken::{is_failure, speaks_of_policy, spoken};
 
 /// Digest of a text: of its canonical JSON when it is JSON, else of its bytes. Key 0, unless redaction was here: of a

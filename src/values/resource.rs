@@ -1,5 +1,6 @@
 //! The resource that a call's arguments name, by the names that tools commonly give to such an argument.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -33,10 +34,23 @@ pub fn resource_in(arguments: &str) -> Option<Arc<str>> {
         return None;
     }
     let Value::Object(fields) = serde_json::from_str(arguments).ok()? else { return None };
-    let text = |name: &&str| fields.get(*name)?.as_str();
-    let named = NAMES.iter().find_map(text)?;
+    NAMES.iter().find_map(|name| plausible(fields.get(*name)?.as_str()?))
+}
+
+fn plausible(named: &str) -> Option<Arc<str>> {
+    let named = if named.contains("://") { Cow::from(bare(named)?) } else { Cow::from(named) };
     let plausible = !named.trim().is_empty() && named.len() <= LONGEST && !named.contains(char::is_control);
-    (plausible && super::known(named).is_present()).then(|| Arc::from(named))
+    (plausible && super::known(&named).is_present()).then(|| named.into())
+}
+
+/// A URL without user, query and fragment. `None` for what is no URL, or nothing but these.
+pub fn bare(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let path = if path == "/" { "" } else { path };
+    (!host.is_empty() || !path.is_empty()).then(|| format!("{scheme}://{host}{path}"))
 }
 
 #[cfg(test)]
@@ -49,6 +63,12 @@ mod tests {
             (r#"{"path":"a.txt","url":"https://x.example/a"}"#, Some("https://x.example/a")),
             (r#"{"file_path":"notes.txt","content":"…"}"#, Some("notes.txt")),
             (r#"{"order_id":"A-1001"}"#, None),
+            (r#"{"url":"https://user:p@ss@x.example/a?token=s#part"}"#, Some("https://x.example/a")),
+            (r#"{"url":"https://x.example/"}"#, Some("https://x.example")),
+            (r#"{"uri":"file:///srv/notes.txt"}"#, Some("file:///srv/notes.txt")),
+            (r#"{"url":"","path":"a"}"#, Some("a")),
+            (r#"{"url":"https://?token=s","path":"a"}"#, Some("a")),
+            (r#"{"url":7,"path":"a"}"#, Some("a")),
             (r#"{"path":7}"#, None),
             (r#"{"path":""}"#, None),
             (r#"{"path":"[REDACTED]"}"#, None),

@@ -11,35 +11,90 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use wherefore::engine::Configuration;
-use wherefore::model::{self, Action, Decision, Known, Role, State, Tenant, Turn};
+use wherefore::model::{self, Action, Decision, Role, State, Tenant, Turn};
 use wherefore::pipeline::{Offline, Outcome};
 
 use crate::support::recordings::{Recording, read_recordings, truths};
 
-/// What happened and cannot be known from the recording: recording, tool, what is missing, why.
-const HIDDEN: &[(&str, &str, &str)] = &[
-    ("codex-cli/02-cancel exec_command refused", "human", "a cancelled approval leaves no record of its call"),
+/// What happened and cannot be known from the recording: recording, tool and outcome; who decided; what is shown
+/// instead; why.
+const HIDDEN: &[(&str, &str, &str, &str)] = &[
+    ("codex-cli/02-cancel exec_command refused", "human", "none", "a cancelled approval leaves no record of its call"),
     (
         "google-adk/02-denied-nocontent issue_refund refused",
         "human",
+        "failed",
         "only the withheld answer says that it is no failure",
     ),
-    ("google-adk/03-approved issue_refund executed", "human", "the ask stands only in a result that this span lacks"),
-    ("langfuse-sdk/02-denied issue_refund refused", "human", "the application's own loop refuses"),
-    ("ms-agent-framework/02-denied-nocontent issue_refund refused", "human", "without content the call is nowhere"),
-    ("ms-agent-framework/03-approved issue_refund executed", "human", "a pending approval leaves no record"),
-    ("ms-agent-framework/04-guardrail issue_refund refused", "policy", "only the application's words name a policy"),
-    ("openai-agents-openinference/02-denied issue_refund refused", "human", "the resumed run is not exported"),
-    ("openai-agents-openinference/03-approved issue_refund executed", "human", "the resumed run is not exported"),
-    ("openai-agents-traceloop/02-denied-nocontent issue_refund refused", "human", "a refusal looks like a run"),
-    ("otel-openai-v2/02-denied issue_refund refused", "human", "the application's own loop refuses, in a tool's span"),
-    ("pydantic-ai/02-denied-nocontent issue_refund refused", "human", "without content nobody was asked"),
-    ("strands-agents/04-guardrail issue_refund refused", "hook", "only the application's words name a policy"),
-    ("traceloop-sdk/02-denied issue_refund refused", "human", "the application's own loop refuses"),
+    (
+        "google-adk/03-approved issue_refund executed",
+        "human",
+        "executed",
+        "the ask stands only in a result that this span lacks",
+    ),
+    ("langfuse-sdk/02-denied issue_refund refused", "human", "refused unknown", "the application's own loop refuses"),
+    (
+        "ms-agent-framework/02-denied-nocontent issue_refund refused",
+        "human",
+        "none",
+        "without content the call is nowhere",
+    ),
+    (
+        "ms-agent-framework/03-approved issue_refund executed",
+        "human",
+        "executed",
+        "a pending approval leaves no record",
+    ),
+    (
+        "ms-agent-framework/04-guardrail issue_refund refused",
+        "policy",
+        "refused unknown",
+        "only the application's words name a policy",
+    ),
+    (
+        "openai-agents-openinference/02-denied issue_refund refused",
+        "human",
+        "expired",
+        "the resumed run is not exported",
+    ),
+    (
+        "openai-agents-openinference/03-approved issue_refund executed",
+        "human",
+        "expired",
+        "the resumed run is not exported",
+    ),
+    (
+        "openai-agents-traceloop/02-denied-nocontent issue_refund refused",
+        "human",
+        "unknown_result",
+        "a refusal looks like a run",
+    ),
+    (
+        "otel-openai-v2/02-denied issue_refund refused",
+        "human",
+        "executed",
+        "the application's own loop refuses, in a tool's span",
+    ),
+    (
+        "pydantic-ai/02-denied-nocontent issue_refund refused",
+        "human",
+        "refused unknown",
+        "without content nobody was asked",
+    ),
+    (
+        "strands-agents/04-guardrail issue_refund refused",
+        "hook",
+        "refused unknown",
+        "only the application's words name a policy",
+    ),
+    ("traceloop-sdk/02-denied issue_refund refused", "human", "refused unknown", "the application's own loop refuses"),
 ];
 
 /// Recordings in which the agent's own span, the only one that names it, never came.
 const NAMELESS: &[&str] = &["openai-agents-openinference/12-crash-no-root"];
+
+/// Recordings with a call of an agent that is no action, or one that cannot be told from others.
+const UNSEEN: &[&str] = &["codex-cli/02-cancel", "codex-cli/06-subagent", "ms-agent-framework/02-denied-nocontent"];
 
 const COLUMNS: [&str; 6] = ["actions", "executed", "refused", "pending", "failed", "lineages"];
 
@@ -130,18 +185,26 @@ fn every_real_tool_call_is_exactly_one_action() {
     assert!(differences.is_empty(), "{differences:#?}");
 }
 
-/// The one action of a call: by its id, else by its tool where only one has that.
-fn action_of<'a>(outcome: &'a Outcome, call: &Value) -> Option<&'a Action> {
-    let id = call["call_id"].as_str();
-    let tool = call["tool"].as_str().unwrap_or_default();
-    let actions = || outcome.actions.values();
-    let named: Vec<_> = actions().filter(|action| id.is_some() && action.call_id.as_deref() == id).collect();
-    let alike: Vec<_> = actions().filter(|action| action.tool_label() == tool).collect();
-    match (&named[..], &alike[..]) {
-        ([only], _) => Some(only),
-        ([], [only]) => Some(only),
-        _ => None,
-    }
+/// The actions of a recording's calls: by id; those without one by tool and place, where as many are left of both.
+fn actions_of<'a, 't>(outcome: &'a Outcome, truth: &'t Value) -> Vec<(&'t Value, Option<&'a Action>)> {
+    let calls: Vec<&Value> = truth["truth"]["calls"].as_array().into_iter().flatten().collect();
+    let named = |call: &Value, action: &Action| {
+        action.call_id.is_some() && action.call_id.as_deref() == call["call_id"].as_str()
+    };
+    let with_id = |call: &Value| {
+        let mut found = outcome.actions.values().filter(|action| named(call, action));
+        found.next().filter(|_| found.next().is_none())
+    };
+    let mut left: Vec<&Action> = outcome.actions.values().collect();
+    left.retain(|action| !calls.iter().any(|call| named(call, action)));
+    left.sort_by_key(|action| action.end);
+    let by_place = |place: usize| {
+        let alike = |call: &&&Value| call["tool"] == calls[place]["tool"] && with_id(call).is_none();
+        let found: Vec<&Action> = left.iter().copied().filter(|it| calls[place]["tool"] == *it.tool_label()).collect();
+        let before = calls[..place].iter().filter(alike).count();
+        found.get(before).copied().filter(|_| found.len() == calls.iter().filter(alike).count())
+    };
+    calls.iter().enumerate().map(|(place, call)| (*call, with_id(call).or_else(|| by_place(place)))).collect()
 }
 
 /// Who decided, in the words of the truth table: a guardrail is a policy.
@@ -153,6 +216,13 @@ fn decided_by(action: &Action) -> Option<&'static str> {
     }
 }
 
+/// What is shown instead: the state, and who decided.
+fn shown(action: Option<&Action>) -> String {
+    let Some(action) = action else { return "none".to_owned() };
+    let by = decided_by(action).map(|by| format!(" {by}")).unwrap_or_default();
+    format!("{}{by}", action.state.as_str())
+}
+
 #[test]
 fn who_decided_is_known_wherever_the_telemetry_says_so() {
     let truths = truths();
@@ -161,42 +231,50 @@ fn who_decided_is_known_wherever_the_telemetry_says_so() {
     for recording in &read_recordings() {
         let truth = &truths[&recording.name()];
         let outcome = replay(recording);
-        for call in truth["truth"]["calls"].as_array().into_iter().flatten() {
+        for (call, action) in actions_of(&outcome, truth) {
             let (refused, approved) = (call["refused_by"].as_str(), call["approved_by"].as_str());
             let Some(by) = refused.or(approved) else { continue };
             let want = if by == "guardrail" { "policy" } else { by };
-            let action = action_of(&outcome, call);
             let same = |action: &&Action| matches!(action.state, State::Refused(_)) == refused.is_some();
             if action.filter(same).and_then(decided_by) == Some(want) {
                 seen += 1;
-            } else if call["call_id"].is_string() || refused.is_some() {
+            } else {
                 let what = if refused.is_some() { "refused" } else { "executed" };
                 let tool = call["tool"].as_str().unwrap_or_default();
-                hidden.insert((format!("{} {tool} {what}", recording.name()), want));
+                hidden.insert((format!("{} {tool} {what}", recording.name()), want, shown(action)));
             }
         }
     }
-    let known: BTreeSet<_> = HIDDEN.iter().map(|(call, by, _)| ((*call).to_owned(), *by)).collect();
+    let known = HIDDEN.iter().map(|(call, by, shown, _)| ((*call).to_owned(), *by, (*shown).to_owned()));
+    let known: BTreeSet<_> = known.collect();
     assert_eq!(hidden, known, "left: found, right: known");
-    assert!(seen > 50, "{seen} decisions");
+    assert_eq!(seen, 67);
 }
 
 #[test]
 fn actions_are_those_of_the_agent_that_acted() {
     let truths = truths();
-    let mut seen = 0;
-    for recording in read_recordings().iter().filter(|recording| !NAMELESS.contains(&&*recording.name())) {
+    let (mut seen, mut wrong, mut unseen) = (0, Vec::new(), Vec::new());
+    for recording in &read_recordings() {
+        let nameless = NAMELESS.contains(&&*recording.name());
         let truth = &truths[&recording.name()];
         let outcome = replay(recording);
-        for call in truth["truth"]["calls"].as_array().into_iter().flatten() {
-            let Some(action) = action_of(&outcome, call) else { continue };
-            if let (Some(want), Known::Value((agent, _))) = (call["agent"].as_str(), &action.agent) {
-                assert_eq!(&**agent, want, "{}: {}", recording.name(), call["tool"]);
-                seen += 1;
+        for (call, action) in actions_of(&outcome, truth) {
+            let Some(want) = call["agent"].as_str() else { continue };
+            let Some(action) = action else {
+                unseen.push(recording.name());
+                continue;
+            };
+            let agent = action.agent.value().map(|(agent, _)| &**agent);
+            if agent != Some(want).filter(|_| !nameless) {
+                wrong.push((recording.name(), call["tool"].clone(), agent.map(str::to_owned)));
             }
+            seen += 1;
         }
     }
-    assert!(seen > 400, "{seen} actions");
+    assert!(wrong.is_empty(), "recording, tool, agent that is shown: {wrong:#?}");
+    assert_eq!(unseen, UNSEEN);
+    assert_eq!(seen, 568);
 }
 
 #[test]

@@ -469,11 +469,24 @@ fn the_event_log_of_autogen_is_read() {
         "response": {"id": "chatcmpl-1", "model": "gpt-5", "choices": [{"message": {"role": "assistant",
             "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "issue_refund", "arguments": "{}"}}]}}]}});
     let alone = log("autogen_core.events", json!({}), body(used.clone()));
+    let mut second = used.clone();
+    second["response"]["id"] = json!("chatcmpl-2");
     assert_eq!((alone.dialect, models(std::slice::from_ref(&alone))), ("autogen", vec![(9, 2)]));
     assert_eq!(messages(&alone, Direction::Output)[0]["parts"][0]["name"], "issue_refund");
     let place = json!({"traceId": TRACE, "spanId": "0000000000000003"});
     let inside = log("autogen_core.events", json!({}), with(body(used), place.clone()));
-    assert_eq!(models(&[inside]), [], "the span counts");
+    assert_eq!(models(std::slice::from_ref(&inside)), [(9, 2)]);
+    let run = spans(
+        "autogen-core",
+        "invoke_agent desk",
+        at(3, 0, 1),
+        json!({"gen_ai.operation.name": "invoke_agent"}),
+        json!({}),
+    );
+    let again = with(place.clone(), json!({"timeUnixNano": "1700"}));
+    let again = log("autogen_core.events", json!({}), with(body(second), again));
+    let used: Vec<_> = assemble(&[run, inside, again]).turns[0].models.iter().map(|used| used.tokens).collect();
+    assert_eq!(used, [(9, 2), (9, 2)], "the agent asked twice");
     let called =
         json!({"type": "ToolCall", "tool_name": "get_order", "arguments": {"id": 1}, "result": "ok", "agent_id": null});
     let called = body(called);

@@ -90,8 +90,13 @@ fn tools_that_agentcore_does_not_list_are_denied_before_anybody_calls() {
 
 #[test]
 fn a_denial_of_agentcore_refuses_the_call_and_a_watched_one_does_not() {
-    let refused = action(&[invoke("DENY", "ENFORCE", 403), authorize(json!({}))]);
-    assert_eq!((refused.state.clone(), refused.decisions.len()), (State::Refused(By::Policy), 1));
+    let evaluated = authorize(json!({"aws.agentcore.policy.authorization_decision": "DENY",
+        "aws.agentcore.policy.determining_policies": ["payouts-x7"]}));
+    let refused = action(&[invoke("DENY", "ENFORCE", 403), evaluated]);
+    assert_eq!(refused.state, State::Refused(By::Policy));
+    let found: Vec<_> =
+        refused.decisions.iter().map(|made| (made.outcome, made.enforced, made.policies.len())).collect();
+    assert_eq!(found, [(Outcome::Deny, true, 1), (Outcome::Deny, true, 0)], "the policy's, then the gateway's");
     assert_eq!(refused.tool.value().map(|tool| &**tool), Some(TOOL));
 
     let watched = action(&[invoke("DENY", "LOG_ONLY", 200), target()]);

@@ -6,11 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use wherefore::engine::Configuration;
-use wherefore::model::{Cost, ModelUse, Role, Tenant};
+use wherefore::lineage::assemble;
+use wherefore::model::{Cost, Evidence, ModelUse, Role, Tenant};
 use wherefore::pipeline::{Offline, Outcome};
 
+use crate::support::made::made;
+use crate::support::otlp;
 use crate::support::recordings::{Recording, recordings};
 
 /// Which records stand for a request to the model, and where they say what it used.
@@ -201,4 +204,56 @@ fn every_request_to_a_model_counts_once() {
     }
     assert!(differences.is_empty(), "{} recordings differ:\n{}", differences.len(), differences.join("\n"));
     assert!(all.0 > 700, "{all:?}");
+}
+
+/// What the turns of these records say a model read and wrote, whatever order they come in.
+fn told(mut set: Vec<Evidence>) -> Vec<(u64, u64)> {
+    let once = |set: &[Evidence]| -> Vec<(u64, u64)> {
+        assemble(set).turns.iter().flat_map(|turn| &turn.models).map(|used| used.tokens).collect()
+    };
+    let forwards = once(&set);
+    set.reverse();
+    assert_eq!(forwards, once(&set));
+    set.rotate_left(1);
+    assert_eq!(forwards, once(&set));
+    forwards
+}
+
+/// A details event of OTel GenAI in a span of the common trace, or in none.
+fn details(span: u8, response: &str, tokens: (u64, u64), at: u64) -> Evidence {
+    let fields = json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-5", "gen_ai.response.id": response,
+        "gen_ai.usage.input_tokens": tokens.0, "gen_ai.usage.output_tokens": tokens.1});
+    let place = json!({"eventName": "gen_ai.client.inference.operation.details", "timeUnixNano": at.to_string(),
+        "traceId": "0102030405060708090a0b0c0d0e0f10", "spanId": format!("{span:016x}")});
+    otlp::read(otlp::log(fields, place))
+}
+
+fn chat(at: (u8, u8), response: &str, tokens: (u64, u64)) -> Evidence {
+    let fields = json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-5", "gen_ai.response.id": response,
+        "gen_ai.usage.input_tokens": tokens.0, "gen_ai.usage.output_tokens": tokens.1});
+    made("gen_ai", "chat gpt-5", at, fields)
+}
+
+#[test]
+fn events_in_the_span_of_another_work_tell_of_a_call_each() {
+    let server = || made("http", "POST /ask", (1, 0), json!({"http.request.method": "POST"}));
+    let (first, second) = (|| details(1, "r1", (10, 2), 1500), || details(1, "r2", (7, 1), 1600));
+    assert_eq!(told(vec![first(), second()]), [(10, 2), (7, 1)]);
+    assert_eq!(told(vec![server(), first(), second()]), [(10, 2), (7, 1)]);
+    assert_eq!(told(vec![server(), first(), first(), second()]), [(10, 2), (7, 1)]);
+}
+
+#[test]
+fn events_of_a_call_that_has_a_span_tell_of_no_other() {
+    let event = |span| details(span, "r1", (10, 2), 1500);
+    assert_eq!(told(vec![chat((1, 0), "r1", (10, 2)), event(1)]), [(10, 2)], "in it");
+    let request = || made("http", "POST", (2, 1), json!({"http.request.method": "POST"}));
+    assert_eq!(told(vec![chat((1, 0), "r0", (10, 2)), request(), event(2)]), [(10, 2)], "below it");
+    let agent = || made("gen_ai", "invoke_agent desk", (1, 0), json!({"gen_ai.operation.name": "invoke_agent"}));
+    assert_eq!(told(vec![agent(), chat((2, 1), "r1", (10, 2)), event(1)]), [(10, 2)], "beside it, by response");
+    let another = details(1, "r2", (7, 1), 1600);
+    let mut both = told(vec![agent(), chat((2, 1), "r1", (10, 2)), event(1), another]);
+    both.sort();
+    assert_eq!(both, [(7, 1), (10, 2)]);
+    assert_eq!(told(vec![chat((1, 0), "r1", (0, 0)), event(1)]), [(10, 2)], "what the span does not tell");
 }
