@@ -54,7 +54,7 @@ impl Engine {
         let Some(scope) = lineage::instrumentation(action).map(|scope| Scope::of(scope)) else {
             return;
         };
-        let together = self.book.turn_state(action.turn).map_or(1, |turn| turn.members.len());
+        let together = self.book.acting(action.turn).max(1);
         if !self.profiles.learn(&scope, action, together, self.now) {
             self.counters.add(Metric::CardinalityOverflow, &["profile"], 1, self.now, None);
         }

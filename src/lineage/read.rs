@@ -18,6 +18,9 @@ use super::fold::{turn_of_response, turn_of_trace};
 use super::pair::Group;
 use super::state::{About, Attached, Book, Handle, Ranked, TurnState};
 
+/// In longer turns actions are not told from what is none when they are counted.
+const COUNTED: usize = 256;
+
 /// What the reader knows about time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
@@ -103,6 +106,16 @@ impl Book {
     /// One action. `None` when it is none: an edge, control flow, or a call that is only history.
     pub fn action(&self, group: &Group, reading: Reading) -> Option<Action> {
         self.is_action(group).then(|| self.record(group, reading)).flatten()
+    }
+
+    /// About how many actions a turn has: of a long one, how many components.
+    pub fn acting(&self, turn: TurnId) -> usize {
+        let Some(state) = self.turns.get(&turn) else { return 0 };
+        if state.members.len() > COUNTED {
+            return state.members.len();
+        }
+        let groups = state.members.iter().filter_map(|handle| self.group(*handle).filter(|it| it.root == *handle));
+        groups.filter(|group| self.is_action(group)).count()
     }
 
     /// Where an action stands by its records alone. `None` as for [`Book::action`].
@@ -848,6 +861,12 @@ fn state_of(pieces: &[&Piece], tool_spans: bool, said: &Said<'_>) -> State {
     }
     if said.stopped {
         return State::Aborted;
+    }
+    // An answer that names the call somebody was asked about, even where it is a guess whose it was: a person's no
+    // convicts nobody.
+    let refuses = |it: &Decision| it.outcome == Outcome::Deny && it.enforced && it.call_id.is_some();
+    if asked && decisions.iter().any(refuses) {
+        return State::Refused(By::Human);
     }
     let asks = |it: &Decision| it.enforced && it.outcome == Outcome::Ask && last.is_none_or(|last| last.at < it.at);
     if asked || decisions.iter().any(asks) { State::Asked } else { State::Proposed }

@@ -195,7 +195,11 @@ fn a_call_of_mastra_is_asked_then_refused_or_executed() {
     assert_eq!(action(&mastra_waits(), "issue_refund").state, State::Expired, "nobody answered");
     let mut denied = mastra_waits();
     denied.push(mastra_answered(false));
-    assert_eq!(action(&denied, "issue_refund").state, State::Expired, "a guess refuses nothing");
+    assert_eq!(
+        action(&denied, "issue_refund").state,
+        State::Refused(By::Human),
+        "it names the call that was asked about"
+    );
     let mut approved = mastra_waits();
     approved.push(mastra_answered(true));
     let tool = json!({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "issue_refund",

@@ -423,7 +423,7 @@ fn an_attribute_of_langsmith_on_another_s_span_changes_no_rule() {
     ] {
         let read = ghost(more.clone());
         assert_eq!((read.dialect, calls(&read)[0]), (bare.dialect, calls(&bare)[0]), "{more}");
-        assert_eq!(action(&[read]).state, action(&[bare.clone()]).state, "{more}");
+        assert_eq!(action(&[read]).state, action(std::slice::from_ref(&bare)).state, "{more}");
     }
     assert!(says(&ghost(json!({"langsmith.metadata.thread_id": "thread-1"})), &What::Conversation("thread-1".into())));
     let Moment::Ran { proof, .. } = calls(&bare)[0].moment.clone() else { panic!("an ended span") };

@@ -60,7 +60,7 @@ macro_rules! turn_state {
 turn_state! {
     evidence, spans, service, conversation, agent, intent, intent_id, prompt, prompt_version, plan, plan_decisions,
     policies, context, models, containment, attached, tool_spans, sampled, withheld, root_ended, start,
-    end, members, others, takes, responses, answers, answers_read, users_read, links, asked, gives,
+    end, members, others, takes, responses, answers, answers_read, users_read, links, asked, gives, logged,
 }
 required!(TurnState = TurnState);
 
@@ -87,6 +87,19 @@ impl Wire<v1::About> for About {
     }
 }
 required!(About = About);
+
+impl Entry<(Option<SpanId>, EvidenceId), ModelUse> for v1::LoggedModel {
+    fn of((span, evidence): &(Option<SpanId>, EvidenceId), used: &ModelUse) -> Self {
+        Self { span: span.put(), evidence: evidence.put(), r#use: used.put() }
+    }
+
+    fn parts(self) -> Result<((Option<SpanId>, EvidenceId), ModelUse), Malformed> {
+        let span = Wire::take(self.span).map_err(|at| at.within("span"))?;
+        let evidence = Wire::take(self.evidence).map_err(|at| at.within("evidence"))?;
+        let used = Wire::take(self.r#use).map_err(|at| at.within("use"))?;
+        Ok(((span, evidence), used))
+    }
+}
 
 impl Wire<v1::Attached> for Attached {
     fn put(&self) -> v1::Attached {
