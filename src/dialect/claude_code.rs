@@ -104,7 +104,7 @@ impl Dialect for ClaudeCode {
 fn of_span(name: &str, source: &Source<'_>, draft: &mut Draft<'_>) {
     draft.node = SPANS.iter().find(|(known, _)| *known == name).map_or(Node::Other, |(_, node)| *node);
     match name {
-        "interaction" => intent("user_prompt", source, draft),
+        "interaction" => draft.asked("user_prompt"),
         "llm_request" => model(source, draft),
         "tool" => draft.own = Some(call(Moment::Proposed, source, draft)),
         // Without the call's id it could not be told whose execution it is.
@@ -125,7 +125,7 @@ fn of_event(source: &Source<'_>, draft: &mut Draft<'_>) {
         draft.say(What::Turn(id));
     }
     match source.event().strip_prefix(PREFIX).unwrap_or(source.event()) {
-        "user_prompt" => intent("prompt", source, draft),
+        "user_prompt" => draft.asked("prompt"),
         "api_request" if alone => model(source, draft),
         "tool_decision" => {
             let proposed = call(Moment::Proposed, source, draft);
@@ -141,17 +141,6 @@ fn of_event(source: &Source<'_>, draft: &mut Draft<'_>) {
 }
 
 /// The user's text; its length is always said.
-fn intent(key: &str, source: &Source<'_>, draft: &mut Draft<'_>) {
-    let text = match source.text(key) {
-        Some(text) => draft.text(text),
-        None => Known::Missing(Missing::Withheld),
-    };
-    if !text.is_present() {
-        draft.withheld();
-    }
-    draft.say(What::Intent(text));
-}
-
 fn model(source: &Source<'_>, draft: &mut Draft<'_>) {
     let Some(model) = source.first_text(MODEL) else { return };
     let tokens = |key: &str| source.first_count(&[key]).unwrap_or(0);

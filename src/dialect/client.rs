@@ -15,6 +15,7 @@
 use std::sync::Arc;
 
 use crate::model::{Node, What};
+use crate::values;
 
 use super::draft::word;
 use super::{Dialect, Draft, Source};
@@ -68,7 +69,7 @@ fn resource(source: &Source<'_>) -> Option<Arc<str>> {
         let parts: Vec<&str> = parts.iter().flatten().copied().collect();
         word(&format!("{start}://{}", parts.join("/")))
     };
-    if let Some(url) = source.first_text(URL).and_then(bare) {
+    if let Some(url) = source.first_text(URL).and_then(values::bare).filter(|url| !url.contains(":///")) {
         return Some(word(&url));
     }
     if let Some(bucket) = source.text(BUCKET) {
@@ -83,24 +84,6 @@ fn resource(source: &Source<'_>) -> Option<Arc<str>> {
         return Some(joined(source.text("messaging.system").unwrap_or("messaging"), &[Some(destination)]));
     }
     source.text(FILE).map(|path| joined("file", &[Some(path)]))
-}
-
-/// A URL without user, query and fragment.
-fn bare(url: &str) -> Option<String> {
-    let (scheme, rest) = url.split_once("://")?;
-    let rest = without_user(rest).split(['?', '#']).next().unwrap_or_default();
-    let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
-    (!host.is_empty())
-        .then(|| if path.is_empty() { format!("{scheme}://{host}") } else { format!("{scheme}://{host}/{path}") })
-}
-
-/// What follows the user. A password may hold what ends an authority: what stands there is then no port.
-fn without_user(rest: &str) -> &str {
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
-    let is_cut = !authority.starts_with('[') && !port.bytes().all(|byte| byte.is_ascii_digit());
-    let end = if is_cut && !authority.contains('@') { rest.rfind('@') } else { authority.rfind('@') };
-    end.map_or(rest, |at| &rest[at + 1..])
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ use crate::model::{
 use crate::values;
 use crate::wire::EventView;
 
-use super::draft::{a_decision, an_id, word};
+use super::draft::{a_check, a_decision, an_id, word};
 use super::message::{Part, messages};
 use super::source::event_text;
 use super::{Dialect, Draft, Source};
@@ -276,7 +276,13 @@ impl Hook<'_> {
                 Outcome::Deny => CheckResult::Fail,
                 _ => CheckResult::Unknown,
             };
-            draft.say(a_check(self.at, self.kind, result, self.raw, self.id));
+            draft.say(What::Check(Box::new(Check {
+                at: self.at,
+                phase: Phase::PostAction,
+                label: word(self.raw),
+                call_id: self.id,
+                ..a_check(source, self.kind, result)
+            })));
         }
     }
 }
@@ -386,7 +392,8 @@ fn verdict(name: &str, source: &Source<'_>, draft: &mut Draft<'_>) {
     let label = source.text(key).map(str::to_owned).or_else(truth).unwrap_or_default();
     let known = VERDICTS.iter().find(|row| row.0 == name && row.2 == label);
     let result = known.map_or(CheckResult::Unknown, |row| row.3);
-    draft.say(a_check(at(source), name, result, &label, None));
+    let check = Check { phase: Phase::PostAction, label: word(&label), ..a_check(source, name, result) };
+    draft.say(What::Check(Box::new(check)));
 }
 
 /// How much of an edit is still there: all of it, nothing of it, or nobody said how much is enough.
@@ -403,29 +410,12 @@ fn survived(source: &Source<'_>, draft: &mut Draft<'_>) {
     };
     let after = source.first_count(&["time_delay_ms"]).unwrap_or(0);
     let label = format!("{} after {after} ms", source.text("edit_source").unwrap_or("edit"));
-    let What::Check(mut check) = a_check(at(source), "edit.survival", result, &label, None) else { return };
-    check.score = Some(word(&kept.to_string()));
-    draft.say(What::Check(check));
-}
-
-fn at(source: &Source<'_>) -> crate::model::Nanos {
-    source.log().map(|log| log.time_or_observed()).unwrap_or_default()
-}
-
-fn a_check(at: crate::model::Nanos, name: &str, result: CheckResult, label: &str, call_id: Option<Arc<str>>) -> What {
-    What::Check(Box::new(Check {
-        at,
-        name: word(name),
+    draft.say(What::Check(Box::new(Check {
         phase: Phase::PostAction,
-        result,
-        label: word(label),
-        score: None,
-        explanation: Known::ABSENT,
-        call_id,
-        response_id: None,
-        about: None,
-        witness: None,
-    }))
+        label: word(&label),
+        score: Some(word(&kept.to_string())),
+        ..a_check(source, "edit.survival", result)
+    })));
 }
 
 #[cfg(test)]

@@ -178,6 +178,18 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// What the user asked for, in an attribute that its record has unless content capture is off.
+    pub fn asked(&mut self, key: &str) {
+        let text = match self.source.text(key) {
+            Some(text) => self.text(text),
+            None => Known::Missing(Missing::Withheld),
+        };
+        if !text.is_present() {
+            self.withheld();
+        }
+        self.say(What::Intent(text));
+    }
+
     /// The acting agent. The first dialect to name it wins.
     pub fn agent(&mut self, name: &str, version: Option<&str>) {
         if !name.is_empty() && !self.has(|what| matches!(what, What::Agent { .. })) {

@@ -114,24 +114,13 @@ fn event(source: &Source<'_>, draft: &mut Draft<'_>) {
                 draft.say(What::Policy(word(&format!("approval_mode={mode}"))));
             }
         }
-        "gemini_cli.user_prompt" => prompt(source, draft),
+        "gemini_cli.user_prompt" => draft.asked("prompt"),
         "gemini_cli.api_response" => answered(source, draft),
         "gemini_cli.api_request" => returned(source, draft),
         "gemini_cli.tool_call" => tool_event(source, draft),
         "gemini_cli.hook_call" => hook(source, draft),
         _ => {}
     }
-}
-
-fn prompt(source: &Source<'_>, draft: &mut Draft<'_>) {
-    let text = match source.text("prompt") {
-        Some(text) => draft.text(text),
-        None => Known::Missing(Missing::Withheld),
-    };
-    if !text.is_present() {
-        draft.withheld();
-    }
-    draft.say(What::Intent(text));
 }
 
 /// An answer of the model: chunks with candidates, whose parts may be calls.

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::model::{By, Check, CheckResult, Known, Node, Outcome, Phase, What};
 
-use super::draft::{a_decision, word};
+use super::draft::{a_check, a_decision, word};
 use super::evaluation::result_of;
 use super::message::{Message, Part, message, to_json};
 use super::{Dialect, Draft, Source};
@@ -103,17 +103,10 @@ fn guarded(source: &Source<'_>, draft: &mut Draft<'_>) {
     let result = if masked { CheckResult::Fail } else { verdict(label) };
     let explanation = response.map_or(Known::ABSENT, |response| draft.text(response));
     draft.say(What::Check(Box::new(Check {
-        at: span.end,
-        name: word(name),
         phase: Phase::PreAction,
-        result,
         label: word(label),
-        score: None,
         explanation,
-        call_id: None,
-        response_id: None,
-        about: None,
-        witness: None,
+        ..a_check(source, name, result)
     })));
     let outcome = match result {
         _ if masked => Outcome::Modify,

@@ -91,7 +91,7 @@ impl Dialect for OpenCode {
         let agent = source.text("agent.name").filter(|name| an_id(name).is_some());
         match source.event() {
             "tool_decision" => answered(source, draft),
-            "user_prompt" => prompt(source, draft),
+            "user_prompt" => draft.asked("prompt"),
             "tool_result" if source.log().is_some_and(|log| log.trace_id.is_none()) => ended(source, draft),
             // Its agent is the one that is handed to.
             "subtask_invoked" => return delegated(source.text("agent").or(agent), draft),
@@ -172,18 +172,6 @@ fn answered(source: &Source<'_>, draft: &mut Draft<'_>) {
         tool,
         ..a_decision(source, outcome, By::Human, &format!("{decision}/{raw}"))
     })));
-}
-
-/// The user's text; its length is always said.
-fn prompt(source: &Source<'_>, draft: &mut Draft<'_>) {
-    let text = match source.text("prompt") {
-        Some(text) => draft.text(text),
-        None => Known::Missing(Missing::Withheld),
-    };
-    if !text.is_present() {
-        draft.withheld();
-    }
-    draft.say(What::Intent(text));
 }
 
 fn delegated(to: Option<&str>, draft: &mut Draft<'_>) {

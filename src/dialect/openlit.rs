@@ -13,7 +13,7 @@
 use crate::model::{By, Call, Check, CheckResult, Direction, Known, Moment, Node, Outcome, Phase, What};
 use crate::wire::EventView;
 
-use super::draft::{a_decision, an_id, word};
+use super::draft::{a_check, a_decision, an_id, word};
 use super::genai_flat::whole;
 use super::message::{Message, Part, to_json};
 use super::source::event_text;
@@ -114,16 +114,11 @@ fn guarded(event: &EventView<'_>, source: &Source<'_>, draft: &mut Draft<'_>) {
     let explanation = text("guard.explanation").map_or(Known::ABSENT, |why| draft.text(why));
     draft.say(What::Check(Box::new(Check {
         at: event.time,
-        name: word(name),
         phase: Phase::PreAction,
-        result: *result,
         label: word(text("guard.classification").unwrap_or(action)),
         score: attributes.get("guard.score").and_then(|score| score.as_f64()).map(|score| score.to_string().into()),
         explanation,
-        call_id: None,
-        response_id: None,
-        about: None,
-        witness: None,
+        ..a_check(source, name, *result)
     })));
     if matches!(draft.node, Node::Model | Node::Tool) {
         return;

@@ -32,7 +32,7 @@ use crate::model::{
 };
 use crate::values;
 
-use super::draft::{a_decision, an_id, word};
+use super::draft::{a_check, a_decision, an_id, word};
 use super::{Content, Dialect, Draft, Rules, Source, genai};
 
 const SCOPE: &str = "qwen-code";
@@ -279,19 +279,11 @@ fn hook(source: &Source<'_>, draft: &mut Draft<'_>) {
             let decision = Decision { at: end(source), tool, ..a_decision(source, outcome, By::Hook, raw) };
             draft.say(What::Decision(Box::new(decision)));
         }
-        ("PostToolUse", _, Some(stop)) => draft.say(What::Check(Box::new(Check {
-            at: end(source),
-            name: word(event),
-            phase: Phase::PostAction,
-            result: if stop { CheckResult::Fail } else { CheckResult::Pass },
-            label: word(if stop { "should_stop" } else { "pass" }),
-            score: None,
-            explanation: Known::ABSENT,
-            call_id: None,
-            response_id: None,
-            about: None,
-            witness: None,
-        }))),
+        ("PostToolUse", _, Some(stop)) => {
+            let (result, label) = if stop { (CheckResult::Fail, "should_stop") } else { (CheckResult::Pass, "pass") };
+            let check = a_check(source, event, result);
+            draft.say(What::Check(Box::new(Check { phase: Phase::PostAction, label: word(label), ..check })));
+        }
         _ => {}
     }
 }
@@ -303,22 +295,11 @@ fn of_event(source: &Source<'_>, draft: &mut Draft<'_>) {
     }
     let name = source.text("event.name").unwrap_or(source.event());
     match name.strip_prefix(PREFIX).unwrap_or_default() {
-        "user_prompt" => prompt(source, draft),
+        "user_prompt" => draft.asked("prompt"),
         "api_response" if alone => model(source, draft),
         "tool_call" if alone => called(source, draft),
         _ => {}
     }
-}
-
-fn prompt(source: &Source<'_>, draft: &mut Draft<'_>) {
-    let text = match source.text("prompt") {
-        Some(text) => draft.text(text),
-        None => Known::Missing(Missing::Withheld),
-    };
-    if !text.is_present() {
-        draft.withheld();
-    }
-    draft.say(What::Intent(text));
 }
 
 /// A call and what was decided about it, where there are no spans.

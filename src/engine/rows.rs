@@ -137,7 +137,7 @@ impl Engine {
                 Due::Close(turn) => {
                     self.want_tied(turn, &mut wants);
                     if let Some(state) = self.book.turn_state(turn) {
-                        let taken = state.tied().gives.into_iter();
+                        let taken = state.ties().gives.iter().cloned();
                         wants.extend(taken.map(|tie| Want::Taker(state.tenant.clone(), tie)));
                     }
                 }
@@ -159,7 +159,7 @@ impl Engine {
         };
         let elsewhere = state.members.iter().filter(|handle| !self.accounts.contains_key(handle));
         wants.extend(elsewhere.map(|handle| Want::Handle(*handle)));
-        wants.extend(state.tied().takes.into_iter().map(|tie| Want::Giver(state.tenant.clone(), tie)));
+        wants.extend(state.ties().takes.iter().cloned().map(|tie| Want::Giver(state.tenant.clone(), tie)));
         let remembered = state.members.iter().filter(|handle| !self.book.remembers(**handle).is_empty());
         let calls = remembered.filter_map(|handle| self.book.action_state(*handle)).flat_map(|state| names(state));
         wants.extend(calls.filter(|want| matches!(want, Want::Call(..))));
@@ -258,7 +258,7 @@ impl Engine {
             };
             changes.turns.push((state.clone(), self.turns.get(turn).cloned().unwrap_or_default()));
             changes.wants.push((Want::Turn(*turn), *turn));
-            let Ties { gives, takes } = state.tied();
+            let Ties { gives, takes } = state.ties().clone();
             let gives = gives.into_iter().map(|tie| Want::Giver(state.tenant.clone(), tie));
             let takes = takes.into_iter().map(|tie| Want::Taker(state.tenant.clone(), tie));
             changes.wants.extend(gives.chain(takes).map(|want| (want, *turn)));

@@ -203,8 +203,13 @@ impl Book {
 }
 
 impl TurnState {
-    /// What ties it to others, by its state.
-    pub fn tied(&self) -> Ties {
+    /// What ties it to others.
+    pub fn ties(&self) -> &Ties {
+        &self.ties
+    }
+
+    /// What ties it to others, computed from its state.
+    fn tied(&self) -> Ties {
         let responses = self.responses.iter().map(|(_, id)| Tie::Response(id.clone()));
         let own: BTreeSet<Hash> = self.answers.iter().map(|(_, hash)| *hash).collect();
         let answers = own.iter().map(|hash| Tie::Answer(*hash));

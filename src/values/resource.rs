@@ -46,11 +46,19 @@ fn plausible(named: &str) -> Option<Arc<str>> {
 /// A URL without user, query and fragment. `None` for what is no URL, or nothing but these.
 pub fn bare(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
-    let rest = rest.split(['?', '#']).next().unwrap_or_default();
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = authority.rsplit('@').next().unwrap_or_default();
+    let rest = without_user(rest).split(['?', '#']).next().unwrap_or_default();
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let path = if path == "/" { "" } else { path };
     (!host.is_empty() || !path.is_empty()).then(|| format!("{scheme}://{host}{path}"))
+}
+
+/// What follows the user. A password may hold what ends an authority: what stands there is then no port.
+fn without_user(rest: &str) -> &str {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    let is_cut = !authority.starts_with('[') && !port.bytes().all(|byte| byte.is_ascii_digit());
+    let end = if is_cut && !authority.contains('@') { rest.rfind('@') } else { authority.rfind('@') };
+    end.map_or(rest, |at| &rest[at + 1..])
 }
 
 #[cfg(test)]

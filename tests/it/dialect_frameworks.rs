@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use wherefore::dialect::evidence;
 use wherefore::lineage::assemble;
 use wherefore::model::{
-    Action, By, Call, Check, CheckResult, Decision, Direction, Evidence, Execution, Fact, Known, Missing, Moment, Node,
-    Outcome, Provenance, Pseudo, Role, Signal, State, Status, Tenant, Text, What,
+    Action, By, CheckResult, Direction, Evidence, Execution, Fact, Known, Missing, Moment, Node, Outcome, Provenance,
+    Pseudo, Role, Signal, State, Status, Tenant, Text, What,
 };
 use wherefore::wire::{json::to_protobuf, records};
 
+use crate::support::made::{calls, checks, decisions, says, with};
 use crate::support::otlp::{attributes, read, span};
 
 const TRACE: &str = "0102030405060708090a0b0c0d0e0f10";
@@ -52,31 +53,6 @@ fn log(scope: &str, fields: Value, more: Value) -> Evidence {
 
 fn one(scope: &str, name: &str, fields: Value) -> Evidence {
     read(span(scope, name, fields, json!({})))
-}
-
-fn with(base: Value, more: Value) -> Value {
-    let mut fields = base;
-    fields.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-    fields
-}
-
-fn calls(evidence: &Evidence) -> Vec<&Call> {
-    let facts = evidence.facts.iter();
-    facts.filter_map(|fact| if let What::Call(call) = &fact.what { Some(&**call) } else { None }).collect()
-}
-
-fn decisions(evidence: &Evidence) -> Vec<&Decision> {
-    let facts = evidence.facts.iter();
-    facts.filter_map(|fact| if let What::Decision(made) = &fact.what { Some(&**made) } else { None }).collect()
-}
-
-fn checks(evidence: &Evidence) -> Vec<&Check> {
-    let facts = evidence.facts.iter();
-    facts.filter_map(|fact| if let What::Check(check) = &fact.what { Some(&**check) } else { None }).collect()
-}
-
-fn says(evidence: &Evidence, what: What) -> bool {
-    evidence.facts.iter().any(|fact| fact.what == what)
 }
 
 fn models(set: &[Evidence]) -> Vec<(u64, u64)> {
@@ -159,7 +135,7 @@ fn a_suspended_run_of_mastra_asks_and_its_answer_is_inferred_to_be_a_person_s() 
     let set = mastra_waits();
     assert_eq!((set[0].dialect, set[0].node), ("mastra", Node::Agent));
     assert_eq!((intent(&set[0]), agent(&set[0])), (Some("Please refund it."), Some("desk")));
-    assert!(says(&set[0], What::Conversation("thread-1".into())));
+    assert!(says(&set[0], &What::Conversation("thread-1".into())));
     let [asked] = calls(&set[0])[..] else { panic!("one call") };
     assert_eq!(
         (&asked.moment, asked.id.as_deref(), asked.tool.as_deref()),
@@ -439,7 +415,7 @@ fn both_spans_of_a_call_of_autogen_are_one_action() {
 fn spans_of_autogen_s_own_never_have_content() {
     let own = core(at(2, 1, 1), json!({"gen_ai.tool.name": "get_order"}), json!({}));
     assert_eq!(calls(&own)[0].arguments, Known::Missing(Missing::Withheld));
-    assert!(!says(&own, What::Withheld), "nobody switched it off");
+    assert!(!says(&own, &What::Withheld), "nobody switched it off");
     let hand =
         json!({"gen_ai.tool.name": "transfer_to_refund_agent", "gen_ai.tool.description": "Handoff to Refund_Agent."});
     assert_eq!(calls(&core(at(2, 1, 1), hand, json!({})))[0].pseudo, to("Refund_Agent"));
@@ -544,7 +520,7 @@ fn an_agent_of_haystack_is_read_with_and_without_content() {
 
     let bare = haystack("haystack.agent.step.tool", at(4, 2, 2), json!({"haystack.tool.name": "issue_refund"}));
     assert_eq!(calls(&bare)[0].result, Known::Missing(Missing::Withheld));
-    assert!(says(&bare, What::Withheld));
+    assert!(says(&bare, &What::Withheld));
 }
 
 #[test]
@@ -555,8 +531,8 @@ fn components_of_haystack_are_what_their_type_says() {
     };
     let found =
         component("InMemoryBM25Retriever", json!({"haystack.component.output": r#"{"documents": [{"id": "kb-17"}]}"#}));
-    assert!(says(&found, What::Context { ids: vec!["kb-17".into()], withheld: false }));
-    assert!(says(&component("QdrantRetriever", json!({})), What::Context { ids: vec![], withheld: true }));
+    assert!(says(&found, &What::Context { ids: vec!["kb-17".into()], withheld: false }));
+    assert!(says(&component("QdrantRetriever", json!({})), &What::Context { ids: vec![], withheld: true }));
     let text = json!({"haystack.component.input": r#"{"prompt": "Hi."}"#,
         "haystack.component.output": r#"{"replies": ["Hello."], "meta": [{"model": "m", "usage": {"prompt_tokens": 1, "completion_tokens": 2}}]}"#});
     let text = component("OpenAIGenerator", text);
@@ -628,11 +604,11 @@ fn a_function_that_a_filter_kept_from_running_has_no_result() {
         State::Executed(Execution::Ok)
     );
     let bare = function(json!({}));
-    assert!(says(&bare, What::Withheld));
+    assert!(says(&bare, &What::Withheld));
     assert_eq!(state(bare), State::Executed(Execution::Ok));
     let chat = json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-5"});
     let chat = one("semantic_kernel.connectors.ai.chat_completion_client_base", "chat gpt-5", chat);
-    assert!(!says(&chat, What::Withheld), "contents are in log records");
+    assert!(!says(&chat, &What::Withheld), "contents are in log records");
     let old = json!({"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "desk",
         "gen_ai.agent.invocation_input": r#"[{"role": "user", "content": "Refund it."}]"#});
     let old = one("semantic_kernel.utils.telemetry.agent_diagnostics.decorators", "invoke_agent desk", old);
@@ -716,7 +692,7 @@ fn a_call_of_litellm_counts_once_and_keeps_its_answers() {
     let off =
         json!({"gen_ai.request.model": "gpt-5", "gen_ai.usage.input_tokens": 12, "gen_ai.usage.output_tokens": 4});
     let off = litellm("litellm_request", at(1, 0, 1), off);
-    assert!(off.node == Node::Model && says(&off, What::Withheld));
+    assert!(off.node == Node::Model && says(&off, &What::Withheld));
     let redacted = json!({"gen_ai.operation.name": "chat", "gen_ai.input.messages": hidden});
     let redacted = assemble(&[litellm("litellm_request", at(1, 0, 1), redacted)]);
     assert!(redacted.actions.is_empty());
@@ -805,7 +781,7 @@ fn what_llama_index_leaves_of_a_call_is_that_it_was_made() {
     assert_eq!(intent(&traced("ReActAgent.chat-1", 0, chat.clone())), Some("Refund it."));
     assert_eq!(intent(&traced("ReActAgent.chat-1", 1, chat)), None, "asked by another agent");
     let found = traced("VectorIndexRetriever._retrieve-1", 1, json!([event("RetrievalEndEvent", json!({}))]));
-    assert!(says(&found, What::Context { ids: vec![], withheld: true }));
+    assert!(says(&found, &What::Context { ids: vec![], withheld: true }));
 }
 
 // Langfuse and guardrails-ai, what their recordings have besides
@@ -820,7 +796,7 @@ fn langfuse_names_its_prompts_and_what_its_root_was_asked() {
     for (version, want) in [(json!(3), "desk@3"), (json!("3"), "desk@3"), (Value::Null, "desk")] {
         let fields = json!({"langfuse.observation.type": "generation", "langfuse.observation.prompt.name": "desk",
             "langfuse.observation.prompt.version": version});
-        assert!(says(&one("langfuse-sdk", "plan", fields), What::PromptVersion(want.into())), "{want}");
+        assert!(says(&one("langfuse-sdk", "plan", fields), &What::PromptVersion(want.into())), "{want}");
     }
     for (output, score) in [("0.4", Some("0.4")), (r#"{"score": 0.7}"#, Some("0.7")), ("\"good\"", None)] {
         let fields = json!({"langfuse.observation.type": "evaluator", "langfuse.observation.output": output});

@@ -5,39 +5,15 @@ use serde_json::{Value, json};
 use wherefore::dialect::evidence;
 use wherefore::lineage::assemble;
 use wherefore::model::{
-    Action, By, Call, Check, CheckResult, Decision, Evidence, Execution, GrantScope, Known, Missing, Moment, Node,
-    Outcome, Phase, Proof, Pseudo, Role, Signal, State, Status, Tenant, What,
+    Action, By, CheckResult, Evidence, Execution, GrantScope, Known, Missing, Moment, Node, Outcome, Phase, Proof,
+    Pseudo, Role, Signal, State, Status, Tenant, What,
 };
 use wherefore::wire::{json::to_protobuf, records};
 
+use crate::support::made::{calls, checks, decisions, says, with};
 use crate::support::otlp::{attributes, log, read, span};
 
 const TRACE: &str = "0102030405060708090a0b0c0d0e0f10";
-
-fn calls(evidence: &Evidence) -> Vec<&Call> {
-    let facts = evidence.facts.iter();
-    facts.filter_map(|fact| if let What::Call(call) = &fact.what { Some(&**call) } else { None }).collect()
-}
-
-fn decisions(evidence: &Evidence) -> Vec<&Decision> {
-    let facts = evidence.facts.iter();
-    facts.filter_map(|fact| if let What::Decision(made) = &fact.what { Some(&**made) } else { None }).collect()
-}
-
-fn checks(evidence: &Evidence) -> Vec<&Check> {
-    let facts = evidence.facts.iter();
-    facts.filter_map(|fact| if let What::Check(check) = &fact.what { Some(&**check) } else { None }).collect()
-}
-
-fn says(evidence: &Evidence, what: What) -> bool {
-    evidence.facts.iter().any(|fact| fact.what == what)
-}
-
-fn with(base: Value, more: Value) -> Value {
-    let mut fields = base;
-    fields.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-    fields
-}
 
 /// An event of Claude Code 2.1.185: the short name as event name and attribute, the long one as body.
 fn event(name: &str, fields: Value) -> Evidence {
@@ -80,7 +56,7 @@ fn decisions_of_claude_code_are_normalised() {
         let [made] = decisions(&read)[..] else { panic!("one decision") };
         assert_eq!((made.outcome, made.by, made.scope, made.standing), (outcome, by, scope, standing));
         assert_eq!((&*made.raw, made.call_id.as_deref()), (&*format!("{decision}/{source}"), Some("toolu_1")));
-        assert!(says(&read, What::Turn("prompt-1".into())) && says(&read, What::Conversation("session-1".into())));
+        assert!(says(&read, &What::Turn("prompt-1".into())) && says(&read, &What::Conversation("session-1".into())));
     }
 }
 
@@ -146,10 +122,10 @@ fn only_the_execution_span_of_claude_code_proves_that_a_tool_ran() {
 fn model_calls_of_claude_code_count_once() {
     let used = json!({"model": "claude-sonnet-5", "input_tokens": "94", "output_tokens": "65", "request_id": "req_1"});
     let model = || What::Model { provider: "anthropic".into(), model: "claude-sonnet-5".into(), tokens: (94, 65) };
-    assert!(says(&event("api_request", used.clone()), model()));
+    assert!(says(&event("api_request", used.clone()), &model()));
     let request = with(used, json!({"gen_ai.system": "anthropic", "gen_ai.request.model": "claude-sonnet-5"}));
     let read = claude_span("llm_request", "00000000000000a5", "00000000000000a1", request.clone());
-    assert!(read.node == Node::Model && says(&read, model()));
+    assert!(read.node == Node::Model && says(&read, &model()));
     let inside =
         json!({"traceId": TRACE, "spanId": "0102030405060708", "body": {"stringValue": "claude_code.api_request"}});
     let inside = crate::support::otlp::read(log(with(request, json!({"event.name": "api_request"})), inside));
@@ -159,7 +135,7 @@ fn model_calls_of_claude_code_count_once() {
 #[test]
 fn prompts_of_claude_code_are_withheld_by_default_and_sub_agents_are_delegations() {
     for fields in [json!({"prompt_length": "17"}), json!({"prompt_length": "17", "prompt": "<REDACTED>"})] {
-        assert!(says(&event("user_prompt", fields), What::Intent(Known::Missing(Missing::Withheld))));
+        assert!(says(&event("user_prompt", fields), &What::Intent(Known::Missing(Missing::Withheld))));
     }
     let task = json!({"tool_name": "Task", "tool_use_id": "toolu_1", "subagent_type": "reviewer"});
     let read = claude_span("tool", "00000000000000a2", "00000000000000a1", task);
@@ -234,8 +210,8 @@ fn an_entry_of_opa_s_decision_log_is_a_decision_with_a_policy_version() {
         assert_eq!((made.call_id.as_deref(), made.tool.as_deref()), (Some("call_7"), Some("issue_refund")));
         assert_eq!(made.policies, ["agents/tools/allow@W3sibCI6".into()]);
         assert!(made.parameters.is_some());
-        assert!(says(&read, What::Policy("agents/tools/allow@W3sibCI6".into())));
-        assert!(says(&read, What::Conversation("conv-8f2a".into())));
+        assert!(says(&read, &What::Policy("agents/tools/allow@W3sibCI6".into())));
+        assert!(says(&read, &What::Conversation("conv-8f2a".into())));
     }
 }
 
