@@ -13,6 +13,8 @@ mod models;
 mod pair;
 mod pieces;
 mod read;
+mod said;
+mod standing;
 mod state;
 mod tree;
 

@@ -2,7 +2,7 @@
 
 use crate::model::{Action, CheckResult, Known, Moment, Nanos, Outcome, Piece, Proof, Says};
 
-use super::read::told;
+use super::standing::told;
 use super::state::ActionState;
 
 impl ActionState {

@@ -8,15 +8,17 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Action, ActionId, By, CallSays, Check, ConversationId, Decision, Digest, Evidence, Execution, Field, GrantScope,
-    Join, JoinMethod, Key, Known, Marks, Missing, Moment, Nanos, Node, Outcome, Phase, Piece, Proof, Provenance, Says,
-    Shared, State, Status, Tenant, Turn, TurnId, Witness, last_word,
+    Action, ActionId, By, CallSays, Check, ConversationId, Decision, Evidence, Execution, Field, GrantScope, Join,
+    JoinMethod, Key, Known, Marks, Missing, Moment, Nanos, Outcome, Phase, Piece, Proof, Provenance, Says, Shared,
+    State, Status, Tenant, Turn, TurnId, Witness, last_word,
 };
 use crate::values;
 
-use super::fold::{turn_of_response, turn_of_trace};
+use super::fold::turn_of_trace;
 use super::pair::Group;
-use super::state::{About, Attached, Book, Handle, Ranked, TurnState};
+use super::said::Said;
+use super::standing::state_of;
+use super::state::{Book, Handle, Ranked, TurnState};
 
 /// In longer turns actions are not told from what is none when they are counted.
 const COUNTED: usize = 256;
@@ -123,145 +125,6 @@ impl Book {
         self.is_action(group).then(|| self.standing(group.all()))
     }
 
-    /// Where the call of these components stands.
-    pub(super) fn standing(&self, components: impl Iterator<Item = Handle>) -> State {
-        let components: Vec<_> = components.filter_map(|handle| self.actions.get(&handle)).collect();
-        let pieces: Vec<&Piece> = components.iter().flat_map(|component| component.pieces.values()).collect();
-        let keys = components.iter().flat_map(|component| &component.keys);
-        let turns: BTreeSet<TurnId> = pieces.iter().map(|piece| piece.turn).collect();
-        let tenant = components.first().map(|component| &component.tenant);
-        let said = tenant.map(|tenant| self.said_about(tenant, &pieces, keys)).unwrap_or_default();
-        state_of(&pieces, self.needs_span(&turns, &pieces), &said)
-    }
-
-    /// Whether an answer without a tool span was made by something that kept the tool from running: where tool calls
-    /// have spans. Not when a retrieval ran between proposal and answer: a retriever is a tool whose span is of
-    /// another kind.
-    fn needs_span(&self, turns: &BTreeSet<TurnId>, pieces: &[&Piece]) -> bool {
-        let turns = || turns.iter().filter_map(|turn| self.turns.get(turn));
-        let window = between(pieces);
-        let retrieved = |turn: &TurnState| {
-            let inside = |at: &Nanos| window.as_ref().is_some_and(|window| window.contains(at));
-            turn.context.iter().any(|(at, ..)| inside(at))
-        };
-        turns().any(|turn| turn.tool_spans) && !turns().any(|turn| retrieved(turn))
-    }
-
-    /// What was said about a call: by its own records, about its spans and by spans below them, about what proposed
-    /// it, and about its tool at its time.
-    fn said_about<'a>(
-        &'a self,
-        tenant: &Tenant,
-        pieces: &[&'a Piece],
-        keys: impl Iterator<Item = &'a Key> + Clone,
-    ) -> Said<'a> {
-        let mut said = Said::default();
-        for piece in pieces {
-            match &piece.says {
-                Says::Decision(decision) => drop(said.decisions.insert((**decision).clone())),
-                Says::Check(check) => drop(said.checks.insert(&**check)),
-                Says::Call(_) => {}
-            }
-        }
-        let ran = has_run_fine(pieces);
-        let of_tool = self.said_of_tool(tenant, pieces, keys.clone());
-        said.decisions.extend(of_tool.into_iter().map(|decision| reached(decision, ran)));
-        let mut attached = |turn: TurnId, about: About, below: bool| {
-            for it in self.turns.get(&turn).and_then(|turn| turn.attached.get(&about)).into_iter().flatten() {
-                match it {
-                    Attached::Decision(decision) if is_of_another(decision, pieces) => {}
-                    Attached::Decision(decision) if below => drop(said.decisions.insert(reached(decision, ran))),
-                    Attached::Decision(decision) => drop(said.decisions.insert((**decision).clone())),
-                    Attached::Check(check) => drop(said.checks.insert(&**check)),
-                    Attached::Target(target) => drop(said.targets.insert(target)),
-                }
-            }
-        };
-        for key in keys {
-            if let Key::Span(trace, span) = key {
-                let turn = turn_of_trace(tenant, *trace);
-                attached(turn, About::Span(*span), false);
-                let speakers = self.turns.get(&turn).into_iter().flat_map(|turn| turn.speakers_below(*span));
-                speakers.for_each(|speaker| attached(turn, About::Span(speaker), true));
-            }
-        }
-        for (piece, call) in pieces.iter().filter_map(|piece| Some((piece, says_call(piece)?))) {
-            let proposed = call.moment == Moment::Proposed;
-            if let (true, Some((trace, span))) = (proposed, piece.span) {
-                attached(turn_of_trace(tenant, trace), About::Span(span), false);
-            }
-            if let (true, Some(response)) = (proposed, &call.response_id) {
-                attached(turn_of_response(tenant, response), About::Response(response.clone()), false);
-            }
-        }
-        let of_run = self.said_of_run(tenant, pieces);
-        said.stopped = of_run.iter().any(|decision| decision.outcome != Outcome::Ask);
-        said.decisions.extend(of_run.into_iter().map(|decision| guessed(decision.clone())));
-        said
-    }
-
-    /// Decisions that stopped the run of the agent which proposed a call, before anything came of it: a guardrail that
-    /// tripped, a run that waits for somebody.
-    fn said_of_run<'a>(&'a self, tenant: &Tenant, pieces: &[&'a Piece]) -> BTreeSet<&'a Decision> {
-        let mut found = BTreeSet::new();
-        let calls = || pieces.iter().filter_map(|piece| Some((*piece, says_call(piece)?)));
-        let only_proposed = calls().all(|(_, call)| matches!(call.moment, Moment::Proposed | Moment::History));
-        for (piece, call) in calls().filter(|_| only_proposed) {
-            let (Moment::Proposed, Some((trace, span))) = (&call.moment, piece.span) else { continue };
-            let Some(turn) = self.turns.get(&turn_of_trace(tenant, trace)) else { continue };
-            let agents = turn.path_up(span).filter(|(_, node)| node.node == Node::Agent).map(|(span, _)| span);
-            for said in agents.filter_map(|agent| turn.attached.get(&About::Span(agent))).flatten() {
-                let Attached::Decision(decision) = said else { continue };
-                let stops = !matches!(decision.outcome, Outcome::Allow | Outcome::Modify | Outcome::Warn);
-                let about = decision.call_id.is_none() && !is_of_another(decision, pieces);
-                if stops && about && decision.at >= piece.end {
-                    found.insert(&**decision);
-                }
-            }
-        }
-        found
-    }
-
-    /// Decisions that name a call's tool and no call, made between its first record and its last. Where another call
-    /// of the tool fits too, nobody knows which is meant.
-    fn said_of_tool<'a>(
-        &'a self,
-        tenant: &Tenant,
-        pieces: &[&'a Piece],
-        keys: impl Iterator<Item = &'a Key>,
-    ) -> Vec<&'a Decision> {
-        let turns: BTreeSet<TurnId> = pieces.iter().map(|piece| piece.turn).collect();
-        let spoken_of = |turn: &Arc<TurnState>| turn.speaks_of_tools();
-        let turns: Vec<_> =
-            turns.iter().filter_map(|turn| self.turns.get(turn)).filter(|turn| spoken_of(turn)).collect();
-        let Some(own) = Window::of(pieces.iter().copied()).filter(|_| !turns.is_empty()) else { return Vec::new() };
-        let parts: BTreeSet<Handle> =
-            keys.filter_map(|key| self.by_key.get(&(tenant.clone(), key.clone())).copied()).collect();
-        let mut found = Vec::new();
-        for turn in turns {
-            let from = About::Tool(own.tool.clone(), None);
-            let of_tool = turn.attached.range(from..);
-            let of_tool = of_tool.take_while(|(about, _)| matches!(about, About::Tool(tool, _) if *tool == own.tool));
-            let elsewhere = |about: &About| matches!(about, About::Tool(_, Some(span)) if turn.is_below_a_tool(*span));
-            let said = of_tool.filter(|(about, _)| !elsewhere(about)).flat_map(|(_, said)| said);
-            let said = said.filter_map(|it| match it {
-                Attached::Decision(decision) => Some(&**decision),
-                Attached::Check(_) | Attached::Target(_) => None,
-            });
-            let said: Vec<&Decision> = said.filter(|decision| own.fits(decision)).collect();
-            if said.is_empty() {
-                continue;
-            }
-            let others = turn.members.iter().filter(|member| !parts.contains(member));
-            let others: Vec<Window> = others
-                .filter_map(|member| Window::of(self.actions.get(member)?.pieces.values()))
-                .filter(|other| other.tool == own.tool)
-                .collect();
-            found.extend(said.into_iter().filter(|decision| !others.iter().any(|other| other.fits(decision))));
-        }
-        found
-    }
-
     /// What gives a component its end, and that end as sent. `None` when nothing of it makes or ends an action.
     pub fn ended(&self, handle: Handle) -> Option<(EndedBy, Nanos)> {
         let pieces = self.actions.get(&handle)?.pieces.values();
@@ -332,79 +195,6 @@ impl Book {
             }
         }
         joins.into_iter().collect()
-    }
-}
-
-/// Whether a decision names another tool than a call's.
-fn is_of_another(decision: &Decision, pieces: &[&Piece]) -> bool {
-    let mut tools = pieces.iter().filter_map(|piece| says_call(piece)?.tool.as_ref()).peekable();
-    decision.tool.as_ref().is_some_and(|named| tools.peek().is_some() && tools.all(|tool| tool != named))
-}
-
-/// What was said about a call.
-#[derive(Default)]
-struct Said<'a> {
-    decisions: BTreeSet<Decision>,
-    checks: BTreeSet<&'a Check>,
-    targets: BTreeSet<&'a Arc<str>>,
-    /// The run of the agent that proposed it was stopped before anything came of it.
-    stopped: bool,
-}
-
-/// A decision that named no call and reached this one. A denial of something inside a call that ran without an error
-/// was not about the call: it is shown, and denies nothing.
-fn reached(decision: &Decision, ran: bool) -> Decision {
-    if ran && decision.outcome == Outcome::Deny {
-        return guessed(decision.clone());
-    }
-    let mut decision = decision.clone();
-    if let Some(witness) = &mut decision.witness {
-        witness.provenance = witness.provenance.min(Provenance::Computed);
-    }
-    decision
-}
-
-/// A decision that reached a call by a guess.
-fn guessed(mut decision: Decision) -> Decision {
-    if let Some(witness) = &mut decision.witness {
-        witness.provenance = Provenance::Inferred;
-    }
-    decision
-}
-
-fn has_run_fine(pieces: &[&Piece]) -> bool {
-    let fine = |call: &CallSays| matches!(call.moment, Moment::Ran { status: Status::Fine, proof: Proof::Ran });
-    pieces.iter().filter_map(|piece| says_call(piece)).any(fine)
-}
-
-/// When a call was on its way, from its first record to its last, with its tool and parameters.
-struct Window {
-    tool: Arc<str>,
-    parameters: Option<Digest>,
-    from: Nanos,
-    to: Nanos,
-}
-
-impl Window {
-    /// Of the records that tell of the call now, not as history.
-    fn of<'a>(pieces: impl Iterator<Item = &'a Piece>) -> Option<Self> {
-        let now = |call: &CallSays| !matches!(call.moment, Moment::History | Moment::Answered { history: true, .. });
-        let told = pieces.filter_map(|piece| Some((piece, says_call(piece).filter(|call| now(call))?)));
-        let told: Vec<(&Piece, &CallSays)> = told.collect();
-        Some(Self {
-            tool: told.iter().find_map(|(_, call)| call.tool.clone())?,
-            parameters: told.iter().find_map(|(_, call)| Some(call.arguments.value()?.digest)),
-            from: told.iter().map(|(piece, _)| piece.start).min()?,
-            to: told.iter().map(|(piece, _)| piece.end).max()?,
-        })
-    }
-
-    fn fits(&self, decision: &Decision) -> bool {
-        let apart = match (self.parameters, decision.parameters) {
-            (Some(own), Some(decided)) => own.agrees_with(&decided) == Some(false),
-            _ => false,
-        };
-        !apart && (self.from..=self.to).contains(&decision.at)
     }
 }
 
@@ -728,7 +518,7 @@ pub fn instrumentation(action: &Action) -> Option<&Arc<str>> {
     actor(&pieces).map(|piece| &piece.instrumentation).filter(|scope| !scope.is_empty())
 }
 
-fn says_call(piece: &Piece) -> Option<&CallSays> {
+pub(super) fn says_call(piece: &Piece) -> Option<&CallSays> {
     match &piece.says {
         Says::Call(call) => Some(call),
         _ => None,
@@ -771,140 +561,6 @@ fn ended_by(piece: &Piece) -> Option<EndedBy> {
             _ => creates(piece).then_some(EndedBy::Proposal),
         },
     }
-}
-
-/// What a record tells of a call. An answer in the history may be a framework's own sentence in the place of a result:
-/// it makes no action, and completes one as the answer did when it was new.
-pub(super) fn told(call: &CallSays) -> Moment {
-    let old = matches!(call.moment, Moment::Answered { history: true, .. });
-    let sentence = || values::spoken(call.result.value()?.whole()?);
-    old.then(sentence).flatten().unwrap_or_else(|| call.moment.clone())
-}
-
-/// From the end of the last proposal of a call to the start of its first answer.
-fn between(pieces: &[&Piece]) -> Option<std::ops::RangeInclusive<Nanos>> {
-    let calls = || pieces.iter().filter_map(|piece| Some((*piece, says_call(piece)?)));
-    let proposed = calls().filter(|(_, call)| call.moment == Moment::Proposed).map(|(piece, _)| piece.end).max()?;
-    let answered = |call: &CallSays| matches!(call.moment, Moment::Answered { history: false, .. });
-    let answered = calls().filter(|(_, call)| answered(call)).map(|(piece, _)| piece.start).min()?;
-    Some(proposed..=answered)
-}
-
-/// Where a call stands, by its records and the decisions about it.
-fn state_of(pieces: &[&Piece], tool_spans: bool, said: &Said<'_>) -> State {
-    let decisions = &said.decisions;
-    let calls = || pieces.iter().filter_map(|piece| Some((*piece, says_call(piece)?)));
-    let mut ran: Vec<_> = calls()
-        .filter_map(|(piece, call)| match &call.moment {
-            Moment::Ran { status, proof } => Some((piece.end, piece, status, *proof, call.result.is_present())),
-            _ => None,
-        })
-        .collect();
-    ran.sort_by_key(|(end, piece, ..)| (*end, *piece));
-    let refused = calls().filter_map(|(_, call)| match told(call) {
-        Moment::Refused { by } => Some(by),
-        _ => None,
-    });
-    let refused = refused.min_by_key(|by| (*by == By::Unknown, *by));
-    let asked = calls().any(|(_, call)| call.moment == Moment::Asked);
-    let answers = || {
-        calls().filter_map(|(_, call)| match told(call) {
-            Moment::Answered { error, .. } => Some(error),
-            _ => None,
-        })
-    };
-    let (answered, error) = (answers().next().is_some(), answers().any(|error| error));
-    let proven = ran.iter().any(|(_, _, _, proof, result)| *proof == Proof::Ran || *result);
-    // What proves that it ran knows best how it ended: a step around the tool may fail for reasons of its own.
-    let surest = || ran.iter().rfind(|(.., proof, _)| *proof == Proof::Ran).or(ran.last());
-    let ending = || match surest() {
-        Some((_, _, Status::Error(message), ..)) => State::Executed(Execution::Failed(message.clone())),
-        _ if error => State::Executed(Execution::Failed("the tool's result says it is an error".into())),
-        _ => State::Executed(Execution::Ok),
-    };
-    if let Some(by) = turned_away(pieces) {
-        return State::Refused(by);
-    }
-    if ran.iter().any(|(_, _, _, proof, _)| *proof == Proof::Ran) {
-        return ending();
-    }
-    if let Some(by) = refused {
-        return State::Refused(refuser(by, asked, || speaks_of_policy(pieces)));
-    }
-    if proven {
-        return ending();
-    }
-    let last = last_word(decisions);
-    match last.map(|decision| (decision.outcome, decision.by)) {
-        Some((Outcome::Deny, by)) => return State::Refused(refuser(by, asked, || false)),
-        Some((Outcome::Abort, _)) => return State::Aborted,
-        Some((Outcome::Timeout, _)) => return State::Expired,
-        _ => {}
-    }
-    if !ran.is_empty() {
-        let failed = matches!(ran.last(), Some((_, _, Status::Error(_), ..)));
-        return match (failed, answered, asked) {
-            // Such a span is also made for a call that something kept from running; a tool that really raised
-            // would have ended the run without an answer.
-            (true, true, _) => State::Refused(refuser(By::Unknown, asked, || false)),
-            (true, false, _) | (false, true, _) => ending(),
-            (false, false, true) => State::Asked,
-            (false, false, false) => State::Executed(Execution::UnknownResult),
-        };
-    }
-    if answered {
-        // Where tool calls have spans, an answer without one was made by something that kept the tool from running.
-        return match tool_spans {
-            true => State::Refused(refuser(By::Unknown, asked, || false)),
-            false => State::Executed(Execution::UnknownResult),
-        };
-    }
-    if said.stopped {
-        return State::Aborted;
-    }
-    // An answer that names the call somebody was asked about, even where it is a guess whose it was: a person's no
-    // convicts nobody.
-    let refuses = |it: &Decision| it.outcome == Outcome::Deny && it.enforced && it.call_id.is_some();
-    if asked && decisions.iter().any(refuses) {
-        return State::Refused(By::Human);
-    }
-    let asks = |it: &Decision| it.enforced && it.outcome == Outcome::Ask && last.is_none_or(|last| last.at < it.at);
-    if asked || decisions.iter().any(asks) { State::Asked } else { State::Proposed }
-}
-
-/// By whom a call was turned away inside of what called it: somebody else than the caller refused it, and every span
-/// that claims a run lies around that refusal and failed. What ran afterwards or deeper did run.
-fn turned_away(pieces: &[&Piece]) -> Option<By> {
-    let calls = || pieces.iter().filter_map(|piece| Some((*piece, says_call(piece)?)));
-    let spans = || calls().filter(|(piece, _)| piece.span.is_some() && piece.read_at == 0 && piece.start < piece.end);
-    let ran = || spans().filter(|(_, call)| matches!(call.moment, Moment::Ran { .. }));
-    let refused = spans().filter_map(|(piece, call)| match call.moment {
-        Moment::Refused { by } => Some((piece, by)),
-        _ => None,
-    });
-    let around = |inner: &Piece| {
-        let lies = |(outer, call): (&Piece, &CallSays)| {
-            let failed = matches!(call.moment, Moment::Ran { status: Status::Error(_), .. });
-            let others = inner.role.is_independent() || inner.service != outer.service;
-            failed && others && outer.span != inner.span && outer.start <= inner.start && inner.end <= outer.end
-        };
-        ran().next().is_some() && ran().all(lies)
-    };
-    refused.filter(|(piece, _)| around(piece)).map(|(_, by)| by).min_by_key(|by| (*by == By::Unknown, *by))
-}
-
-/// Who refused a call that was refused. Where nobody is named: whoever was asked, which is a person; else the policy
-/// that the answer speaks of, where a record itself says that the call was refused.
-fn refuser(named: By, asked: bool, by_policy: impl Fn() -> bool) -> By {
-    match named {
-        By::Unknown if asked => By::Human,
-        By::Unknown if by_policy() => By::Policy,
-        named => named,
-    }
-}
-
-fn speaks_of_policy(pieces: &[&Piece]) -> bool {
-    pieces.iter().filter_map(|piece| says_call(piece)?.result.value()?.whole()).any(values::speaks_of_policy)
 }
 
 impl TurnState {
