@@ -31,14 +31,36 @@
 //! * `enforce` counts in the SLI and makes a finding of its severity; `warn` makes a finding that is at most a ticket;
 //!   `shadow` makes an info finding.
 
+mod answer;
+mod case;
+mod classes;
+mod condition;
+mod contents;
+mod deed;
+mod demand;
 mod glob;
+mod index;
+mod parameters;
+mod pattern;
+mod patterns;
 mod read;
 mod rules;
+mod schema;
+mod sections;
+mod selector;
+mod view;
 
 pub use crate::values::document::{Mistake, Place};
+pub use case::Case;
+pub use deed::{Authority, Deed};
+pub use demand::{Approval, Breaker, Demand, Invariant, Limit, Per, Task};
 pub use glob::Glob;
+pub use parameters::Parameters;
 pub use read::parse;
-pub use rules::{Mode, Rule, Rules};
+pub use rules::{Fit, Kept, Mode, Rule, Rules};
+pub use schema::Schema;
+pub use selector::Selector;
+pub use view::{Hit, View};
 
 #[cfg(test)]
 mod tests;

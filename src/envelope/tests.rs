@@ -109,8 +109,8 @@ fn several_envelopes_add_up() {
     let action = sample::action();
     assert_eq!(rules.profile(&action), Some(BTreeSet::from([Field::Intent, Field::Tool, Field::Output])));
     assert_eq!(rules.check_within(&action), Some(Span::seconds(90)));
-    let names: Vec<String> = rules.forbidding(&action).map(Rule::name).collect();
-    assert_eq!((names, rules.len()), (vec!["envelope.one.r".to_owned(), "envelope.two.r".to_owned()], (2, 2)));
+    let names: Vec<&str> = rules.forbidding(&action).map(Rule::name).collect();
+    assert_eq!((names, rules.len()), (vec!["envelope.one.r", "envelope.two.r"], (2, 2)));
 }
 
 #[test]
