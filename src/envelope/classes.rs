@@ -45,11 +45,11 @@ impl Classes {
     }
 
     /// The names of a kind.
-    pub(super) fn names(&self, kind: Kind) -> Vec<&str> {
+    pub(super) fn names(&self, kind: Kind) -> Vec<&Arc<str>> {
         match kind {
-            Kind::Environment => self.environments.iter().map(|(name, _)| &**name).collect(),
-            Kind::Surface => self.surfaces.iter().map(|(name, _)| &**name).collect(),
-            Kind::Data => self.data.iter().map(|class| &*class.name).collect(),
+            Kind::Environment => self.environments.iter().map(|(name, _)| name).collect(),
+            Kind::Surface => self.surfaces.iter().map(|(name, _)| name).collect(),
+            Kind::Data => self.data.iter().map(|class| &class.name).collect(),
         }
     }
 
@@ -98,7 +98,7 @@ impl Kind {
     /// A name that has to be one of the envelope's.
     pub(super) fn read(self, page: &mut Page, node: &Node, classes: &Classes) -> Option<Arc<str>> {
         let name = page.text(node)?;
-        let names = classes.names(self);
+        let names: Vec<&str> = classes.names(self).into_iter().map(|name| &**name).collect();
         if names.contains(&&*name) {
             return Some(name);
         }

@@ -22,6 +22,7 @@ use super::deed::Authority;
 use super::selector::Facts;
 use crate::values::document::{Node, Page};
 use names::{Chain, Names};
+use value::Boxed;
 
 /// Longest expression, in bytes.
 const LONGEST: usize = 1024;
@@ -102,7 +103,7 @@ impl Condition {
                 name => variable(name, facts, classes),
             };
             if let Some(value) = value {
-                context.add_variable_from_value(*name, value);
+                context.add_variable_as_val(*name, value);
             }
         }
         match self.program.execute(&context) {
@@ -132,46 +133,46 @@ impl Condition {
 }
 
 /// A variable of a call, when it is known for certain.
-fn variable(name: &str, facts: &Facts<'_>, classes: &Classes) -> Option<Value> {
+fn variable<'v>(name: &str, facts: &Facts<'v>, classes: &'v Classes) -> Option<Boxed<'v>> {
     let (action, doing) = (facts.action, facts.doing);
     let sure = |authority: &Authority| *authority > Authority::Inferred;
     match name {
-        "tool" => action.tool.value().map(|tool| Value::from(&**tool)),
-        "agent" => Some(Value::from(action.agent_label())),
-        "service" => Some(Value::from(&*action.service.name)),
-        "effect" => doing.effect.filter(|(_, by)| sure(by)).map(|(effect, _)| Value::from(effect.as_str())),
-        "egress" => doing.egress.filter(|(_, by)| sure(by)).map(|(egress, _)| Value::Bool(egress)),
-        "target" => doing.target.as_ref().filter(|(_, by)| sure(by)).map(|(target, _)| Value::from(&**target)),
+        "tool" => action.tool.value().map(|tool| value::text(tool)),
+        "agent" => Some(value::text(action.agent_label())),
+        "service" => Some(value::text(&action.service.name)),
+        "effect" => doing.effect.filter(|(_, by)| sure(by)).map(|(effect, _)| value::text(effect.as_str())),
+        "egress" => doing.egress.filter(|(_, by)| sure(by)).map(|(egress, _)| value::flag(egress)),
+        "target" => doing.target.as_ref().filter(|(_, by)| sure(by)).map(|(target, _)| value::text(target)),
         "environments" => named(Kind::Environment, facts, classes),
         "surfaces" => named(Kind::Surface, facts, classes),
         "data" => named(Kind::Data, facts, classes),
         "parameters" => facts.contents.parameters().ok().map(value::of),
         "output" => match facts.contents.output_json() {
             Some(json) => Some(value::of(json)),
-            None => facts.contents.output().ok().map(|_| Value::from(facts.contents.plain_output())),
+            None => facts.contents.output().ok().map(|_| value::text(facts.contents.plain_output())),
         },
-        "at" => Some(Value::from(value::point(action.end))),
+        "at" => Some(value::point(action.end)),
         _ => None,
     }
 }
 
 /// The names that fit; nothing when one of them is unclear.
-fn named(kind: Kind, facts: &Facts<'_>, classes: &Classes) -> Option<Value> {
+fn named<'v>(kind: Kind, facts: &Facts<'v>, classes: &'v Classes) -> Option<Boxed<'v>> {
     let mut fitting = Vec::new();
     for name in classes.names(kind) {
-        match classes.answer(kind, &[Arc::from(name)], facts) {
-            Answer::Yes => fitting.push(Value::from(name)),
+        match classes.answer(kind, std::slice::from_ref(name), facts) {
+            Answer::Yes => fitting.push(value::text(name)),
             Answer::No => {}
             Answer::Hardly(_) | Answer::Maybe(_) => return None,
         }
     }
-    Some(Value::from(fitting))
+    Some(value::list(fitting.into_iter()))
 }
 
 /// A later call as one value.
-fn whole(later: &Facts<'_>, classes: &Classes) -> Value {
+fn whole<'v>(later: &Facts<'v>, classes: &'v Classes) -> Boxed<'v> {
     let known = names::VARIABLES.iter().filter_map(|name| Some((*name, variable(name, later, classes)?)));
-    value::mapping(known.map(|(name, value)| (name.to_owned(), value)))
+    value::mapping(known)
 }
 
 /// Line and column of a byte offset, both from 1.

@@ -71,7 +71,9 @@ fn envelope<'f>(
     rules.extend(sections::outside(page, table, &mut scope));
     let profile = page.maybe(table, "profile", |page, node| page.list(node, field));
     let check_within = page.maybe(table, "check_within", Page::length);
-    let cases = page.maybe(table, "tests", |page, node| case::read(page, node, &scope.envelope));
+    let ids = scope.ids.keys().map(|id| &**id).collect();
+    let tested = case::Tested { file, envelope: &scope.envelope, rules: ids };
+    let cases = page.maybe(table, "tests", |page, node| case::read(page, node, &tested));
     let everything = || vec![Glob::new("*").expect("a pattern")];
     Some(Envelope {
         name: name?,

@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Glob;
 use super::condition::{Condition, Moment};
 use super::demand::{Approval, Breaker, Demand, Invariant, Known, Limit, Per, Read, Task};
 use super::parameters;
-use super::read::{globs, mode, unique};
+use super::read::{glob, globs, mode, unique};
 use super::rules::{Allowed, Mode, Rule};
 use super::schema::Schema;
 use super::selector::Selector;
 use crate::model::{Algorithm, By, Digest, Effect, Hash, Nanos, Severity};
-use crate::values::document::{Node, Page, Table};
+use crate::values::document::{Kind, Node, Page, Table};
 
 /// What the rules of one envelope share while they are read.
 pub(super) struct Scope {
@@ -239,11 +238,9 @@ fn limit(page: &mut Page, table: Table<'_>, _: &Scope) -> Option<Demand> {
 
 fn per(page: &mut Page, node: &Node) -> Option<Per> {
     match &node.kind {
-        crate::values::document::Kind::Text(word) if &**word == "turn" => Some(Per::Turn),
-        crate::values::document::Kind::Text(word) if &**word == "conversation" => Some(Per::Conversation),
-        crate::values::document::Kind::Text(word) if word.starts_with(|c: char| c.is_ascii_digit()) => {
-            page.length(node).map(Per::Time)
-        }
+        Kind::Text(word) if &**word == "turn" => Some(Per::Turn),
+        Kind::Text(word) if &**word == "conversation" => Some(Per::Conversation),
+        Kind::Text(word) if word.starts_with(|c: char| c.is_ascii_digit()) => page.length(node).map(Per::Time),
         _ => page.expected(node, "`turn`, `conversation` or a length of time such as `1h`"),
     }
 }
@@ -275,8 +272,7 @@ fn task(page: &mut Page, table: Table<'_>, scope: &Scope) -> Option<Demand> {
     }
     let intents = page.maybe(table, "intent", |page, node| {
         let globs = globs(page, node)?;
-        let lower = |glob: &Glob| Glob::new(&glob.to_string().to_lowercase()).ok();
-        globs.iter().map(lower).collect::<Option<Vec<_>>>()
+        globs.iter().map(|written| glob(page, node.at, &written.to_string().to_lowercase())).collect()
     });
     let intent_ids = page.maybe(table, "intent_id", globs);
     let allow = page.must(table, "allow", |page, node| page.list(node, |page, node| allowed(page, node, scope)));

@@ -220,6 +220,39 @@ impl<'a> Look<'a> {
     }
 }
 
+#[cfg(test)]
+impl Rules {
+    /// The definition: every rule of every envelope that applies is asked, without an index.
+    pub(super) fn asked(&self, action: &Action) -> Vec<String> {
+        let applying = self.index.applying(action, &self.envelopes);
+        let contents = Contents::of(action);
+        let look = Look { rules: self, action, doings: self.doings(action, &applying, &contents), applying, contents };
+        let mut told = Vec::new();
+        for at in &look.applying {
+            let envelope = &self.envelopes[*at as usize];
+            for (number, rule) in (0..).zip(envelope.rules.iter()) {
+                let entry = Entry { envelope: *at, at: number, is_allowed: false };
+                let all = (0..envelope.allow.len() as u32).map(|at| Entry { at, is_allowed: true, ..entry });
+                let answer = match rule.id() {
+                    "allow" => match answer::any(all.map(|entry| look.answer(entry))) {
+                        Answer::No => Answer::Yes,
+                        Answer::Yes => Answer::No,
+                        Answer::Maybe(reason) | Answer::Hardly(reason) => Answer::Maybe(reason),
+                    },
+                    _ => look.answer(entry),
+                };
+                match answer {
+                    Answer::Yes => told.push(format!("{} {:?}", rule.name(), Fit::Yes)),
+                    Answer::Maybe(reason) => told.push(format!("{} {:?}", rule.name(), Fit::Unclear(reason))),
+                    Answer::Hardly(_) | Answer::No => {}
+                }
+            }
+        }
+        told.sort();
+        told
+    }
+}
+
 fn known_target(doing: &Doing) -> Option<&str> {
     let known = doing.target.as_ref().filter(|(_, authority)| *authority > Authority::Inferred);
     known.map(|(target, _)| &**target)

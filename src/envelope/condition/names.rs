@@ -1,10 +1,14 @@
 //! What an expression speaks of: its variables, its functions, and the keys it asks for.
 
 use cel::Program;
-use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue};
+use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue};
 
 use super::Moment;
 use crate::values::document::suggestion;
+
+/// How deep an expression may be nested: what bounds the stack of every later walk over it. A sum of as many parts is
+/// as deep.
+const DEEPEST: usize = 64;
 
 /// The variables of a call.
 pub(super) const VARIABLES: &[&str] = &[
@@ -50,6 +54,8 @@ struct Walk<'p> {
     /// Names that macros bind, innermost last.
     bound: Vec<&'p str>,
     /// How many macros are around.
+    macros: usize,
+    /// How many expressions are around.
     depth: usize,
     names: Names,
 }
@@ -57,7 +63,7 @@ struct Walk<'p> {
 impl Names {
     /// Everything that a program speaks of.
     pub(super) fn of(program: &Program, moment: Moment) -> Self {
-        let mut walk = Walk { program, moment, bound: Vec::new(), depth: 0, names: Self::default() };
+        let mut walk = Walk { program, moment, bound: Vec::new(), macros: 0, depth: 0, names: Self::default() };
         let top = program.expression();
         if is_no_condition(&top.expr) {
             walk.wrong(top, "the expression is neither true nor false".to_owned());
@@ -73,7 +79,7 @@ impl Names {
 fn is_no_condition(top: &Expr) -> bool {
     match top {
         Expr::Literal(LiteralValue::Boolean(_)) => false,
-        Expr::Literal(_) | Expr::List(_) | Expr::Map(_) => true,
+        Expr::Literal(_) | Expr::List(_) => true,
         _ => false,
     }
 }
@@ -85,17 +91,31 @@ impl<'p> Walk<'p> {
     }
 
     fn expression(&mut self, expression: &'p IdedExpr) {
+        self.deeper(expression, Self::expression_at);
+    }
+
+    fn deeper(&mut self, expression: &'p IdedExpr, walk: fn(&mut Self, &'p IdedExpr)) {
+        if self.depth == DEEPEST {
+            return self.wrong(expression, format!("the expression is nested deeper than {DEEPEST} levels"));
+        }
+        self.depth += 1;
+        walk(self, expression);
+        self.depth -= 1;
+    }
+
+    fn expression_at(&mut self, expression: &'p IdedExpr) {
         if let Some(chain) = self.chain(expression) {
             self.names.chains.push(chain.into_iter().map(Into::into).collect());
         }
         match &expression.expr {
             Expr::Ident(name) => self.name(expression, name),
-            Expr::Select(select) => self.expression_inside(&select.operand),
+            Expr::Select(select) => self.deeper(&select.operand, Self::expression_inside),
             Expr::Call(call) => self.call(expression, call),
             Expr::Comprehension(comprehension) => self.comprehension(expression, comprehension),
             Expr::List(list) => list.elements.iter().for_each(|element| self.expression(element)),
-            Expr::Map(map) => map.entries.iter().for_each(|entry| self.entry(&entry.expr)),
-            Expr::Struct(_) => self.wrong(expression, "messages are not known here; use a mapping".to_owned()),
+            Expr::Map(_) | Expr::Struct(_) => {
+                self.wrong(expression, "no mapping can be written here: compare key by key".to_owned());
+            }
             Expr::Literal(_) | Expr::Unspecified => {}
         }
     }
@@ -103,19 +123,9 @@ impl<'p> Walk<'p> {
     /// A part of a chain that was noted as a whole.
     fn expression_inside(&mut self, operand: &'p IdedExpr) {
         match &operand.expr {
-            Expr::Select(select) => self.expression_inside(&select.operand),
+            Expr::Select(select) => self.deeper(&select.operand, Self::expression_inside),
             Expr::Ident(name) => self.name(operand, name),
             _ => self.expression(operand),
-        }
-    }
-
-    fn entry(&mut self, entry: &'p EntryExpr) {
-        match entry {
-            EntryExpr::MapEntry(entry) => {
-                self.expression(&entry.key);
-                self.expression(&entry.value);
-            }
-            EntryExpr::StructField(field) => self.expression(&field.value),
         }
     }
 
@@ -170,7 +180,7 @@ impl<'p> Walk<'p> {
 
     fn comprehension(&mut self, expression: &'p IdedExpr, comprehension: &'p ComprehensionExpr) {
         self.names.has_macro = true;
-        if self.depth > 0 {
+        if self.macros > 0 {
             self.wrong(expression, "a macro inside a macro could cost too much".to_owned());
         }
         self.expression(&comprehension.iter_range);
@@ -178,11 +188,11 @@ impl<'p> Walk<'p> {
         let bound = self.bound.len();
         self.bound.extend([&*comprehension.iter_var, &*comprehension.accu_var]);
         self.bound.extend(comprehension.iter_var2.as_deref());
-        self.depth += 1;
+        self.macros += 1;
         for part in [&comprehension.loop_cond, &comprehension.loop_step, &comprehension.result] {
             self.expression(part);
         }
-        self.depth -= 1;
+        self.macros -= 1;
         self.bound.truncate(bound);
     }
 
