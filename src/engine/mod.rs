@@ -54,7 +54,7 @@ pub use rows::{Changes, Checkpoint, Rows, TurnRow, Want};
 pub mod parts {
     pub use crate::catalogue::{Exemplar, Metric};
     pub use crate::contain::Incident;
-    pub use crate::lineage::{About, ActionState, Asked, Attached, EndedBy, Handle, Ranked, TurnState};
+    pub use crate::lineage::{About, ActionState, Asked, Attached, EndedBy, Handle, Ranked, ToolSaid, TurnState};
     pub use crate::sli::{Cell, Histogram, LedgerKey, Series};
 }
 

@@ -215,10 +215,18 @@ fn call(sheet: &mut Sheet, action: &Action) {
         Known::Value((effect, provenance)) => format!(", effect {effect} ({})", provenance.as_str()),
         Known::Missing(_) => String::new(),
     };
+    let egress = match &action.egress {
+        Known::Value((true, provenance)) => format!(", egress ({})", provenance.as_str()),
+        Known::Value((false, provenance)) => format!(", no egress ({})", provenance.as_str()),
+        Known::Missing(_) => String::new(),
+    };
     let id = action.call_id.as_ref().map(|id| format!(", call id {id}")).unwrap_or_default();
     match &action.tool {
-        Known::Value(tool) => sheet.row("call", &format!("{tool}{effect}{id}")),
+        Known::Value(tool) => sheet.row("call", &format!("{tool}{effect}{egress}{id}")),
         Known::Missing(why) => lacks(sheet, "call", "its tool is ", *why),
+    }
+    if let Some(version) = &action.tool_version {
+        sheet.note(&format!("its tool's definition is {version}"));
     }
     match &action.target {
         Known::Value((target, provenance)) => sheet.row("target", &format!("{target} ({})", provenance.as_str())),

@@ -98,6 +98,7 @@ pub struct CallSays {
     pub result: Known<Text>,
     pub target: Option<Arc<str>>,
     pub effect: Option<Effect>,
+    pub egress: Option<bool>,
     pub plan_step: Option<Arc<str>>,
     pub state_versions: Option<(Arc<str>, Arc<str>)>,
     pub policies: Vec<Arc<str>>,
@@ -274,6 +275,11 @@ pub struct Action {
     pub target: Known<(Arc<str>, Provenance)>,
     /// What it does, and how that is known.
     pub effect: Known<(Effect, Provenance)>,
+    /// Whether it reaches out of the own systems, and how that is known.
+    pub egress: Known<(bool, Provenance)>,
+    /// Digest of its tool's definition, where its turn shows one: two calls with different ones are calls of different
+    /// tools, whatever their name.
+    pub tool_version: Option<Digest>,
     /// What came back.
     pub output: Known<Text>,
     /// Where it stands.

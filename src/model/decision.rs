@@ -115,6 +115,21 @@ words!(
     }
 );
 
+impl Effect {
+    /// How far it reaches, for choosing among several: what is gone or has left cannot be called back, what was changed
+    /// or made can, and what was run shows itself in one of these.
+    pub fn reach(self) -> u8 {
+        match self {
+            Self::Read => 0,
+            Self::Execute => 1,
+            Self::Create => 2,
+            Self::Update => 3,
+            Self::Send => 4,
+            Self::Delete => 5,
+        }
+    }
+}
+
 words!(
     /// When a check looked.
     Phase {
