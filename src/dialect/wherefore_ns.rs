@@ -160,6 +160,7 @@ fn decision(source: &Source<'_>, draft: &mut Draft<'_>) {
         scope: text(source, "wherefore.decision.scope").and_then(GrantScope::from_word).unwrap_or(GrantScope::Unknown),
         enforced: true,
         standing: false,
+        waited: None,
         raw: said_by.map_or_else(|| raw.into(), |by| format!("{raw} by {by}").into()),
         policies: texts(source, "wherefore.policy.refs").into_iter().map(Arc::from).collect(),
         call_id: source.text("gen_ai.tool.call.id").and_then(an_id),

@@ -6,8 +6,8 @@ use super::WIDTH;
 use super::phrases::{clock, decision, length, missing, records, service, short, state, when, witness};
 use super::sheet::{INDENT, Sheet, brief, cell, columns_of};
 use crate::model::{
-    Action, CallSays, Check, Cost, Decision, Field, Finding, FindingState, Known, Lineage, Missing, ModelUse, Moment,
-    Nanos, Outcome, Piece, Provenance, Says, Severity, Shared, Span, State, Text, Turn, Value, Verdict,
+    Action, CallSays, Check, Cost, Decision, Field, Finding, FindingState, Known, Lineage, Missing, ModeAt, ModelUse,
+    Moment, Nanos, Outcome, Piece, Provenance, Says, Severity, Shared, Span, State, Text, Turn, Value, Verdict,
 };
 
 /// How many ids of context are shown: whoever wants them all asks for JSON.
@@ -70,7 +70,8 @@ fn header(sheet: &mut Sheet, lineage: &Lineage) {
     }
     sheet.row("when", &when(action.start, action.end));
     let agent = agent(sheet, action);
-    sheet.row("agent", &format!("{agent} of {}", service(&action.service)));
+    let version = action.service_version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+    sheet.row("agent", &format!("{agent} of {}{version}", service(&action.service)));
     sheet.row("turn", &turn.id.to_string());
     if let Some((trace, span)) = action.trace() {
         sheet.row("trace", &format!("{trace}, span {span}"));
@@ -128,6 +129,19 @@ fn prompt_and_policy(sheet: &mut Sheet, action: &Action, turn: &Turn) {
     match &action.policy {
         Known::Value(policies) => sheet.row("policy", &policies.join(", ")),
         Known::Missing(why) => lacks(sheet, "policy", "", *why),
+    }
+    if let Some(mode) = turn.mode_at(action.start) {
+        let since = clock(mode.at, action.start);
+        sheet.note(&format!("mode {} since {since}{} ({})", mode.mode, unasked(mode), short(&mode.evidence)));
+    }
+}
+
+/// What a mode means for a call.
+fn unasked(mode: &ModeAt) -> &'static str {
+    match mode.bypass {
+        Some(true) => ", nobody is asked",
+        Some(false) => ", somebody is asked",
+        None => ", some calls run unasked",
     }
 }
 
@@ -277,10 +291,10 @@ fn decisions(sheet: &mut Sheet, action: &Action) {
     }
 }
 
-/// How long the call waited for this decision: since the last ask before it, else since it was proposed.
+/// How long the call waited for this decision: as its producer measured it, else since the last ask before it, else since it was proposed.
 fn waited(action: &Action, made: &Decision) -> Option<Span> {
-    if made.outcome == Outcome::Ask {
-        return None;
+    if made.outcome == Outcome::Ask || made.waited.is_some() {
+        return made.waited;
     }
     let asks = action.decisions.iter().filter(|other| other.outcome == Outcome::Ask).map(|ask| ask.at);
     let moment = |wanted: fn(&Moment) -> bool| {

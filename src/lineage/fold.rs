@@ -7,8 +7,8 @@ use std::sync::Arc;
 use crate::model::Nanos;
 use crate::model::{
     Body, Call, Check, CheckResult, Cost, Decision, Direction, Evidence, EvidenceId, Fact, Hash, Key, Known, Messages,
-    Missing, ModelUse, Moment, Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text, ToolDefinition,
-    TraceId, TurnId, What, Witness,
+    Missing, ModeAt, ModelUse, Moment, Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text,
+    ToolDefinition, TraceId, TurnId, What, Witness,
 };
 use crate::model::{CallSays, Outcome, Pseudo};
 
@@ -310,6 +310,7 @@ impl Fold<'_> {
                 let changed = keep_smallest(&mut turn.policies, policy.clone());
                 self.shared(changed);
             }
+            What::Mode { mode, bypass } => self.mode(mode, *bypass),
             What::Context { ids, withheld } => self.context(ids, *withheld),
             What::Plan { id, text } => self.plan(provenance, id.clone(), text),
             What::Model { provider, model, tokens } => self.model(provider, model, *tokens),
@@ -407,6 +408,13 @@ impl Fold<'_> {
         let turn = self.turn();
         let changed = keep_smallest(&mut turn.context, entry);
         self.shared_since(changed, self.evidence.end);
+    }
+
+    fn mode(&mut self, mode: &Arc<str>, bypass: Option<bool>) {
+        let (at, evidence) = (self.evidence.start, self.evidence.id);
+        let said = ModeAt { at, evidence, mode: mode.clone(), bypass };
+        let changed = keep_smallest(&mut self.turn().modes, said);
+        self.shared_since(changed, at);
     }
 
     /// Tools as they are defined. Of too many those with the smallest names stay.
@@ -736,6 +744,7 @@ impl Fold<'_> {
             start: evidence.start,
             dialect: evidence.dialect.into(),
             instrumentation: evidence.instrumentation.clone(),
+            service_version: evidence.service_version.clone(),
             provenance,
             role: evidence.role,
             service: evidence.service.clone(),

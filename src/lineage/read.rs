@@ -265,6 +265,7 @@ impl Reader<'_> {
             merged_into: None,
             turn: turn.id,
             service: self.service(),
+            service_version: actor(&self.pieces).and_then(|piece| piece.service_version.clone()),
             agent: self.agent(book),
             call_id: self.calls().find_map(|(_, call)| call.id.clone()),
             arguments: self.known(|call| &call.arguments),
@@ -537,6 +538,7 @@ fn inferred_approval(ran: &Piece, call: &CallSays) -> Decision {
         scope: GrantScope::Unknown,
         enforced: true,
         standing: false,
+        waited: None,
         raw: "asked, then ran".into(),
         policies: Vec::new(),
         call_id: call.id.clone(),
@@ -673,6 +675,7 @@ impl TurnState {
             prompt: text(self.prompt.as_ref()),
             prompt_version: self.prompt_version.as_ref().map(|ranked| ranked.shared(ranked.value.clone())),
             policies: self.policies.iter().cloned().collect(),
+            modes: self.modes.iter().cloned().collect(),
             context: Vec::new(),
             plan: match &self.plan {
                 Some(ranked) => Known::Value(ranked.shared(ranked.value.clone())),

@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::model::{
-    Check, Containment, Decision, Did, Digest, Effect, EvidenceId, Hash, Key, Known, ModelUse, Moment, Nanos, Piece,
-    PlanText, Provenance, Says, Service, SpanId, SpanNode, Tenant, Text, Tie, TraceId, TurnId, Witness,
+    Check, Containment, Decision, Did, Digest, Effect, EvidenceId, Hash, Key, Known, ModeAt, ModelUse, Moment, Nanos,
+    Piece, PlanText, Provenance, Says, Service, SpanId, SpanNode, Tenant, Text, Tie, TraceId, TurnId, Witness,
 };
 
 use super::edges::{Tied, Ties};
@@ -150,6 +150,8 @@ pub struct TurnState {
     pub plan_decisions: BTreeSet<Decision>,
     /// Policies in force.
     pub policies: BTreeSet<Arc<str>>,
+    /// Modes of approval, by time.
+    pub modes: BTreeSet<ModeAt>,
     /// Tools that were defined, by name.
     pub tools: BTreeMap<Arc<str>, ToolSaid>,
     /// Retrievals: end, record, ids.
@@ -293,6 +295,7 @@ impl TurnState {
             plan: None,
             plan_decisions: BTreeSet::new(),
             policies: BTreeSet::new(),
+            modes: BTreeSet::new(),
             tools: BTreeMap::new(),
             context: BTreeSet::new(),
             models: BTreeMap::new(),

@@ -59,6 +59,8 @@ pub struct Piece {
     pub dialect: Arc<str>,
     /// Instrumentation scope, `name@version`. Empty in rows of a former version.
     pub instrumentation: Arc<str>,
+    /// `service.version` of the service that sent it.
+    pub service_version: Option<Arc<str>>,
     /// How it is known.
     pub provenance: Provenance,
     /// The role of its token.
@@ -263,6 +265,8 @@ pub struct Action {
     pub turns: Vec<TurnId>,
     /// The acting service.
     pub service: Service,
+    /// Its version, as the record says that tells of it.
+    pub service_version: Option<Arc<str>>,
     /// The acting agent: name and version.
     pub agent: Known<(Arc<str>, Option<Arc<str>>)>,
     /// Call id as sent.
@@ -435,6 +439,8 @@ pub struct Turn {
     pub prompt_version: Option<Shared<Arc<str>>>,
     /// Policies in force, `id@version`, sorted.
     pub policies: Vec<Arc<str>>,
+    /// Modes of approval, by time: each holds until the next.
+    pub modes: Vec<ModeAt>,
     /// What was retrieved, by end time: ids, or withheld.
     pub context: Vec<(Nanos, Known<Vec<Arc<str>>>)>,
     /// The plan.
@@ -470,6 +476,11 @@ impl Turn {
         before.filter_map(|(_, ids)| ids.value()).flatten().collect()
     }
 
+    /// The mode of approval in force at a time. `None`: nobody said one until then.
+    pub fn mode_at(&self, at: Nanos) -> Option<&ModeAt> {
+        self.modes.iter().rfind(|mode| mode.at <= at)
+    }
+
     /// A turn of which nothing was seen yet.
     pub fn unseen(id: TurnId, tenant: Tenant) -> Self {
         let pending = super::Missing::Pending;
@@ -486,6 +497,7 @@ impl Turn {
             prompt: Known::Missing(pending),
             prompt_version: None,
             policies: Vec::new(),
+            modes: Vec::new(),
             context: Vec::new(),
             plan: Known::Missing(pending),
             plan_decisions: Vec::new(),
@@ -501,6 +513,19 @@ impl Turn {
             end: Nanos(0),
         }
     }
+}
+
+/// A mode of approval, from a time on. First the time, because modes are sorted by it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ModeAt {
+    /// Since when, as sent.
+    pub at: Nanos,
+    /// The record that says so.
+    pub evidence: EvidenceId,
+    /// The producer's word for it.
+    pub mode: Arc<str>,
+    /// Whether calls run in it without anybody being asked. `None`: some do, or nobody knows.
+    pub bypass: Option<bool>,
 }
 
 /// One agent handed work to another: a handoff, or an agent called as a tool.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Digest, EvidenceId, Known, Nanos, Provenance, Role, Service, SpanId, Text, TraceId};
+use super::{Digest, EvidenceId, Known, Nanos, Provenance, Role, Service, Span, SpanId, Text, TraceId};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
@@ -198,8 +198,10 @@ pub struct Decision {
     pub scope: GrantScope,
     /// False when the decider only watched.
     pub enforced: bool,
-    /// An earlier grant was used; nobody was asked now.
+    /// An earlier grant or a configuration was used; nobody was asked now.
     pub standing: bool,
+    /// How long whoever decided was asked, where the producer measured it.
+    pub waited: Option<Span>,
     /// The producer's own words.
     pub raw: Arc<str>,
     /// Policies it rests on, `id@version`.

@@ -160,6 +160,13 @@ pub enum What {
     PromptVersion(Arc<str>),
     /// A policy in force, `id@version`.
     Policy(Arc<str>),
+    /// A mode of approval that is in force when the record begins.
+    Mode {
+        /// The producer's word for it.
+        mode: Arc<str>,
+        /// Whether calls run in it without anybody being asked. `None`: some do, or nobody knows.
+        bypass: Option<bool>,
+    },
     /// Ids of what was retrieved; empty means: retrieval ran and found nothing.
     Context {
         /// Document ids.

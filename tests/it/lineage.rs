@@ -354,6 +354,43 @@ fn a_turn_keeps_so_many_tools_and_the_same_in_any_order() {
     assert_eq!(known, BTreeMap::from([("tool_0007", true), ("tool_0699", false)]));
 }
 
+/// A mode holds from its time on, whatever order the records come in; a call runs under the one that came last.
+#[test]
+fn a_turn_tells_under_which_mode_a_call_ran() {
+    let says = |number: u32, second: u64, mode: &str, bypass| {
+        let said = vec![What::Mode { mode: mode.into(), bypass }];
+        Evidence { parent: None, ..span(number, 0, Node::Log, (second, second), said) }
+    };
+    let run = span(2, 1, Node::Tool, (5, 10), vec![call(ran(Some("c1"), "get", Some("{}")))]);
+    let evidence = [
+        says(7, 2, "default", Some(false)),
+        says(8, 4, "yolo", Some(true)),
+        says(9, 6, "default", Some(false)),
+        run,
+        root(30),
+    ];
+    for evidence in [evidence.to_vec(), evidence.iter().rev().cloned().collect()] {
+        let turns = assemble(&evidence).turns;
+        let [turn] = &turns[..] else { panic!("{turns:#?}") };
+        let mode = |second| turn.mode_at(at(second)).map(|it| (&*it.mode, it.bypass));
+        assert_eq!(mode(1), None);
+        assert_eq!(mode(5), Some(("yolo", Some(true))));
+        assert_eq!(mode(10), Some(("default", Some(false))));
+    }
+}
+
+/// The version of the service that acted, and not of the tool's server.
+#[test]
+fn an_action_knows_the_version_of_who_acted() {
+    let version = |evidence: Evidence, version: &str| Evidence { service_version: Some(version.into()), ..evidence };
+    let outer = span(2, 1, Node::Tool, (5, 10), vec![call(ran(Some("c1"), "get", Some("{}")))]);
+    let mut inner = span(3, 2, Node::Tool, (6, 9), vec![call(ran(None, "get", None))]);
+    inner.service = service("server");
+    let evidence = [version(outer, "1.4.0"), version(inner, "7"), root(30)];
+    let actions = settle(&Configuration::default(), &evidence);
+    assert_eq!(actions[0].service_version.as_deref(), Some("1.4.0"));
+}
+
 // ── what names no call ───────────────────────────────────────────────────────────────────────────────────────────
 
 fn states(actions: &[Action]) -> Vec<&str> {
@@ -830,6 +867,7 @@ fn a_denial(second: u64, call_id: Option<&str>) -> Decision {
         scope: GrantScope::Once,
         enforced: true,
         standing: false,
+        waited: None,
         raw: "".into(),
         policies: Vec::new(),
         call_id: call_id.map(Arc::from),

@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use crate::engine::FindingEvent;
 use crate::engine::parts::Incident;
-use crate::model::{ActionId, Containment, Delegation, Edge, FindingId, Known, ModelUse, Nanos, Turn, Witness};
+use crate::model::{ActionId, Containment, Delegation, Edge, FindingId, Known, ModeAt, ModelUse, Nanos, Turn, Witness};
 use crate::proto::records as v1;
 
 use super::{Entry, Malformed, Wire, entry, record, required, tuple};
 
 record! { Turn = Turn {
     id, revision, tenant, trace, conversation, service, agent, intent, intent_id, prompt, prompt_version, policies,
-    context, plan, plan_decisions, models, delegations, edges, containment, root_ended, closed, sampled, withheld,
+    modes, context, plan, plan_decisions, models, delegations, edges, containment, root_ended, closed, sampled, withheld,
     start, end,
 } }
 record! { Delegation = Handover { from, to } }
+record! { ModeAt = ModeAt { at, evidence, mode, bypass } }
 record! { Edge = Edge { with, method, confidence } }
 record! { ModelUse = ModelUse { end, provider, model, tokens, response_id, cost } }
 record! { FindingEvent = FindingEvent { finding, tenant, action, agent, turn } }
