@@ -60,7 +60,7 @@ pub mod parts {
     pub use crate::catalogue::{Exemplar, Metric};
     pub use crate::contain::{Act, Did, Incident, Step, Violation};
     pub use crate::judge::{Decided, Note, Pin, Place, Read, Topic, Window};
-    pub use crate::lineage::{About, ActionState, Asked, Attached, EndedBy, Handle, Ranked, TurnState};
+    pub use crate::lineage::{About, ActionState, Asked, Attached, EndedBy, Handle, Ranked, ToolSaid, TurnState};
     pub use crate::sli::{Cell, Histogram, LedgerKey, Series};
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use crate::model::Nanos;
 use crate::model::{
     Body, Call, Check, CheckResult, Cost, Decision, Direction, Evidence, EvidenceId, Fact, Hash, Key, Known, Messages,
-    Missing, ModelUse, Moment, Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text, TraceId,
-    TurnId, What, Witness,
+    Missing, ModeAt, ModelUse, Moment, Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text,
+    ToolDefinition, TraceId, TurnId, What, Witness,
 };
 use crate::model::{CallSays, Outcome, Pseudo};
 
@@ -30,6 +30,8 @@ const ASKED: usize = 64;
 /// How many policies, retrievals, links, ties, decisions about plans, containment steps a turn keeps of each, and how
 /// many decisions, checks and targets about one thing.
 const SHARED: usize = 256;
+/// How many tools a turn keeps the definitions of.
+const TOOLS: usize = 512;
 
 /// What one piece of evidence changed.
 #[derive(Debug, Default, PartialEq)]
@@ -308,6 +310,7 @@ impl Fold<'_> {
                 let changed = keep_smallest(&mut turn.policies, policy.clone());
                 self.shared(changed);
             }
+            What::Mode { mode, bypass } => self.mode(mode, *bypass),
             What::Context { ids, withheld } => self.context(ids, *withheld),
             What::Plan { id, text } => self.plan(provenance, id.clone(), text),
             What::Model { provider, model, tokens } => self.model(provider, model, *tokens),
@@ -320,6 +323,13 @@ impl Fold<'_> {
                     self.speaks(span);
                 }
             }
+            What::Did(did) => {
+                if let Some(span) = self.evidence.span {
+                    self.attach(self.turn, About::Span(span), Attached::Did(*did));
+                    self.speaks(span);
+                }
+            }
+            What::Tools(tools) => self.tools(provenance, tools),
             What::Check(check) => self.check(provenance, check),
             What::Containment(step) => {
                 let witness = self.witness(provenance);
@@ -398,6 +408,32 @@ impl Fold<'_> {
         let turn = self.turn();
         let changed = keep_smallest(&mut turn.context, entry);
         self.shared_since(changed, self.evidence.end);
+    }
+
+    fn mode(&mut self, mode: &Arc<str>, bypass: Option<bool>) {
+        let (at, evidence) = (self.evidence.start, self.evidence.id);
+        let said = ModeAt { at, evidence, mode: mode.clone(), bypass };
+        let changed = keep_smallest(&mut self.turn().modes, said);
+        self.shared_since(changed, at);
+    }
+
+    /// Tools as they are defined. Of too many those with the smallest names stay.
+    fn tools(&mut self, provenance: Provenance, tools: &[ToolDefinition]) {
+        let mut changed = false;
+        for tool in tools {
+            let digest = self.ranked(provenance, 0, tool.digest);
+            let effect = tool.effect.map(|effect| self.ranked(provenance, 0, effect));
+            let egress = tool.egress.map(|egress| self.ranked(provenance, 0, egress));
+            let known = &mut self.turn().tools;
+            let said = known.entry(tool.name.clone()).or_default();
+            changed |= digest.offer(&mut said.digest);
+            changed |= effect.is_some_and(|effect| effect.offer(&mut said.effect));
+            changed |= egress.is_some_and(|egress| egress.offer(&mut said.egress));
+            while known.len() > TOOLS {
+                known.pop_last();
+            }
+        }
+        self.shared(changed);
     }
 
     fn plan(&mut self, provenance: Provenance, id: Option<Arc<str>>, text: &Known<Text>) {
@@ -545,6 +581,7 @@ impl Fold<'_> {
             result: call.result.clone(),
             target: call.target.clone(),
             effect: call.effect,
+            egress: call.egress,
             plan_step: call.plan_step.clone(),
             state_versions: call.state_versions.clone(),
             policies: self.policies(),
@@ -689,7 +726,7 @@ impl Fold<'_> {
         let tenant = &self.evidence.tenant;
         let new = || Arc::new(TurnState::new(turn, tenant.clone(), None));
         let slot = Arc::make_mut(self.book.turns.entry(turn).or_insert_with(new)).attached.entry(about).or_default();
-        let everywhere = !matches!(what, Attached::Target(_));
+        let everywhere = !matches!(what, Attached::Target(_) | Attached::Did(_));
         if keep_attached(slot, what) && everywhere {
             touch(&mut self.touched.turns, turn, Nanos(0));
         }
@@ -707,6 +744,7 @@ impl Fold<'_> {
             start: evidence.start,
             dialect: evidence.dialect.into(),
             instrumentation: evidence.instrumentation.clone(),
+            service_version: evidence.service_version.clone(),
             provenance,
             role: evidence.role,
             service: evidence.service.clone(),
@@ -882,6 +920,7 @@ fn keep_attached(said: &mut BTreeSet<Attached>, new: Attached) -> bool {
         Attached::Decision(decision) => (0, decision.outcome == Outcome::Deny, decision.at),
         Attached::Check(check) => (1, check.result == CheckResult::Fail, check.at),
         Attached::Target(_) => (2, false, Nanos(0)),
+        Attached::Did(_) => (3, false, Nanos(0)),
     };
     let kind = worth(&new).0;
     if !said.insert(new.clone()) {

@@ -25,4 +25,4 @@ pub use pair::Group;
 pub use read::{
     Attempt, EndedBy, Judged, Reading, action_id, assemble, attempt, conversation_id, instrumentation, is_denied,
 };
-pub use state::{About, ActionState, Asked, Attached, Book, Handle, Ranked, TurnState};
+pub use state::{About, ActionState, Asked, Attached, Book, Handle, Ranked, ToolSaid, TurnState};

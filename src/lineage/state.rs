@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::model::{
-    Check, Containment, Decision, EvidenceId, Hash, Key, Known, ModelUse, Moment, Nanos, Piece, PlanText, Provenance,
-    Says, Service, SpanId, SpanNode, Tenant, Text, Tie, TraceId, TurnId, Witness,
+    Check, Containment, Decision, Did, Digest, Effect, EvidenceId, Hash, Key, Known, ModeAt, ModelUse, Moment, Nanos,
+    Piece, PlanText, Provenance, Says, Service, SpanId, SpanNode, Tenant, Text, Tie, TraceId, TurnId, Witness,
 };
 
 use super::edges::{Tied, Ties};
@@ -81,7 +81,7 @@ pub enum About {
     Turn,
 }
 
-/// A decision, a check or a target that is attached to the actions it is about when they are read.
+/// A decision, a check, a target or a deed that is attached to the actions it is about when they are read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Attached {
     /// A decision.
@@ -90,6 +90,20 @@ pub enum Attached {
     Check(Box<Check>),
     /// A resource that was touched.
     Target(Arc<str>),
+    /// What was done below it.
+    Did(Did),
+}
+
+/// What a turn's records define of one tool: of each the winner, because a server tells hints that a model's list of
+/// tools lacks.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ToolSaid {
+    /// Digest of its definition.
+    pub digest: Option<Ranked<Digest>>,
+    /// What it does.
+    pub effect: Option<Ranked<Effect>>,
+    /// Whether it reaches out.
+    pub egress: Option<Ranked<bool>>,
 }
 
 /// What users said in the records of one span.
@@ -136,6 +150,10 @@ pub struct TurnState {
     pub plan_decisions: BTreeSet<Decision>,
     /// Policies in force.
     pub policies: BTreeSet<Arc<str>>,
+    /// Modes of approval, by time.
+    pub modes: BTreeSet<ModeAt>,
+    /// Tools that were defined, by name.
+    pub tools: BTreeMap<Arc<str>, ToolSaid>,
     /// Retrievals: end, record, ids.
     pub context: BTreeSet<(Nanos, EvidenceId, Known<Vec<Arc<str>>>)>,
     /// What spans tell of model calls, by span, or by the first eight bytes of a record without an id.
@@ -277,6 +295,8 @@ impl TurnState {
             plan: None,
             plan_decisions: BTreeSet::new(),
             policies: BTreeSet::new(),
+            modes: BTreeSet::new(),
+            tools: BTreeMap::new(),
             context: BTreeSet::new(),
             models: BTreeMap::new(),
             logged: BTreeMap::new(),

@@ -59,6 +59,8 @@ pub struct Piece {
     pub dialect: Arc<str>,
     /// Instrumentation scope, `name@version`. Empty in rows of a former version.
     pub instrumentation: Arc<str>,
+    /// `service.version` of the service that sent it.
+    pub service_version: Option<Arc<str>>,
     /// How it is known.
     pub provenance: Provenance,
     /// The role of its token.
@@ -98,6 +100,7 @@ pub struct CallSays {
     pub result: Known<Text>,
     pub target: Option<Arc<str>>,
     pub effect: Option<Effect>,
+    pub egress: Option<bool>,
     pub plan_step: Option<Arc<str>>,
     pub state_versions: Option<(Arc<str>, Arc<str>)>,
     pub policies: Vec<Arc<str>>,
@@ -262,6 +265,8 @@ pub struct Action {
     pub turns: Vec<TurnId>,
     /// The acting service.
     pub service: Service,
+    /// Its version, as the record says that tells of it.
+    pub service_version: Option<Arc<str>>,
     /// The acting agent: name and version.
     pub agent: Known<(Arc<str>, Option<Arc<str>>)>,
     /// Call id as sent.
@@ -274,6 +279,11 @@ pub struct Action {
     pub target: Known<(Arc<str>, Provenance)>,
     /// What it does, and how that is known.
     pub effect: Known<(Effect, Provenance)>,
+    /// Whether it reaches out of the own systems, and how that is known.
+    pub egress: Known<(bool, Provenance)>,
+    /// Digest of its tool's definition, where its turn shows one: two calls with different ones are calls of different
+    /// tools, whatever their name.
+    pub tool_version: Option<Digest>,
     /// What came back.
     pub output: Known<Text>,
     /// Where it stands.
@@ -449,6 +459,8 @@ pub struct Turn {
     pub prompt_version: Option<Shared<Arc<str>>>,
     /// Policies in force, `id@version`, sorted.
     pub policies: Vec<Arc<str>>,
+    /// Modes of approval, by time: each holds until the next.
+    pub modes: Vec<ModeAt>,
     /// What was retrieved, by end time: ids, or withheld.
     pub context: Vec<(Nanos, Known<Vec<Arc<str>>>)>,
     /// The plan.
@@ -484,6 +496,11 @@ impl Turn {
         before.filter_map(|(_, ids)| ids.value()).flatten().collect()
     }
 
+    /// The mode of approval in force at a time. `None`: nobody said one until then.
+    pub fn mode_at(&self, at: Nanos) -> Option<&ModeAt> {
+        self.modes.iter().rfind(|mode| mode.at <= at)
+    }
+
     /// A turn of which nothing was seen yet.
     pub fn unseen(id: TurnId, tenant: Tenant) -> Self {
         let pending = super::Missing::Pending;
@@ -500,6 +517,7 @@ impl Turn {
             prompt: Known::Missing(pending),
             prompt_version: None,
             policies: Vec::new(),
+            modes: Vec::new(),
             context: Vec::new(),
             plan: Known::Missing(pending),
             plan_decisions: Vec::new(),
@@ -515,6 +533,19 @@ impl Turn {
             end: Nanos(0),
         }
     }
+}
+
+/// A mode of approval, from a time on. First the time, because modes are sorted by it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ModeAt {
+    /// Since when, as sent.
+    pub at: Nanos,
+    /// The record that says so.
+    pub evidence: EvidenceId,
+    /// The producer's word for it.
+    pub mode: Arc<str>,
+    /// Whether calls run in it without anybody being asked. `None`: some do, or nobody knows.
+    pub bypass: Option<bool>,
 }
 
 /// One agent handed work to another: a handoff, or an agent called as a tool.

@@ -6,6 +6,7 @@
 
 mod canonical;
 pub mod document;
+mod effect;
 mod number;
 mod pseudo;
 mod read;
@@ -20,6 +21,7 @@ use bytes::Bytes;
 use crate::model::{Algorithm, Body, Digest, Hash, Text};
 
 pub use canonical::canonical;
+pub use effect::{effect_of, reaches_out};
 pub use number::write_number;
 pub use pseudo::pseudo;
 pub use read::{known, number_of, truth_of};

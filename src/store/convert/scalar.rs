@@ -172,7 +172,6 @@ words! {
     Class { Security, Reliability, Ambiguous }
     Confidence { None, Low, High }
     Containment { Halt, Revoke, Isolate, Rollback, Resume }
-    Did { Wrote, Refused, Aborted }
     Effect { Read, Create, Update, Delete, Send, Execute }
     Field { Intent, Policy, Context, Tool, Parameters, Target, Output, PostCheck }
     FindingState { Open, Retracted, Superseded }
@@ -195,4 +194,5 @@ words! {
     Stop { Command, Abort, Refusal }
     Value { Good, Bad, Unknown }
 }
+words! { @ Did = ActResult { Wrote, Refused, Aborted } }
 words! { @ Node = NodeKind { Agent, Model, Tool, Retrieval, Plan, Check, Other, Log } }

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::engine::parts::{About, ActionState, Asked, Attached, TurnState};
-use crate::model::{EvidenceId, Hash, Known, ModelUse, Nanos, Piece, SpanId, SpanNode};
+use crate::engine::parts::{About, ActionState, Asked, Attached, ToolSaid, TurnState};
+use crate::model::{Did, EvidenceId, Hash, Known, ModelUse, Nanos, Piece, SpanId, SpanNode};
 use crate::proto::records as v1;
 
 use super::{Entry, Malformed, Wire, entry, record, required, tuple};
 
 record! { SpanNode = SpanNode { parent, node, tool, call_id, agent, remote_parent, start, end } }
 record! { Asked = AskedIn { first, last } }
+record! { Did = Did { effect, egress } }
+record! { ToolSaid = ToolSaid { digest, effect, egress } }
 record! { ActionState = ActionState { handle, tenant, home, keys, pieces, delegates, crowded } }
 tuple! { (Nanos, EvidenceId, Known<Vec<Arc<str>>>) = Retrieval { 0: end, 1: evidence, 2: ids } }
 tuple! { (Nanos, Arc<str>) = LastResponse { 0: end, 1: id } }
@@ -21,6 +23,7 @@ entry! { SpanId => SpanNode = SpanEntry { span, node } }
 entry! { SpanId => BTreeSet<SpanNode> = OtherSpans { span, nodes } }
 entry! { SpanId => ModelUse = ModelEntry { span, r#use } }
 entry! { About => BTreeSet<Attached> = AttachedEntry { about, attached } }
+entry! { Arc<str> => ToolSaid = ToolEntry { name, said } }
 entry! { u128 => Piece = PieceEntry { identity, piece } }
 
 /// What the schema keeps of a turn. The rest follows from it when it is put back.
@@ -60,7 +63,7 @@ macro_rules! turn_state {
 turn_state! {
     evidence, spans, service, conversation, agent, intent, intent_id, prompt, prompt_version, plan, plan_decisions,
     policies, context, models, containment, attached, tool_spans, sampled, withheld, root_ended, start,
-    end, members, others, takes, responses, answers, answers_read, users_read, links, asked, gives, logged,
+    end, members, others, takes, responses, answers, answers_read, users_read, links, asked, gives, logged, tools, modes,
 }
 required!(TurnState = TurnState);
 
@@ -108,6 +111,7 @@ impl Wire<v1::Attached> for Attached {
             Self::Decision(it) => Case::Decision(it.put()),
             Self::Check(it) => Case::Check(it.put()),
             Self::Target(target) => Case::Target(target.put()),
+            Self::Did(did) => Case::Did(did.put()),
         };
         v1::Attached { attached: Some(case) }
     }
@@ -118,6 +122,7 @@ impl Wire<v1::Attached> for Attached {
             Case::Decision(it) => Self::Decision(Wire::take(it)?),
             Case::Check(it) => Self::Check(Wire::take(it)?),
             Case::Target(target) => Self::Target(target.into()),
+            Case::Did(did) => Self::Did(Wire::take(did)?),
         })
     }
 }

@@ -139,9 +139,10 @@ any! {
         end: Any::any(source),
         arrived: Any::any(source),
     };
-    Attached: source => match source.byte() % 3 {
+    Attached: source => match source.byte() % 4 {
         0 => Self::Decision(Any::any(source)),
         1 => Self::Target(Any::any(source)),
+        2 => Self::Did(Any::any(source)),
         _ => Self::Check(Any::any(source)),
     };
 }

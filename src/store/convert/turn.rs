@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use crate::engine::FindingEvent;
-use crate::model::{Containment, Delegation, Edge, Known, ModelUse, Nanos, Turn, Witness};
+use crate::model::{Containment, Delegation, Edge, Known, ModeAt, ModelUse, Nanos, Turn, Witness};
 use crate::proto::records as v1;
 
 use super::{Malformed, Wire, record, required, tuple};
 
 record! { Turn = Turn {
     id, revision, tenant, trace, conversation, service, agent, intent, intent_id, prompt, prompt_version, policies,
-    context, plan, plan_decisions, models, delegations, edges, containment, root_ended, closed, sampled, withheld,
+    modes, context, plan, plan_decisions, models, delegations, edges, containment, root_ended, closed, sampled, withheld,
     start, end,
 } }
 record! { Delegation = Handover { from, to } }
+record! { ModeAt = ModeAt { at, evidence, mode, bypass } }
 record! { Edge = Edge { with, method, confidence } }
 record! { ModelUse = ModelUse { end, provider, model, tokens, response_id, cost } }
 record! { FindingEvent = FindingEvent { finding, tenant, action, agent, turn } }
