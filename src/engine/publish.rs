@@ -78,7 +78,7 @@ impl Engine {
         let (digest, configuration) = self.configuration_of(account.judged_by);
         action.judged_by = Some(*digest);
         let closed = self.turns.get(&action.turn).is_some_and(|turn| turn.closed);
-        let turn = self.book.turn_state(action.turn)?.gist(closed);
+        let turn = self.book.gist(action.turn, closed)?;
         let learnt = self.asked_of(account, configuration, &action);
         let context = judge::Context { rules: &configuration.rules, turn: &turn, learnt: &learnt };
         (action.verdicts, action.findings) = judge::judge(&context, &action);

@@ -618,6 +618,9 @@ impl TurnState {
             prompt: text(self.prompt.as_ref()),
             prompt_version: self.prompt_version.as_ref().map(|ranked| ranked.shared(ranked.value.clone())),
             policies: self.policies.iter().cloned().collect(),
+            root: None,
+            task: None,
+            stands: Vec::new(),
             context: Vec::new(),
             plan: match &self.plan {
                 Some(ranked) => Known::Value(ranked.shared(ranked.value.clone())),

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ActionId, By, Check, Containment, ConversationId, Cost, Decision, Digest, Effect, EvidenceId, Finding, Hash, Known,
-    Moment, Nanos, Node, Provenance, Pseudo, Role, Service, Sli, SpanId, Tenant, Text, TraceId, TurnId, Verdict,
-    Witness, words,
+    Moment, Nanos, Node, Provenance, Pseudo, Role, Service, Sli, SpanId, StandAt, Tenant, Text, TraceId, TurnId,
+    Verdict, Witness, words,
 };
 
 /// A key of an action: what makes two records speak of one action. Every key is an alias of it for ever.
@@ -429,6 +429,12 @@ pub struct Turn {
     pub prompt_version: Option<Shared<Arc<str>>>,
     /// Policies in force, `id@version`, sorted.
     pub policies: Vec<Arc<str>>,
+    /// The turn where the work began, when this one was handed it: its intent is that one's.
+    pub root: Option<TurnId>,
+    /// What the caller told it, when it was handed its work.
+    pub task: Option<Shared<Text>>,
+    /// What users said that binds it: in this turn, in those before it and above it, oldest first.
+    pub stands: Vec<StandAt>,
     /// What was retrieved, by end time: ids, or withheld.
     pub context: Vec<(Nanos, Known<Vec<Arc<str>>>)>,
     /// The plan.
@@ -480,6 +486,9 @@ impl Turn {
             prompt: Known::Missing(pending),
             prompt_version: None,
             policies: Vec::new(),
+            root: None,
+            task: None,
+            stands: Vec::new(),
             context: Vec::new(),
             plan: Known::Missing(pending),
             plan_decisions: Vec::new(),
@@ -539,6 +548,8 @@ pub enum Tie {
     Conversation(Arc<str>),
     /// The hash of what a model answered last.
     Answer(Hash),
+    /// A conversation in which a user stated a constraint. Every turn of it takes that up.
+    Stands(Arc<str>),
 }
 
 /// A plan: its id and its text.

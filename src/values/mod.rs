@@ -12,6 +12,7 @@ mod read;
 mod replaced;
 mod resource;
 mod spoken;
+pub mod standing;
 
 use std::sync::Arc;
 

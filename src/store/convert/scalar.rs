@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::model::{
     ActionId, Algorithm, By, CheckResult, Class, Containment, ConversationId, Cost, Effect, EvidenceId, Field,
     FindingId, FindingState, GrantScope, Hash, IncidentId, JoinMethod, Missing, Nanos, Node, Outcome, Phase, Proof,
-    Provenance, Role, Severity, Sli, Span, SpanId, Tenant, TraceId, TurnId, Value,
+    Provenance, Role, Severity, Sli, Span, SpanId, StandKind, Tenant, TraceId, TurnId, Value,
 };
 use crate::proto::records as v1;
 
@@ -185,6 +185,7 @@ words! {
     Provenance { Inferred, Computed, Dialect, Explicit }
     Role { Unspecified, Agent, Gateway, PolicyEngine, Evaluator, HumanChannel }
     Severity { Info, Ticket, Page }
+    StandKind { Hold, Release }
     Sli { IntentAlignment, OutcomeValidation, DeniedActions, LineageComplete }
     Value { Good, Bad, Unknown }
 }
