@@ -6,8 +6,9 @@ use super::WIDTH;
 use super::phrases::{clock, decision, length, missing, records, service, short, state, when, witness};
 use super::sheet::{INDENT, Sheet, brief, cell, columns_of};
 use crate::model::{
-    Action, CallSays, Check, Cost, Decision, Field, Finding, FindingState, Known, Lineage, Missing, ModeAt, ModelUse,
-    Outcome, Piece, Provenance, Says, Severity, Shared, Span, State, Text, Turn, Value, Verdict,
+    Action, CallSays, Check, Cost, Decision, Effects, Field, Finding, FindingState, Known, Lineage, Missing, ModeAt,
+    ModelUse, Outcome, Piece, Provenance, Says, Severity, Shared, Span, StandAt, StandKind, State, Text, Turn, Value,
+    Verdict,
 };
 
 /// How many ids of context are shown: whoever wants them all asks for JSON.
@@ -116,8 +117,30 @@ fn marks(sheet: &mut Sheet, action: &Action) {
 
 fn intent(sheet: &mut Sheet, turn: &Turn) {
     shared(sheet, "intent", &turn.intent);
+    if let Some(root) = turn.root {
+        sheet.note(&format!("that of turn {root}, where the work began"));
+    }
     if let Some(id) = &turn.intent_id {
         sheet.note(&format!("id {} {}", id.value, source(id)));
+    }
+    if let Some(task) = &turn.task {
+        sheet.row("task", &format!("what its caller told it {}", source(task)));
+        text(sheet, &task.value);
+    }
+    for StandAt { stand, evidence, from, .. } in &turn.stands {
+        let label = if stand.kind == StandKind::Hold { "held back" } else { "released" };
+        let only = stand.only.as_ref().map(|only| format!(", only {only}")).unwrap_or_default();
+        let turn = from.map(|turn| format!(", in turn {turn}")).unwrap_or_default();
+        sheet.row(label, &format!("{}{only} (record {evidence}{turn})", effects(&stand.effects)));
+        sheet.detail(&format!("\u{201c}{}\u{201d}", stand.quote));
+    }
+}
+
+/// What a standing constraint is about.
+fn effects(effects: &Effects) -> String {
+    match effects {
+        Effects::All => "every action but looking".to_owned(),
+        Effects::Some(effects) => effects.iter().map(|effect| effect.as_str()).collect::<Vec<_>>().join(", "),
     }
 }
 

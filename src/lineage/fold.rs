@@ -10,12 +10,14 @@ use crate::model::{
     Missing, ModeAt, ModelUse, Moment, Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text,
     ToolDefinition, TraceId, TurnId, What, Witness,
 };
-use crate::model::{CallSays, Outcome, Pseudo};
+use crate::model::{CallSays, Outcome, Pseudo, Stand};
+use crate::values::standing;
 
-use super::messages::{self, Cursor, Hashed, Reading as MessageReading};
+use super::above::place;
+use super::messages::{self, Cursor, Hashed, Reading as MessageReading, Uttered};
 use super::models;
 use super::pair::REPEATED;
-use super::state::{About, ActionState, Attached, Book, Handle, Ranked, TurnState};
+use super::state::{About, ActionState, Attached, Book, Handle, Ranked, TurnState, Utterance};
 use super::tree::Met;
 
 /// How many message arrays a turn remembers: one per agent is enough.
@@ -226,7 +228,8 @@ impl Fold<'_> {
         let turn = self.turn();
         let had_gaps = turn.has_gaps();
         let is_tool = node.node == Node::Tool;
-        let mut changed = names_agent || is_tool && !turn.tool_spans;
+        // Whose words a model was told, its place tells.
+        let mut changed = names_agent || is_tool && !turn.tool_spans || !turn.stands.is_empty();
         turn.tool_spans |= is_tool;
         let before = turn.views_from(span);
         let starts = turn.put_span(span, node);
@@ -295,10 +298,13 @@ impl Fold<'_> {
                 let changed = ranked.offer(&mut self.turn().intent_id);
                 self.shared(changed);
             }
-            What::Intent(text) => match self.evidence.span.filter(|_| self.evidence.node == Node::Log) {
-                Some(span) => self.asked(span, provenance, text, bodies),
-                None => self.intent(provenance, 0, text.clone(), bodies),
-            },
+            What::Intent(text) => {
+                match self.evidence.span.filter(|_| self.evidence.node == Node::Log) {
+                    Some(span) => self.asked(span, provenance, text, bodies),
+                    None => self.intent(provenance, 0, text.clone(), bodies),
+                }
+                self.utter_all(text);
+            }
             What::Prompt(text) => self.prompt(provenance, 0, text.clone(), bodies),
             What::PromptVersion(version) => {
                 let ranked = self.ranked(provenance, 0, version.clone());
@@ -369,7 +375,8 @@ impl Fold<'_> {
             let last = turn.asked.iter().max_by_key(|(span, asked)| (asked.first, **span)).map(|(span, _)| *span);
             last.and_then(|last| turn.asked.remove(&last));
         }
-        let changed = before.as_ref().map(|it| &it.value) != turn.intent().map(|it| &it.value);
+        let asks = !turn.stands.is_empty();
+        let changed = asks || before.as_ref().map(|it| &it.value) != turn.intent().map(|it| &it.value);
         self.said(true, text, bodies);
         self.shared(changed);
     }
@@ -489,6 +496,10 @@ impl Fold<'_> {
                     // What stood before is history only now.
                     reading = messages::read(&messages.json, direction, None);
                 }
+                if reading.users.is_empty() {
+                    // What was said before stands here too: whose words they are, each record's place tells.
+                    reading.stands = self.turn().cursors.get(index).map(|it| it.stands.clone()).unwrap_or_default();
+                }
                 (reading, Some(index), hashed)
             }
             None => (messages::read(&messages.json, direction, None), None, Hashed::default()),
@@ -506,6 +517,7 @@ impl Fold<'_> {
             cursors.push(cursor);
         }
         self.heard(&reading);
+        self.uttered(&reading.stands);
         if reading.withheld {
             let changed = !self.turn().withheld;
             self.turn().withheld = true;
@@ -525,6 +537,32 @@ impl Fold<'_> {
                 self.call_in(provenance, call, read_at, kth, &reading.bodies);
             }
         }
+    }
+
+    /// Keeps what binds the conversation in an array that a model read.
+    fn uttered(&mut self, stands: &[Uttered]) {
+        for Uttered { stand, k, place, now } in stands {
+            self.utter(stand.clone(), *k, *place, Some(*now));
+        }
+    }
+
+    /// Keeps what binds the conversation in what a record says that the user asked for.
+    fn utter_all(&mut self, text: &Known<Text>) {
+        let Known::Value(text) = text else { return };
+        let body = self.evidence.bodies.iter().find(|body| body.digest == text.digest);
+        let whole = body.and_then(|body| std::str::from_utf8(&body.bytes).ok()).unwrap_or(&text.head);
+        let now = (self.evidence.node != Node::Log || self.evidence.span.is_none()).then_some(true);
+        for (part, stand) in standing::stands(whole).into_iter().enumerate() {
+            self.utter(stand, 0, place(0, part), now);
+        }
+    }
+
+    fn utter(&mut self, stand: Stand, k: u32, place: u64, now: Option<bool>) {
+        let Evidence { id, start, span, .. } = *self.evidence;
+        let at = self.book.arrived.map_or(start, Nanos);
+        let changed = self.turn().utter(stand, k, Utterance { at, place, evidence: id, span, now });
+        self.tied |= changed;
+        self.shared(changed);
     }
 
     /// Keeps the last of what was said in an array, to be tied by.

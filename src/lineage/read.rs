@@ -676,6 +676,9 @@ impl TurnState {
             prompt_version: self.prompt_version.as_ref().map(|ranked| ranked.shared(ranked.value.clone())),
             policies: self.policies.iter().cloned().collect(),
             modes: self.modes.iter().cloned().collect(),
+            root: None,
+            task: None,
+            stands: Vec::new(),
             context: Vec::new(),
             plan: match &self.plan {
                 Some(ranked) => Known::Value(ranked.shared(ranked.value.clone())),

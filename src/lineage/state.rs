@@ -17,9 +17,10 @@ use std::sync::Arc;
 
 use crate::model::{
     Check, Containment, Decision, Did, Digest, Effect, EvidenceId, Hash, Key, Known, ModeAt, ModelUse, Moment, Nanos,
-    Piece, PlanText, Provenance, Says, Service, SpanId, SpanNode, Tenant, Text, Tie, TraceId, TurnId, Witness,
+    Piece, PlanText, Provenance, Says, Service, SpanId, SpanNode, Stand, Tenant, Text, Tie, TraceId, TurnId, Witness,
 };
 
+use super::above::StandKey;
 use super::edges::{Tied, Ties};
 use super::fold::{turn_of_response, turn_of_trace};
 use super::kth::KthPairs;
@@ -115,6 +116,31 @@ pub struct Asked {
     pub last: Ranked<Known<Text>>,
 }
 
+/// A standing constraint in the messages that a turn's models read, and which records carry it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spoken {
+    /// What is said.
+    pub stand: Stand,
+    /// By which records: the first few.
+    pub said: BTreeSet<Utterance>,
+}
+
+/// That a record carries a user's words.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Utterance {
+    /// Its start as sent.
+    pub at: Nanos,
+    /// Where in it.
+    pub place: u64,
+    /// Itself.
+    pub evidence: EvidenceId,
+    /// Its span.
+    pub span: Option<SpanId>,
+    /// The words are what it was asked, and no history. `None` where a model call has a record for each message: then
+    /// `asked` tells.
+    pub now: Option<bool>,
+}
+
 /// One turn's state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TurnState {
@@ -177,6 +203,8 @@ pub struct TurnState {
     /// What users said in records of their own, by the span they were written in: a model call has one record for
     /// each of its messages, and its last is what it was asked.
     pub asked: BTreeMap<SpanId, Asked>,
+    /// Standing constraints in messages under role user.
+    pub stands: BTreeMap<StandKey, Spoken>,
     /// Containment steps.
     pub containment: BTreeSet<(Nanos, Containment, Witness)>,
     /// Decisions, checks and targets by what they are about.
@@ -308,6 +336,7 @@ impl TurnState {
             users_read: BTreeSet::new(),
             links: BTreeSet::new(),
             asked: BTreeMap::new(),
+            stands: BTreeMap::new(),
             containment: BTreeSet::new(),
             attached: BTreeMap::new(),
             tool_spans: false,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ActionId, By, Check, Containment, ConversationId, Cost, Decision, Digest, Effect, EvidenceId, Finding, Hash, Known,
-    Moment, Nanos, Node, Outcome, Provenance, Pseudo, Role, Service, Sli, SpanId, Tenant, Text, TraceId, TurnId,
+    Moment, Nanos, Node, Outcome, Provenance, Pseudo, Role, Service, Sli, SpanId, StandAt, Tenant, Text, TraceId, TurnId,
     Verdict, Witness, words,
 };
 
@@ -461,6 +461,12 @@ pub struct Turn {
     pub policies: Vec<Arc<str>>,
     /// Modes of approval, by time: each holds until the next.
     pub modes: Vec<ModeAt>,
+    /// The turn where the work began, when this one was handed it: its intent is that one's.
+    pub root: Option<TurnId>,
+    /// What the caller told it, when it was handed its work.
+    pub task: Option<Shared<Text>>,
+    /// What users said that binds it: in this turn, in those before it and above it, oldest first.
+    pub stands: Vec<StandAt>,
     /// What was retrieved, by end time: ids, or withheld.
     pub context: Vec<(Nanos, Known<Vec<Arc<str>>>)>,
     /// The plan.
@@ -518,6 +524,9 @@ impl Turn {
             prompt_version: None,
             policies: Vec::new(),
             modes: Vec::new(),
+            root: None,
+            task: None,
+            stands: Vec::new(),
             context: Vec::new(),
             plan: Known::Missing(pending),
             plan_decisions: Vec::new(),
@@ -590,6 +599,8 @@ pub enum Tie {
     Conversation(Arc<str>),
     /// The hash of what a model answered last.
     Answer(Hash),
+    /// A conversation in which a user stated a constraint. Every turn of it takes that up.
+    Stands(Arc<str>),
 }
 
 /// A plan: its id and its text.

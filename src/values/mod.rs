@@ -13,6 +13,7 @@ mod read;
 mod replaced;
 mod resource;
 mod spoken;
+pub mod standing;
 
 use std::sync::Arc;
 

@@ -750,7 +750,7 @@ fn random_half(random: &mut Random, number: u32) -> Evidence {
 // ── how it is checked ────────────────────────────────────────────────────────────────────────────────────────────
 
 /// What the records come to, by their smallest key, after every deadline passed; the same in every order tried.
-fn settle(configuration: &Configuration, evidence: &[Evidence]) -> Vec<Action> {
+pub fn settle(configuration: &Configuration, evidence: &[Evidence]) -> Vec<Action> {
     let mut random = Random(seed());
     let mut order: Vec<&Evidence> = evidence.iter().collect();
     let want = settle_in(configuration, &order, || Span(0));
@@ -781,7 +781,7 @@ fn settle_in(configuration: &Configuration, evidence: &[&Evidence], mut wait: im
     actions
 }
 
-fn configuration(rules: &str) -> Configuration {
+pub fn configuration(rules: &str) -> Configuration {
     let rules = wherefore::envelope::parse(&[("rules.yaml", rules)]).expect("an envelope");
     Configuration { rules: Arc::new(rules), ..Configuration::default() }
 }
@@ -791,16 +791,16 @@ fn reason(action: &Action, sli: Sli) -> &str {
 }
 
 /// Seconds after 2026-11-20T06:30:00Z.
-fn at(seconds: u64) -> Nanos {
+pub fn at(seconds: u64) -> Nanos {
     Nanos(1_795_156_200_000_000_000) + Span::seconds(seconds)
 }
 
-fn service(name: &str) -> Service {
+pub fn service(name: &str) -> Service {
     Service { namespace: "shop".into(), name: name.into() }
 }
 
 /// A record of trace 1 by the service `agent`: its span's number, its parent's (0: none), its seconds, what it says.
-fn span(number: u32, parent: u32, node: Node, seconds: (u64, u64), says: Vec<What>) -> Evidence {
+pub fn span(number: u32, parent: u32, node: Node, seconds: (u64, u64), says: Vec<What>) -> Evidence {
     let spelled = format!("{number} {parent} {node:?} {seconds:?} {says:?}");
     let mut id = [0; 16];
     id.copy_from_slice(&values::digest_bytes(spelled.as_bytes()).bytes.0[..16]);
@@ -826,26 +826,26 @@ fn span(number: u32, parent: u32, node: Node, seconds: (u64, u64), says: Vec<Wha
     }
 }
 
-fn in_trace(number: u8, evidence: Evidence) -> Evidence {
+pub fn in_trace(number: u8, evidence: Evidence) -> Evidence {
     Evidence { trace: Some(TraceId([number; 16])), ..evidence }
 }
 
-fn span_id(number: u32) -> SpanId {
+pub fn span_id(number: u32) -> SpanId {
     let mut id = [1; 8];
     id[..4].copy_from_slice(&number.to_be_bytes());
     SpanId(id)
 }
 
 /// The agent's own span, number 1, of so many seconds.
-fn root(seconds: u64) -> Evidence {
+pub fn root(seconds: u64) -> Evidence {
     span(1, 0, Node::Agent, (0, seconds), Vec::new())
 }
 
-fn call(call: Call) -> What {
+pub fn call(call: Call) -> What {
     What::Call(Box::new(call))
 }
 
-fn a_call(moment: Moment, id: Option<&str>, tool: &str, arguments: Option<&str>) -> Call {
+pub fn a_call(moment: Moment, id: Option<&str>, tool: &str, arguments: Option<&str>) -> Call {
     let mut call = Call::new(moment);
     call.id = id.map(Arc::from);
     call.tool = Some(tool.into());
@@ -854,11 +854,11 @@ fn a_call(moment: Moment, id: Option<&str>, tool: &str, arguments: Option<&str>)
 }
 
 /// A tool span that proves that the tool ran.
-fn ran(id: Option<&str>, tool: &str, arguments: Option<&str>) -> Call {
+pub fn ran(id: Option<&str>, tool: &str, arguments: Option<&str>) -> Call {
     a_call(Moment::Ran { status: Status::Fine, proof: Proof::Ran }, id, tool, arguments)
 }
 
-fn a_denial(second: u64, call_id: Option<&str>) -> Decision {
+pub fn a_denial(second: u64, call_id: Option<&str>) -> Decision {
     Decision {
         at: at(second),
         outcome: Outcome::Deny,
@@ -882,7 +882,7 @@ fn denial(second: u64, call_id: Option<&str>) -> What {
     What::Decision(Box::new(a_denial(second, call_id)))
 }
 
-fn checked(name: &str, result: CheckResult, second: u64, call_id: Option<&str>) -> What {
+pub fn checked(name: &str, result: CheckResult, second: u64, call_id: Option<&str>) -> What {
     What::Check(Box::new(Check {
         at: at(second),
         name: name.into(),

@@ -9,7 +9,7 @@ use crate::engine::parts::Did;
 use crate::model::{
     ActionId, Algorithm, By, CheckResult, Class, Confidence, Containment, ConversationId, Cost, Effect, EvidenceId,
     Field, FindingId, FindingState, GrantScope, Hash, IncidentId, JoinMethod, Missing, Nanos, Node, Outcome, Phase,
-    Proof, Provenance, Role, Severity, Sli, Span, SpanId, Stop, Tenant, TraceId, TurnId, Value,
+    Proof, Provenance, Role, Severity, Sli, Span, SpanId, StandKind, Stop, Tenant, TraceId, TurnId, Value,
 };
 use crate::proto::records as v1;
 
@@ -187,6 +187,7 @@ words! {
     Provenance { Inferred, Computed, Dialect, Explicit }
     Role { Unspecified, Agent, Gateway, PolicyEngine, Evaluator, HumanChannel }
     Severity { Info, Ticket, Page }
+    StandKind { Hold, Release }
     Sli {
         IntentAlignment, OutcomeValidation, DeniedActions, ContainmentWithin, Envelope, PlanCommit, ApprovalReviewed,
         LineageComplete

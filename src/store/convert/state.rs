@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::engine::parts::{About, ActionState, Asked, Attached, ToolSaid, TurnState};
+use crate::engine::parts::{About, ActionState, Asked, Attached, Spoken, StandKey, ToolSaid, TurnState, Utterance};
 use crate::model::{Did, EvidenceId, Hash, Known, ModelUse, Nanos, Piece, SpanId, SpanNode};
 use crate::proto::records as v1;
 
@@ -13,6 +13,7 @@ record! { SpanNode = SpanNode { parent, node, tool, call_id, agent, remote_paren
 record! { Asked = AskedIn { first, last } }
 record! { Did = Did { effect, egress } }
 record! { ToolSaid = ToolSaid { digest, effect, egress } }
+record! { Utterance = Utterance { at, place, evidence, span, now } }
 record! { ActionState = ActionState { handle, tenant, home, keys, pieces, delegates, crowded } }
 tuple! { (Nanos, EvidenceId, Known<Vec<Arc<str>>>) = Retrieval { 0: end, 1: evidence, 2: ids } }
 tuple! { (Nanos, Arc<str>) = LastResponse { 0: end, 1: id } }
@@ -64,6 +65,7 @@ turn_state! {
     evidence, spans, service, conversation, agent, intent, intent_id, prompt, prompt_version, plan, plan_decisions,
     policies, context, models, containment, attached, tool_spans, sampled, withheld, root_ended, start,
     end, members, others, takes, responses, answers, answers_read, users_read, links, asked, gives, logged, tools, modes,
+    stands,
 }
 required!(TurnState = TurnState);
 
@@ -101,6 +103,19 @@ impl Entry<(Option<SpanId>, EvidenceId), ModelUse> for v1::LoggedModel {
         let evidence = Wire::take(self.evidence).map_err(|at| at.within("evidence"))?;
         let used = Wire::take(self.r#use).map_err(|at| at.within("use"))?;
         Ok(((span, evidence), used))
+    }
+}
+
+impl Entry<StandKey, Spoken> for v1::SpokenEntry {
+    fn of((words, k): &StandKey, Spoken { stand, said }: &Spoken) -> Self {
+        Self { words: words.put(), k: *k, stand: stand.put(), said: said.put() }
+    }
+
+    fn parts(self) -> Result<(StandKey, Spoken), Malformed> {
+        let words = Wire::take(self.words).map_err(|at| at.within("words"))?;
+        let stand = Wire::take(self.stand).map_err(|at| at.within("stand"))?;
+        let said = Wire::take(self.said).map_err(|at| at.within("said"))?;
+        Ok(((words, self.k), Spoken { stand, said }))
     }
 }
 
