@@ -42,6 +42,7 @@ mod simulation;
 mod store;
 mod support;
 mod tidy;
+mod trajectories;
 mod wire_captures;
 mod wire_fuzz;
 mod wire_json;
