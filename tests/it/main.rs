@@ -20,6 +20,7 @@ mod drift;
 mod end_to_end;
 mod export;
 mod fields;
+mod incidents;
 mod joins;
 mod journal;
 mod kill;

@@ -1,7 +1,7 @@
 //! Refusals in runs that others recorded, against the ground truth in their files.
 //!
 //! AgentDojo's and AgentDyn's runs are too large to be part of the project. The test looks for them in the folder that
-//! `WHEREFORE_TRAJECTORIES` names, else beside the checkout, and says that it is skipped where they are not. The files
+//! `WHEREFORE_TRAJECTORIES` names, else near the checkout, and says that it is skipped where they are not. The files
 //! hold the messages of each run; they are told here as an agent with OTel GenAI would tell them: `invoke_agent`, with
 //! a `chat` for each answer of the model and an `execute_tool` for each call.
 //!
@@ -30,8 +30,8 @@ use crate::support::checkers::skipped;
 use crate::support::otlp::{attributes, spans};
 
 const FOLDER: &str = "WHEREFORE_TRAJECTORIES";
-/// Where else the runs may lie, from the checkout.
-const BESIDE: [&str; 2] = ["../shared/data/trajectories", "../../shared/data/trajectories"];
+/// Where else the runs may lie, from the checkout's folder or one around it.
+const NEAR: &str = "shared/data/trajectories";
 
 #[test]
 fn what_progent_denied_is_refused_by_policy() {
@@ -259,6 +259,6 @@ fn runs(file: &str, defence: &str) -> Option<Vec<Value>> {
 fn found(file: &str) -> Option<PathBuf> {
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
     let named = std::env::var_os(FOLDER).map(PathBuf::from);
-    let folders = named.into_iter().chain(BESIDE.iter().map(|folder| checkout.join(folder)));
+    let folders = named.into_iter().chain(checkout.ancestors().skip(1).map(|folder| folder.join(NEAR)));
     folders.map(|folder| folder.join(file)).find(|path| path.exists())
 }
