@@ -5,6 +5,7 @@
 
 mod cpu;
 mod disk;
+mod envelope;
 mod fold;
 mod network;
 mod payload;
@@ -17,9 +18,10 @@ mod view;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Every section by its name.
-const SECTIONS: [(&str, fn()); 7] = [
+const SECTIONS: [(&str, fn()); 8] = [
     ("view", view::run),
     ("stacks", stacks::run),
+    ("envelope", envelope::run),
     ("engine", fold::run),
     ("growth", fold::growth),
     ("conversation", fold::conversation),

@@ -48,6 +48,12 @@ impl Engine {
         }
     }
 
+    /// What a turn's actions share changed for those that end at a time or later, by something that stands elsewhere.
+    pub(super) fn marks_since(&mut self, turn: TurnId, since: Nanos) {
+        let known = self.marks.shared.entry(turn).or_insert(since);
+        *known = (*known).min(since);
+    }
+
     /// Another attempt is the first of its kind in a turn now, or the first is another now.
     pub(super) fn mark_denials(&mut self, denial: &Denial, heard: Nanos) {
         let attempt = (denial.turn, denial.tool.clone(), denial.about.clone());

@@ -7,11 +7,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Metric;
-use crate::contain::{Incident, Incidents};
+use crate::contain::{Incident, Incidents, Step};
 use crate::lineage::{self, ActionState, Handle, Ties, TurnState};
 use crate::model::{Digest, Evidence, IncidentId, Key, Nanos, Span, Tenant, Tie, TurnId, What};
 use crate::sli::{Cell, Counters, Histogram, Ledger, LedgerKey, Series};
 
+use crate::judge::{Pin, Place};
+
+use super::boards::{BoardKey, Boards};
 use super::{Account, Configuration, Due, Dues, Engine, Profile, Profiles, TurnAccount};
 
 /// A name under which the store finds the turns that keep something.
@@ -73,6 +76,8 @@ pub struct Changes {
     pub ledger: Vec<(LedgerKey, Cell)>,
     /// Incidents, and those that are no more.
     pub incidents: Vec<(IncidentId, Option<Incident>)>,
+    /// Notes on boards, and those that are gone.
+    pub notes: Vec<(BoardKey, Place, Option<Pin>)>,
     /// The small state, whole.
     pub small: Checkpoint,
 }
@@ -99,6 +104,8 @@ pub struct Checkpoint {
     pub ledger_from: Nanos,
     /// What instrumentations have shown.
     pub profiles: Vec<Profile>,
+    /// Steps of containment, lately.
+    pub steps: Vec<(Tenant, Step)>,
 }
 
 impl Engine {
@@ -109,6 +116,7 @@ impl Engine {
         dues: impl IntoIterator<Item = (Due, Nanos)>,
         ledger: impl IntoIterator<Item = (LedgerKey, Cell)>,
         incidents: impl IntoIterator<Item = Incident>,
+        notes: impl IntoIterator<Item = (BoardKey, Place, Pin)>,
     ) -> Self {
         let mut engine = Self::new(Configuration::default());
         if !configurations.is_empty() {
@@ -121,7 +129,8 @@ impl Engine {
         engine.last_evidence = small.last_evidence.into_iter().collect();
         engine.dues = Dues::restore(dues);
         engine.ledger = Ledger::restore(ledger, small.ledger_from);
-        engine.incidents = Incidents::restore(incidents);
+        engine.incidents = Incidents::restore(incidents, small.steps);
+        engine.boards = Boards::restore(notes);
         engine.profiles = Profiles::restore(small.profiles);
         engine
     }
@@ -273,6 +282,7 @@ impl Engine {
         changes.dues = self.dues.take_changed();
         changes.ledger = self.ledger.take_changed();
         changes.incidents = self.incidents.take_changed();
+        changes.notes = self.boards.take_changed();
         changes.small = Checkpoint {
             now: self.now,
             held: self.held,
@@ -287,6 +297,7 @@ impl Engine {
             configurations: self.configurations.iter().map(|(digest, _)| *digest).collect(),
             ledger_from: self.ledger.floor(),
             profiles: self.profiles.all().cloned().collect(),
+            steps: self.incidents.steps().map(|(tenant, step)| (tenant.clone(), step.clone())).collect(),
         };
         changes.small.last_evidence.sort();
         changes
@@ -300,6 +311,7 @@ impl Engine {
         self.dues.changed_again(changes.dues.iter().map(|(due, _)| *due));
         self.ledger.changed_again(changes.ledger.iter().map(|(key, _)| key.clone()));
         self.incidents.changed_again(changes.incidents.iter().map(|(id, _)| *id));
+        self.boards.changed_again(changes.notes.iter().map(|(key, place, _)| (key.clone(), *place)));
     }
 
     /// Configurations by digest: what the store keeps versions of.

@@ -26,6 +26,27 @@ impl Glob {
         Ok(Self(pattern.into()))
     }
 
+    /// The name, when nothing in the pattern is special.
+    pub fn exact(&self) -> Option<&str> {
+        (!self.0.contains(['*', '?'])).then_some(&*self.0)
+    }
+
+    /// What every name that matches begins with.
+    pub(super) fn prefix(&self) -> &str {
+        self.0.split(['*', '?']).next().unwrap_or_default()
+    }
+
+    /// What every name that matches ends with.
+    pub(super) fn suffix(&self) -> &str {
+        self.0.rsplit(['*', '?']).next().unwrap_or_default()
+    }
+
+    /// Whether nothing but a prefix or a suffix is asked for: one `*`, at one end.
+    pub(super) fn is_simple(&self) -> bool {
+        let special = self.0.matches(['*', '?']).count();
+        special == 1 && (self.0.starts_with('*') || self.0.ends_with('*'))
+    }
+
     /// Whether the pattern describes the whole name.
     ///
     /// On a mismatch only the last `*` takes one more character: earlier ones never need to, because whatever they

@@ -1,44 +1,64 @@
 //! Envelope text to checked rules: the declared limits of an agent.
 //!
 //! One file is one envelope. wherefore observes and never blocks: to forbid something here means that doing it counts
-//! against `intent_alignment` and makes a finding.
+//! against an SLI and makes a finding. The reference by example is `docs/envelopes.md`; this is the map.
 //!
-//! ```yaml
-//! envelope: production-data          # its name, unique among all files
-//! agent: "*"                         # globs on the agent's name ...
-//! service: ["shop-*"]                # ... and on its service; both must match
-//! effects: { purge_table: delete }   # what tools do; globs, the first that matches counts
-//! forbid:
-//!   - id: no-deletes-in-freeze       # unique in this envelope
-//!     tool: ["delete_*", "drop_*"]   # which calls: by tool or by effect, either is enough,
-//!     effect: [delete]               #   all calls when neither is given
-//!     target: ["pg://prod/*"]        # ... that are about one of these
-//!     from: 2026-11-01T00:00:00Z     # ... and ended at this time or later
-//!     until: 2026-12-01T00:00:00Z    # ... and before this
-//!     mode: enforce                  # enforce (default) | warn | shadow
-//!     severity: page                 # page (default) | ticket | info
-//!     because: "code freeze until the migration is verified"
-//! profile: [intent, tool, target]    # what `lineage_complete` asks for
-//! check_within: 5m                   # how long `outcome_validation` waits for a check
+//! ```text
+//! envelope, agent, service, mode          read.rs       which agents, and how much the rules mean
+//! environments, surfaces, data            classes.rs    names of targets and of data
+//! tools, effects, only_listed             deed.rs       what tools do, and whose word counts
+//! forbid, freeze, allow, parameters,      sections.rs   one table: a section's keys and its demand
+//! output, approval, two_phase, limit,     selector.rs   which calls a rule is about: the head they share
+//! breaker, grant, task, hold, invariant   demand.rs     what it asks for
+//! when, holds, where                      condition.rs  CEL
+//! check · schema                          parameters.rs · schema.rs
+//! profile, check_within                   rules.rs
+//! tests                                   case.rs       unit tests, run by `wherefore check`
 //! ```
 //!
-//! * `*` stands for any number of characters, `/` too; `?` for one. Nothing else is special, and what looks like
-//!   another wildcard is a mistake, because a rule that never matches protects nobody.
-//! * What is not known matches no selector: a rule with `target` says nothing about a call whose target is missing or
-//!   only inferred.
-//! * A rule needs `tool`, `effect` or `target`.
-//! * `effects` outranks what telemetry says about an effect: it is the operator's word, the other is the agent's.
+//! [`parse`] gives [`Rules`] or every mistake. [`Rules::view`] tells, for one action, what it does ([`Deed`]), whether an
+//! envelope applies, and which rules are about it ([`Hit`]); what a rule then asks for is its [`Demand`]. The index
+//! (`index.rs`, `patterns.rs`) keeps that below the cost of asking every rule.
+//!
+//! * Patterns are globs: `*` stands for any number of characters, `/` too; `?` for one. What looks like another wildcard
+//!   is a mistake, because a rule that never matches protects nobody.
+//! * What is not known matches no selector for certain, and neither does a guess: the rule is [`Fit::Unclear`], which
+//!   convicts nobody and makes nothing good (`answer.rs`).
+//! * What was cut, withheld or redacted keeps and breaks no constraint: [`Kept::Unclear`].
+//! * Text of an agent costs at most linear time: globs, regular expressions, and conditions over bounded contents.
 //! * `enforce` counts in the SLI and makes a finding of its severity; `warn` makes a finding that is at most a ticket;
 //!   `shadow` makes an info finding.
 
+mod answer;
+mod case;
+mod classes;
+mod condition;
+mod contents;
+mod deed;
+mod demand;
 mod glob;
+mod index;
+mod parameters;
+mod pattern;
+mod patterns;
 mod read;
 mod rules;
+mod schema;
+mod sections;
+mod selector;
+mod view;
 
 pub use crate::values::document::{Mistake, Place};
+pub use case::{Case, Expect, Expected};
+pub use deed::{Authority, Deed};
+pub use demand::{Approval, Breaker, Demand, Invariant, Limit, Per, Task};
 pub use glob::Glob;
+pub use parameters::Parameters;
 pub use read::parse;
-pub use rules::{Mode, Rule, Rules};
+pub use rules::{Fit, Kept, Mode, Rule, Rules};
+pub use schema::Schema;
+pub use selector::Selector;
+pub use view::{Hit, View};
 
 #[cfg(test)]
 mod tests;

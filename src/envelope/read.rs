@@ -1,12 +1,17 @@
 //! Files to rules: what was typed, then what it means. Every mistake of every file is reported together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::rules::{Envelope, Mode, Rule, Rules};
+use super::case;
+use super::classes::Classes;
+use super::deed;
+use super::demand::Known;
+use super::rules::{Envelope, KnownAs, Mode, Rules};
+use super::sections::{self, Scope};
 use super::{Glob, Mistake};
-use crate::model::{Effect, Field, Severity};
-use crate::values::document::{Key, Node, Page, Table};
+use crate::model::{Effect, Field};
+use crate::values::document::{Node, Page, Place};
 
 /// Reads `(file name, text)` pairs, one envelope each. Rules exist only when no file has a mistake.
 pub fn parse(files: &[(&str, &str)]) -> Result<Rules, Vec<Mistake>> {
@@ -23,8 +28,22 @@ pub fn parse(files: &[(&str, &str)]) -> Result<Rules, Vec<Mistake>> {
     if mistakes.is_empty() { Ok(Rules::new(envelopes)) } else { Err(mistakes) }
 }
 
-const ENVELOPE: &[&str] = &["envelope", "agent", "service", "effects", "forbid", "profile", "check_within"];
-const RULE: &[&str] = &["id", "tool", "effect", "target", "from", "until", "mode", "severity", "because"];
+/// The keys of an envelope that are no section of rules.
+const KEYS: &[&str] = &[
+    "envelope",
+    "agent",
+    "service",
+    "mode",
+    "environments",
+    "surfaces",
+    "data",
+    "effects",
+    "tools",
+    "only_listed",
+    "profile",
+    "check_within",
+    "tests",
+];
 
 /// One envelope; nothing when a mistake was noted.
 fn envelope<'f>(
@@ -33,71 +52,44 @@ fn envelope<'f>(
     file: &'f str,
     names: &mut BTreeMap<Arc<str>, &'f str>,
 ) -> Option<Envelope> {
-    let table = page.table(node, "an envelope", ENVELOPE)?;
+    let keys: Vec<&str> = KEYS.iter().copied().chain(sections::keys()).collect();
+    let table = page.table(node, "an envelope", &keys)?;
     let name = page.must(table, "envelope", |page, node| unique(page, node, "envelope", file, names));
     let agents = page.maybe(table, "agent", globs);
     let services = page.maybe(table, "service", globs);
-    let effects = page.maybe(table, "effects", effects);
+    let mut tools = page.maybe(table, "tools", deed::tools).unwrap_or_default();
+    tools.extend(page.maybe(table, "effects", deed::effects).unwrap_or_default());
+    let known = Arc::new(Known { tools, classes: Arc::new(Classes::read(page, table)) });
+    let mut scope = Scope {
+        envelope: name.clone().unwrap_or_default(),
+        mode: page.maybe(table, "mode", mode).unwrap_or(Mode::Enforce),
+        known: Arc::clone(&known),
+        ids: BTreeMap::new(),
+    };
+    let allow = sections::allow(page, table, &mut scope);
+    let mut rules = sections::read(page, table, &mut scope);
+    rules.extend(sections::outside(page, table, &mut scope));
     let profile = page.maybe(table, "profile", |page, node| page.list(node, field));
     let check_within = page.maybe(table, "check_within", Page::length);
-    let of = name.clone().unwrap_or_default();
-    let mut ids = BTreeMap::new();
-    let forbid =
-        page.maybe(table, "forbid", |page, node| page.list(node, |page, node| rule(page, node, &of, &mut ids)));
+    let ids = scope.ids.keys().map(|id| &**id).collect();
+    let tested = case::Tested { file, envelope: &scope.envelope, rules: ids };
+    let cases = page.maybe(table, "tests", |page, node| case::read(page, node, &tested));
     let everything = || vec![Glob::new("*").expect("a pattern")];
     Some(Envelope {
         name: name?,
         agents: agents.unwrap_or_else(everything),
         services: services.unwrap_or_else(everything),
-        effects: effects.unwrap_or_default(),
-        forbid: forbid.unwrap_or_default(),
+        known: KnownAs(known),
+        rules,
+        allow,
         profile: profile.unwrap_or_default().into_iter().collect(),
         check_within,
+        cases: cases.unwrap_or_default(),
     })
-}
-
-/// One rule of `forbid`.
-fn rule(page: &mut Page, node: &Node, envelope: &Arc<str>, ids: &mut BTreeMap<Arc<str>, &str>) -> Option<Rule> {
-    let table = page.table(node, "a rule", RULE)?;
-    let id = page.must(table, "id", |page, node| unique(page, node, "rule", "this envelope", ids));
-    let tools = page.maybe(table, "tool", globs);
-    let effects = page.maybe(table, "effect", |page, node| page.list(node, effect));
-    let targets = page.maybe(table, "target", globs);
-    let from = page.maybe(table, "from", Page::point);
-    let until = page.maybe(table, "until", Page::point);
-    let mode = page.maybe(table, "mode", |page, node| page.word(node, &["enforce", "warn", "shadow"], Mode::from_word));
-    let severity =
-        page.maybe(table, "severity", |page, node| page.word(node, &["page", "ticket", "info"], Severity::from_word));
-    let because = page.maybe(table, "because", Page::text);
-    check_selectors(page, table);
-    if let (Some(from), Some(until)) = (from, until)
-        && from >= until
-    {
-        page.wrong(table.at, format!("the rule is never in force: `from` {from} is not before `until` {until}"));
-    }
-    Some(Rule {
-        envelope: Arc::clone(envelope),
-        id: id?,
-        tools: tools.unwrap_or_default(),
-        effects: effects.map(BTreeSet::from_iter).unwrap_or_default(),
-        targets: targets.unwrap_or_default(),
-        from,
-        until,
-        mode: mode.unwrap_or(Mode::Enforce),
-        severity: severity.unwrap_or(Severity::Page),
-        because,
-    })
-}
-
-/// A rule without any selector would forbid everything, which nobody means.
-fn check_selectors(page: &mut Page, table: Table<'_>) {
-    if ["tool", "effect", "target"].iter().all(|key| table.get(key).is_none()) {
-        page.wrong(table.at, "the rule says nothing about which calls: give `tool`, `effect` or `target`");
-    }
 }
 
 /// A name that no other has. Names stand in labels and ids, so they are plain.
-fn unique<'f>(
+pub(super) fn unique<'f>(
     page: &mut Page,
     node: &Node,
     what: &str,
@@ -117,26 +109,23 @@ fn unique<'f>(
     Some(name)
 }
 
-fn globs(page: &mut Page, node: &Node) -> Option<Vec<Glob>> {
+pub(super) fn globs(page: &mut Page, node: &Node) -> Option<Vec<Glob>> {
     page.list(node, |page, node| {
         let pattern = page.text(node)?;
-        Glob::new(&pattern).map_err(|why| page.wrong(node.at, format!("pattern `{pattern}` {why}"))).ok()
+        glob(page, node.at, &pattern)
     })
 }
 
-fn effects(page: &mut Page, node: &Node) -> Option<Vec<(Glob, Effect)>> {
-    let read: Vec<_> = page.entries(node)?.iter().map(|(key, value)| declared(page, key, value)).collect();
-    read.into_iter().collect()
+pub(super) fn glob(page: &mut Page, at: Place, pattern: &str) -> Option<Glob> {
+    Glob::new(pattern).map_err(|why| page.wrong(at, format!("pattern `{pattern}` {why}"))).ok()
 }
 
-fn declared(page: &mut Page, tool: &Key, value: &Node) -> Option<(Glob, Effect)> {
-    let glob = Glob::new(&tool.name).map_err(|why| page.wrong(tool.at, format!("pattern `{}` {why}", tool.name))).ok();
-    let effect = effect(page, value);
-    Some((glob?, effect?))
-}
-
-fn effect(page: &mut Page, node: &Node) -> Option<Effect> {
+pub(super) fn effect(page: &mut Page, node: &Node) -> Option<Effect> {
     page.word(node, &Effect::ALL.iter().map(|effect| effect.as_str()).collect::<Vec<_>>(), Effect::from_word)
+}
+
+pub(super) fn mode(page: &mut Page, node: &Node) -> Option<Mode> {
+    page.word(node, &Mode::ALL.iter().map(|mode| mode.as_str()).collect::<Vec<_>>(), Mode::from_word)
 }
 
 fn field(page: &mut Page, node: &Node) -> Option<Field> {

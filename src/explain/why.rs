@@ -6,8 +6,8 @@ use super::WIDTH;
 use super::phrases::{clock, decision, length, missing, records, service, short, state, when, witness};
 use super::sheet::{INDENT, Sheet, brief, cell, columns_of};
 use crate::model::{
-    Action, CallSays, Check, Cost, Decision, Field, Finding, FindingState, Known, Lineage, Missing, ModelUse, Moment,
-    Nanos, Outcome, Piece, Provenance, Says, Severity, Shared, Span, State, Text, Turn, Value, Verdict,
+    Action, CallSays, Check, Cost, Decision, Field, Finding, FindingState, Known, Lineage, Missing, ModelUse, Outcome,
+    Piece, Provenance, Says, Severity, Shared, Span, State, Text, Turn, Value, Verdict,
 };
 
 /// How many ids of context are shown: whoever wants them all asks for JSON.
@@ -274,16 +274,7 @@ fn waited(action: &Action, made: &Decision) -> Option<Span> {
     if made.outcome == Outcome::Ask {
         return None;
     }
-    let asks = action.decisions.iter().filter(|other| other.outcome == Outcome::Ask).map(|ask| ask.at);
-    let moment = |wanted: fn(&Moment) -> bool| {
-        action.pieces.iter().filter_map(move |piece| match &piece.says {
-            Says::Call(call) if wanted(&call.moment) => Some(piece.end),
-            _ => None,
-        })
-    };
-    let earlier = |at: &Nanos| *at <= made.at;
-    let asked = asks.chain(moment(|moment| *moment == Moment::Asked)).filter(earlier).max();
-    let since = asked.or_else(|| moment(|moment| *moment == Moment::Proposed).filter(earlier).max())?;
+    let since = action.asked_before(made).or_else(|| action.proposed_before(made))?;
     Some(made.at.since(since))
 }
 
@@ -333,7 +324,7 @@ fn verdicts(sheet: &mut Sheet, lineage: &Lineage) {
         return sheet.row("verdicts", why);
     }
     let mut label = "verdicts";
-    for Verdict { sli, value, reason, because, evidence } in &lineage.action.verdicts {
+    for Verdict { sli, value, reason, because, evidence, .. } in &lineage.action.verdicts {
         sheet.row(label, &format!("{:<8}{sli} ({reason})", value.as_str()));
         let from = if evidence.is_empty() { String::new() } else { format!(", from {}", records(evidence)) };
         sheet.detail(&format!("{because}{from}"));

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ActionId, By, Check, Containment, ConversationId, Cost, Decision, Digest, Effect, EvidenceId, Finding, Hash, Known,
-    Moment, Nanos, Node, Provenance, Pseudo, Role, Service, Sli, SpanId, Tenant, Text, TraceId, TurnId, Verdict,
-    Witness, words,
+    Moment, Nanos, Node, Outcome, Provenance, Pseudo, Role, Service, Sli, SpanId, Tenant, Text, TraceId, TurnId,
+    Verdict, Witness, words,
 };
 
 /// A key of an action: what makes two records speak of one action. Every key is an alias of it for ever.
@@ -357,6 +357,26 @@ impl Action {
     /// The tool's name, or `unknown`.
     pub fn tool_label(&self) -> &str {
         self.tool.value().map_or("unknown", |tool| tool)
+    }
+
+    /// When somebody was last asked before a decision. A guess is no time.
+    pub fn asked_before(&self, decision: &Decision) -> Option<Nanos> {
+        let guess = |ask: &Decision| ask.witness.as_ref().is_some_and(|it| it.provenance == Provenance::Inferred);
+        let asks = self.decisions.iter().filter(|other| other.outcome == Outcome::Ask && !guess(other));
+        let asks = asks.map(|ask| ask.at);
+        asks.chain(self.moments(|moment| *moment == Moment::Asked)).filter(|at| *at <= decision.at).max()
+    }
+
+    /// When the call was last proposed before a decision.
+    pub fn proposed_before(&self, decision: &Decision) -> Option<Nanos> {
+        self.moments(|moment| *moment == Moment::Proposed).filter(|at| *at <= decision.at).max()
+    }
+
+    fn moments(&self, which: fn(&Moment) -> bool) -> impl Iterator<Item = Nanos> {
+        self.pieces.iter().filter_map(move |piece| match &piece.says {
+            Says::Call(call) if which(&call.moment) => Some(piece.end),
+            _ => None,
+        })
     }
 
     /// A trace id to open it by: that of its first span.

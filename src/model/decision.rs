@@ -155,6 +155,18 @@ words!(
     }
 );
 
+words!(
+    /// What contained an incident.
+    Stop {
+        /// A step of containment that somebody told.
+        Command = "command",
+        /// The run was aborted.
+        Abort = "abort",
+        /// The next write was refused, and none came after it.
+        Refusal = "refusal",
+    }
+);
+
 /// Who says so: the witness behind a decision or a check.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Witness {

@@ -358,6 +358,8 @@ mod tests {
             severity,
             class: Class::Security,
             state: FindingState::Open,
+            tags: Vec::new(),
+            envelope: None,
             message: "no".into(),
             evidence: Vec::new(),
             at: Nanos(1),

@@ -124,6 +124,11 @@ pub struct Table<'n> {
 }
 
 impl<'n> Table<'n> {
+    /// Whether a key stands in it.
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
     /// The value of a key.
     pub fn get(&self, name: &str) -> Option<&'n Node> {
         self.entries.iter().find(|(key, _)| &*key.name == name).map(|(_, node)| node)
@@ -250,6 +255,64 @@ impl Page {
             Kind::Whole(number) if number >= 0 => Some(number.unsigned_abs()),
             _ => self.expected(node, "a whole number"),
         }
+    }
+
+    /// A whole number of at least 1.
+    pub fn count(&mut self, node: &Node) -> Option<u64> {
+        match node.kind {
+            Kind::Whole(number) if number >= 1 => Some(number.unsigned_abs()),
+            _ => self.expected(node, "a whole number of at least 1"),
+        }
+    }
+
+    /// A finite number, with or without a fraction.
+    pub fn number(&mut self, node: &Node) -> Option<f64> {
+        match node.kind {
+            Kind::Whole(number) => Some(number as f64),
+            Kind::Real(number) if number.is_finite() => Some(number),
+            _ => self.expected(node, "a number"),
+        }
+    }
+
+    /// Any value, as JSON. YAML's numbers that JSON has no word for are mistakes.
+    pub fn json(&mut self, node: &Node) -> Option<serde_json::Value> {
+        use serde_json::Value;
+        Some(match &node.kind {
+            Kind::Null => Value::Null,
+            Kind::Flag(flag) => Value::Bool(*flag),
+            Kind::Whole(number) => Value::from(*number),
+            Kind::Real(number) if !number.is_finite() => return self.expected(node, "a number that JSON has"),
+            Kind::Real(number) => Value::from(*number),
+            Kind::Text(text) => Value::from(&**text),
+            Kind::List(items) => {
+                let items: Vec<_> = items.iter().map(|item| self.json(item)).collect();
+                Value::Array(items.into_iter().collect::<Option<_>>()?)
+            }
+            Kind::Table(entries) => {
+                let read = |(key, value): &(Key, Node)| Some((key.name.to_string(), self.json(value)?));
+                let fields: Vec<_> = entries.iter().map(read).collect();
+                Value::Object(fields.into_iter().collect::<Option<_>>()?)
+            }
+        })
+    }
+
+    /// The place of a character inside a text value, counted from 1 as lines and columns of the text. Where the value
+    /// is written in a way that moves characters (folded, with escapes), the value's own place.
+    pub fn inside(&self, node: &Node, line: u32, column: u32) -> Place {
+        let Kind::Text(text) = &node.kind else { return node.at };
+        let Some(wanted) = text.lines().nth(line.saturating_sub(1) as usize) else { return node.at };
+        let written = |number: u32| self.text.lines().nth(number.saturating_sub(1) as usize);
+        let first = node.at.column.saturating_sub(1) as usize;
+        let at = |number: u32, skip: usize| {
+            let behind: String = written(number)?.chars().skip(skip).collect();
+            let indent = behind.chars().take_while(|c| matches!(c, '"' | '\'' | ' ')).count();
+            let begins = behind.chars().skip(indent).collect::<String>().starts_with(wanted.trim_start());
+            let lead = wanted.chars().take_while(|c| *c == ' ').count();
+            let start = (skip + indent) as u32;
+            begins.then(|| Place { line: number, column: (start + column).saturating_sub(lead as u32) })
+        };
+        let below = line.saturating_sub(1);
+        at(node.at.line.saturating_add(below), if below == 0 { first } else { 0 }).unwrap_or(node.at)
     }
 
     /// A list, or one value for a list of one.
@@ -530,6 +593,33 @@ mod tests {
             assert_eq!(all.len(), 1, "{text:?}: {all:?}");
             assert!(all[0].starts_with(want), "{text:?}: {all:?}");
         }
+    }
+
+    #[test]
+    fn a_character_inside_a_text_has_its_own_place() {
+        let text = "when: abc\nsize: \"  abc\"\nnames: |\n  one\n  abc\nat: >-\n  folded\n  abc\n";
+        let (mut page, node) = Page::read("f.yaml", text);
+        let node = node.expect("is YAML");
+        let entries = page.entries(&node).expect("a mapping").to_vec();
+        let place = |line, column| Place { line, column };
+        for (key, (line, column), want) in [
+            (0, (1, 2), place(1, 8)),
+            (1, (1, 4), place(2, 11)),
+            (2, (2, 3), place(5, 5)),
+            (3, (1, 9), entries[3].1.at),
+        ] {
+            assert_eq!(page.inside(&entries[key].1, line, column), want, "{key}");
+        }
+    }
+
+    #[test]
+    fn any_value_is_json() {
+        let (mut page, node) = Page::read("f.yaml", "{a: [1, 2.5, x, true, null], b: {c: -7}}");
+        let json = page.json(&node.expect("is YAML"));
+        assert_eq!(json, Some(serde_json::json!({"a": [1, 2.5, "x", true, null], "b": {"c": -7}})));
+        let (mut page, _) = Page::read("f.yaml", "1");
+        let infinite = Node { at: Place { line: 1, column: 1 }, kind: Kind::Real(f64::INFINITY) };
+        assert_eq!((page.json(&infinite), page.into_mistakes().len()), (None, 1));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{
     Action, By, CallSays, Check, Decision, Execution, Field, Finding, Join, Key, Known, Marks, Moment, Piece, Proof,
-    Pseudo, Says, SpanId, State, Status, Tie, TraceId, Verdict, Witness,
+    Pseudo, RuleName, Says, SpanId, State, Status, Tag, Tie, TraceId, Verdict, Witness,
 };
 use crate::proto::records as v1;
 
@@ -30,8 +30,10 @@ record! { Check = Check {
 record! { Witness = Witness { evidence, role, service, provenance } }
 record! { Join = Join { method, confidence, with } }
 record! { Marks = Marks { sampled, root_lost, crowded, merged } }
-record! { Verdict = Verdict { sli, value, reason, because, evidence } }
-record! { Finding = Finding { id, rule, severity, class, state, message, evidence, at } }
+record! { Verdict = Verdict { sli, value, reason, because, evidence, rung, rule } }
+record! { RuleName = RuleName { name, envelope } }
+record! { Finding = Finding { id, rule, severity, class, tags, state, message, evidence, at, envelope } }
+record! { Tag = Tag { class, confidence, because } }
 tuple! { (TraceId, SpanId) = SpanRef { 0: trace, 1: span } }
 tuple! { (Arc<str>, Arc<str>) = StateVersions { 0: before, 1: after } }
 entry! { Field => Known<()> = FieldKnown { field, known } }

@@ -14,7 +14,7 @@ use super::{Entry, Malformed, Wire, entry, record, required, tuple};
 
 record! { Account = Account {
     id, revision, judged_by, first_seen, last_seen, ended, settled, due, booked, raised, violated, published,
-    end, merged_into, frozen, heard, closes, denial, asked, learnt, tipped,
+    end, merged_into, frozen, heard, closes, denial, asked, learnt, tipped, notes,
 } }
 record! { Profile = Profile { tenant, scope, version, begun, used, actions, fields } }
 record! { Share = Share { asked, filled, withheld, turns_asked, turns_filled, regressed } }
@@ -112,6 +112,7 @@ impl Wire<v1::Checkpoint> for Checkpoint {
             configurations: self.configurations.put(),
             ledger_from: self.ledger_from.put(),
             profiles: self.profiles.put(),
+            steps: self.steps.put(),
         }
     }
 
@@ -134,6 +135,7 @@ impl Wire<v1::Checkpoint> for Checkpoint {
             configurations: Wire::take(stored.configurations).map_err(|at| at.within("configurations"))?,
             ledger_from: Nanos(stored.ledger_from),
             profiles: Wire::take(stored.profiles).map_err(|at| at.within("profiles"))?,
+            steps: Wire::take(stored.steps).map_err(|at| at.within("steps"))?,
         })
     }
 }

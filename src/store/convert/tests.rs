@@ -235,6 +235,7 @@ impl Any for Checkpoint {
             configurations: Any::any(source),
             ledger_from: Any::any(source),
             profiles: Any::any(source),
+            steps: Any::any(source),
         }
     }
 }

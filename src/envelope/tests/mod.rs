@@ -1,5 +1,9 @@
 //! What envelopes mean, row by row.
 
+mod conditions;
+mod demands;
+mod view;
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
@@ -24,6 +28,26 @@ fn forbidding(text: &str, change: Change) -> Vec<String> {
     let mut action = sample::action();
     change(&mut action);
     rules(text).forbidding(&action).map(|rule| rule.id().to_owned()).collect()
+}
+
+/// What each rule that is about an action says: its id, and why it is unclear.
+fn hits(text: &str, change: impl Fn(&mut Action)) -> Vec<String> {
+    let mut action = sample::action();
+    change(&mut action);
+    let rules = rules(text);
+    let view = rules.view(&action);
+    view.hits.iter().map(shown).collect()
+}
+
+fn shown(hit: &Hit<'_>) -> String {
+    match hit.fit {
+        Fit::Yes => hit.rule.id().to_owned(),
+        Fit::Unclear(reason) => format!("{} {reason}", hit.rule.id()),
+    }
+}
+
+fn parameters(json: &str) -> Known<crate::model::Text> {
+    Known::Value(sample::text(json))
 }
 
 #[test]
@@ -109,8 +133,8 @@ fn several_envelopes_add_up() {
     let action = sample::action();
     assert_eq!(rules.profile(&action), Some(BTreeSet::from([Field::Intent, Field::Tool, Field::Output])));
     assert_eq!(rules.check_within(&action), Some(Span::seconds(90)));
-    let names: Vec<String> = rules.forbidding(&action).map(Rule::name).collect();
-    assert_eq!((names, rules.len()), (vec!["envelope.one.r".to_owned(), "envelope.two.r".to_owned()], (2, 2)));
+    let names: Vec<&str> = rules.forbidding(&action).map(Rule::name).collect();
+    assert_eq!((names, rules.len()), (vec!["envelope.one.r", "envelope.two.r"], (2, 2)));
 }
 
 #[test]
@@ -158,7 +182,10 @@ fn the_digest_is_of_the_meaning() {
 
 proptest! {
     #[test]
-    fn any_text_is_rules_or_mistakes(text in "(envelope|agent|forbid|  - id|    tool|profile|: |\\[|\\]|\n|\"|\\*|x|-|[ -~]){0,30}") {
+    fn any_text_is_rules_or_mistakes(text in concat!(
+        "(envelope: e\n|agent|forbid:\n|allow:\n|parameters:\n|limit:\n|task:\n|invariant:\n|tests:\n|tools|data|  - id: r\n|",
+        "    tool: x\n|    when: |    check: |    schema: |    holds: |profile|: |\\[|\\]|\\{|\\}|\n|\"|\\*|x|-|[ -~]){0,30}"
+    )) {
         match parse(&[("any.yaml", &text)]) {
             Ok(rules) => prop_assert!(!rules.is_empty()),
             Err(mistakes) => prop_assert!(!mistakes.is_empty()),
