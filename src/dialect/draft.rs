@@ -242,10 +242,22 @@ impl<'a> Draft<'a> {
                 *status = Status::Error(Arc::from("error in the result"));
             }
         }
+        if let Some(by) = self.turned_away(call) {
+            call.moment = Moment::Refused { by };
+        }
         if let (None, Some(tool)) = (&call.pseudo, &call.tool) {
             let arguments = call.arguments.value().map(|text| &*text.head);
             call.pseudo = values::pseudo(tool, self.source.text("gen_ai.tool.type"), arguments);
         }
+    }
+
+    /// A span that failed because something kept its tool from running: what came back, or else the span's error, says
+    /// so of this tool.
+    fn turned_away(&self, call: &Call) -> Option<By> {
+        let failed = matches!(call.moment, Moment::Ran { status: Status::Error(_), .. });
+        let error = || Some(self.source.span()?.status.message);
+        let said = call.result.value().map(|result| &*result.head).or_else(error).filter(|_| failed)?;
+        values::turned_away(call.tool.as_deref()?, said)
     }
 
     /// Whether the record lacks what its dialect would capture, see [`Content`].

@@ -28,7 +28,7 @@ pub use pseudo::pseudo;
 pub use read::{known, number_of, truth_of};
 pub use replaced::{DROPPED, redacted};
 pub use resource::{bare, resource_in};
-pub use spoken::{is_failure, speaks_of_policy, spoken};
+pub use spoken::{is_failure, speaks_of_policy, spoken, turned_away};
 
 /// Digest of a text: of its canonical JSON when it is JSON, else of its bytes. Key 0, unless redaction was here: of a
 /// text that is a digest it is that one, and JSON with replaced values has a key of its own.
