@@ -65,6 +65,12 @@ impl Book {
         }
     }
 
+    /// The turn where the work began that a turn belongs to: its own, when nobody handed it over.
+    pub fn root_of(&self, turn: TurnId) -> TurnId {
+        let root = self.turns.get(&turn).and_then(|state| self.root(state));
+        root.map_or(turn, |root| root.id)
+    }
+
     /// What a turn has from above, as one value: when it changes, its actions are judged again.
     pub fn inherited(&self, turn: TurnId) -> Option<Hash> {
         let state = self.turns.get(&turn)?;

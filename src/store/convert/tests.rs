@@ -139,7 +139,12 @@ any! {
         2 => Self::Tool(Any::any(source), Any::any(source)),
         _ => Self::Turn,
     };
-    Raised: source => Self { finding: Any::any(source), pages: Any::any(source), turn: Any::any(source) };
+    Raised: source => Self {
+        finding: Any::any(source),
+        pages: Any::any(source),
+        class: Any::any(source),
+        turn: Any::any(source),
+    };
     Ended: source => Self {
         by: source.pick(&[EndedBy::Proposal, EndedBy::Answer, EndedBy::Run]),
         end: Any::any(source),
@@ -243,6 +248,7 @@ impl Any for Checkpoint {
             ledger_from: Any::any(source),
             profiles: Any::any(source),
             steps: Any::any(source),
+            facets: Any::any(source),
         }
     }
 }
