@@ -151,7 +151,8 @@ impl<'p> Walk<'p> {
     }
 
     fn call(&mut self, expression: &'p IdedExpr, call: &'p CallExpr) {
-        let is_operator = call.func_name.contains(['_', '@']) && !call.func_name.starts_with("exists");
+        // CEL's own names of operators, such as `_&&_` and `@in`, are no words that could be typed.
+        let is_operator = call.func_name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         let known = FUNCTIONS.iter().chain(TYPES).any(|name| *name == call.func_name);
         if !is_operator && !known {
             let hint = suggestion(&call.func_name, FUNCTIONS);
