@@ -61,6 +61,8 @@ fn found(n: u16, rule: &str, severity: Severity) -> Action {
         severity,
         class: crate::model::Class::Ambiguous,
         state: FindingState::Open,
+        tags: Vec::new(),
+        envelope: None,
         message: "it is wrong".into(),
         evidence: Vec::new(),
         at: Nanos(0),

@@ -82,6 +82,8 @@ catalogue! {
         "Settled actions that turned out to be one with another";
     IncidentsDropped = Counter "wherefore_incidents_dropped" [""] ("tenant", "reason")
         "Incidents given up: not contained for 30 days, or older than the 2,000 that a tenant has room for";
+    NotesDropped = Counter "wherefore_notes_dropped" [""] ("tenant")
+        "Calls that limits, approvers' load and later reads no longer see, for want of room";
     FieldsMissing = Counter "wherefore_lineage_fields_missing" [""] ("tenant", "agent", "field", "reason")
         "Lineage fields missing on settled actions, by why";
     LineageFields = Counter "wherefore_lineage_fields" [""] ("tenant", "dialect", "state")

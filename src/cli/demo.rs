@@ -101,6 +101,7 @@ pub fn constants() -> Constants {
         idle: Span::seconds(5),
         ask: Span::seconds(10),
         check_within: Span::seconds(5),
+        contain_within: Span::seconds(15),
         ..Constants::default()
     }
 }

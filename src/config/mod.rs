@@ -17,7 +17,7 @@
 //! checkpoint: { every: 30s, bytes: 64MiB }   # what a restart folds again at most: time, or journal
 //! limits: { request: 16MiB, decompressed: 64MiB, in_flight: 256MiB, body_time: 30s, connections: 1024, drain: 10s }
 //! times: { grace: 15s, idle: 10m, ask: 24h, live_lateness: 10m, horizon: 48h, patches: 7d, epoch: 24h,
-//!          check_within: 10m }
+//!          check_within: 10m, contain_within: 5m }
 //! learning: true                   # profiles of fields that instrumentations have shown, and their drift
 //! envelopes: envelopes             # a folder of *.yaml, or a list of files
 //! redact: { "user.email": drop, "*.password": digest }     # keep, digest or drop by key; the first that fits decides

@@ -175,7 +175,8 @@ fn count(page: &mut Page, node: &Node) -> Option<usize> {
 /// Each length of time, and the order that the promises need: what moves a live counter is inside the horizon, and
 /// what moves the ledger still revises the record.
 fn times(page: &mut Page, node: &Node) -> Option<Constants> {
-    const KEYS: &[&str] = &["grace", "idle", "ask", "live_lateness", "horizon", "patches", "epoch", "check_within"];
+    const KEYS: &[&str] =
+        &["grace", "idle", "ask", "live_lateness", "horizon", "patches", "epoch", "check_within", "contain_within"];
     let table = page.table(node, "`times`", KEYS)?;
     let mut times = Constants::default();
     let fields = [
@@ -187,6 +188,7 @@ fn times(page: &mut Page, node: &Node) -> Option<Constants> {
         ("patches", &mut times.patches),
         ("epoch", &mut times.epoch),
         ("check_within", &mut times.check_within),
+        ("contain_within", &mut times.contain_within),
     ];
     for (key, field) in fields {
         set(field, page.maybe(table, key, Page::length));

@@ -1,15 +1,29 @@
-//! Incidents: the findings of one root lineage that page, from the first violation to containment.
+//! Incidents: the findings of one root lineage that page, and the clock that runs until the agent is contained.
 //!
-//! The clock starts at the first finding that pages, as sent, and stops at the first containment step other than
-//! `resume` (`telemetry.md` §13.2). A step before a violation does not contain it: a finding after containment opens
-//! the incident again, and only a later step contains it.
+//! ```text
+//! violation ──────────── command ─────────► contained
+//!     │                     │   a write or violation that begins later opens it again (a leak)
+//!     └ opens the clock     └ halt, revoke, isolate, rollback · a run that was aborted · a refused write, when no
+//!                             write comes after it
+//! ```
+//!
+//! The clock starts at the start of the first violating call, as sent. A command before the first violation contains
+//! nothing. `resume` lets the agent go on: what it writes then is no leak, and only a new violation opens the incident
+//! again. Commands of the agent's own service do not count: nobody contains itself by saying so. A command is about an
+//! incident when it stands in its lineage, names its conversation, or names its agent and no conversation
+//! (`telemetry.md` §13.2, `slo.md` §4.1).
+//!
+//! An incident is a function of the sets of its violations, of what the agent did since, and of the commands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ActionId, Containment, FindingId, IncidentId, Nanos, Span, Tenant, TurnId, words};
+use crate::model::{
+    ActionId, Containment, EvidenceId, FindingId, IncidentId, Nanos, Service, Span, Stop, Tenant, TurnId, words,
+};
 
 /// Findings that belong together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,22 +32,121 @@ pub struct Incident {
     pub id: IncidentId,
     /// Whose.
     pub tenant: Tenant,
-    /// The turn it happened in.
+    /// The turn at the root of the lineage it happened in.
     pub turn: TurnId,
-    /// The first violation, as sent.
+    /// The conversation of the first violation, as sent.
+    pub conversation: Option<Arc<str>>,
+    /// The agent of the first violation. Empty in rows that are older than this field.
+    pub agent: Arc<str>,
+    /// Its service, whose own commands do not count.
+    pub service: Service,
+    /// Start of the first violation, as sent.
     pub opened: Nanos,
-    /// The last violation, as sent; `None` in rows that are older than this field.
+    /// When it was first found, on the journal's clock. `None` in rows that are older than this field.
+    pub detected: Option<Nanos>,
+    /// Start of the last violation, as sent; `None` in rows that are older than this field.
     pub latest: Option<Nanos>,
     /// When it was contained, as sent.
     pub contained: Option<Nanos>,
-    /// Its findings and their actions.
-    pub findings: BTreeMap<FindingId, ActionId>,
+    /// By what.
+    pub contained_by: Option<Stop>,
+    /// Calls that changed something, or violated again, after a command and before a `resume`.
+    pub leaked: u32,
+    /// Its findings.
+    pub findings: BTreeMap<FindingId, Violation>,
+    /// What its agents did since: those that began last.
+    pub acts: BTreeMap<ActionId, Act>,
+}
+
+/// One violation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Violation {
+    /// Start of the call as sent. First, because the first violation opens the incident.
+    pub at: Nanos,
+    /// What the records name the call: of two at one time the smaller is the first, whichever was told first.
+    pub name: ActionId,
+    /// The call.
+    pub action: ActionId,
+    /// The engine's name of it. 0 in rows that are older than this field.
+    pub handle: u64,
+}
+
+/// What an agent did while its incident was open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Act {
+    /// When the call began, as sent.
+    pub at: Nanos,
+    /// What came of it.
+    pub did: Did,
+}
+
+words!(
+    /// What came of a call that changes something.
+    Did {
+        /// It ran.
+        Wrote = "wrote",
+        /// It was refused.
+        Refused = "refused",
+        /// Its run was aborted.
+        Aborted = "aborted",
+    }
+);
+
+/// A step of containment, and what it is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Step {
+    /// When, as sent.
+    pub at: Nanos,
+    /// What was done.
+    pub step: Containment,
+    /// The record that says so.
+    pub evidence: EvidenceId,
+    /// Who says so.
+    pub service: Service,
+    /// Its token says that it is somebody else than an agent.
+    pub independent: bool,
+    /// The root of the lineage it stands in.
+    pub turn: TurnId,
+    /// The conversation it names, as sent.
+    pub conversation: Option<Arc<str>>,
+    /// The agent it names.
+    pub agent: Option<Arc<str>>,
+}
+
+/// A violation as it is told.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Whose.
+    pub tenant: Tenant,
+    /// The root of its lineage.
+    pub turn: TurnId,
+    /// Its conversation, as sent.
+    pub conversation: Option<Arc<str>>,
+    /// The acting agent.
+    pub agent: Arc<str>,
+    /// Its service.
+    pub service: Service,
+    /// The finding.
+    pub finding: FindingId,
+    /// The call, and when it began.
+    pub violation: Violation,
+    /// Now, on the journal's clock.
+    pub now: Nanos,
 }
 
 impl Incident {
     /// From the first violation to containment; `None` while it is open.
     pub fn time_to_containment(&self) -> Option<Span> {
         self.contained.map(|at| at.since(self.opened))
+    }
+
+    /// The call that opened it: the first violation.
+    pub fn opened_by(&self) -> Option<ActionId> {
+        self.opener().map(|first| first.action)
+    }
+
+    fn opener(&self) -> Option<Violation> {
+        self.findings.values().min().copied()
     }
 
     /// Its last violation.
@@ -45,9 +158,85 @@ impl Incident {
     fn rank(&self) -> (bool, Nanos, IncidentId) {
         (self.contained.is_none(), self.since(), self.id)
     }
+
+    fn is_about(&self, step: &Step) -> bool {
+        let by_another = step.independent || step.service != self.service;
+        let names = match (&step.conversation, &step.agent) {
+            (Some(conversation), _) => Some(conversation) == self.conversation.as_ref(),
+            (None, Some(agent)) => *agent == self.agent,
+            (None, None) => false,
+        };
+        by_another && (step.turn == self.turn || names)
+    }
+
+    /// Reads the clock anew.
+    fn read<'a>(&mut self, steps: impl Iterator<Item = &'a Step>) {
+        let starts = || self.findings.values().map(|violation| violation.at);
+        (self.opened, self.latest) = (starts().min().unwrap_or(self.opened), starts().max().or(self.latest));
+        let told = steps.filter(|step| self.is_about(step)).map(|step| match step.step {
+            Containment::Resume => (step.at, Event::Resumed),
+            Containment::Halt | Containment::Revoke | Containment::Isolate | Containment::Rollback => {
+                (step.at, Event::Stopped(Stop::Command))
+            }
+        });
+        let acts = self.acts.values().map(|act| match act.did {
+            Did::Wrote => (act.at, Event::Wrote),
+            Did::Refused => (act.at, Event::Stopped(Stop::Refusal)),
+            Did::Aborted => (act.at, Event::Stopped(Stop::Abort)),
+        });
+        let mut events: Vec<(Nanos, Event)> =
+            starts().map(|at| (at, Event::Violated)).chain(acts).chain(told).collect();
+        events.retain(|(at, _)| *at >= self.opened);
+        events.sort_unstable();
+        let clock = events.into_iter().fold(Clock::default(), |clock, (at, event)| clock.after(at, event));
+        self.contained = clock.contained.map(|(at, _)| at);
+        self.contained_by = clock.contained.map(|(_, by)| by);
+        self.leaked = clock.leaked;
+    }
 }
 
-/// How long a contained incident stays in memory: as long as later evidence may change what it is about.
+/// What moves the clock. At one time the earlier kind is first: what is done at the moment of a command is not a leak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Violated,
+    Wrote,
+    Stopped(Stop),
+    Resumed,
+}
+
+/// The clock while it is read.
+#[derive(Debug, Clone, Copy, Default)]
+struct Clock {
+    contained: Option<(Nanos, Stop)>,
+    resumed: bool,
+    leaked: u32,
+}
+
+impl Clock {
+    fn after(self, at: Nanos, event: Event) -> Self {
+        let contained = self.contained;
+        let commanded = matches!(contained, Some((_, Stop::Command | Stop::Abort)));
+        match event {
+            Event::Wrote if self.resumed => self,
+            Event::Violated | Event::Wrote => {
+                let leak = commanded && !self.resumed;
+                Self { contained: None, resumed: false, leaked: self.leaked + u32::from(leak) }
+            }
+            // A refusal is a stop only as long as nothing else is.
+            Event::Stopped(Stop::Refusal) => Self { contained: contained.or(Some((at, Stop::Refusal))), ..self },
+            Event::Stopped(by) if commanded => Self { resumed: false, contained: contained.or(Some((at, by))), ..self },
+            Event::Stopped(by) => {
+                // The refusal had stopped it already; the command makes sure of it.
+                let since = contained.map_or(at, |(refused, _)| refused);
+                Self { contained: Some((since, by)), resumed: false, ..self }
+            }
+            Event::Resumed => Self { resumed: contained.is_some(), ..self },
+        }
+    }
+}
+
+/// How long a contained incident stays in memory, and a step that contains: as long as later evidence may change what
+/// it is about.
 const REMEMBERED: Span = Span::days(7);
 /// How long after its last violation an incident stays open: the longest usual window of an error budget. What nobody
 /// contained for so long is not worked on by this clock any more.
@@ -55,6 +244,10 @@ const OPEN_FOR: Span = Span::days(30);
 /// Incidents of one tenant in memory, open or contained: as many as it has agents with series of their own. At some
 /// 500 bytes each they are 1 MB.
 const ROOM: usize = 2_000;
+/// What an incident keeps of what its agents did: the last of it decides.
+const ACTS: usize = 256;
+/// Steps of a tenant in memory. People and guards take them by hand or by rule, a few a day.
+const STEPS: usize = 1_000;
 
 words!(
     /// Why an incident was given up before its time was over. Its findings stay in the rows of their actions.
@@ -70,88 +263,135 @@ words!(
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Incidents {
     all: BTreeMap<IncidentId, Incident>,
-    changed: std::collections::BTreeSet<IncidentId>,
+    steps: BTreeMap<Tenant, BTreeSet<Step>>,
+    changed: BTreeSet<IncidentId>,
     dropped: Vec<(Tenant, Dropped)>,
 }
 
 impl Incidents {
-    /// Puts incidents back that a checkpoint kept.
-    pub fn restore(incidents: impl IntoIterator<Item = Incident>) -> Self {
+    /// Puts incidents and steps back that a checkpoint kept.
+    pub fn restore(
+        incidents: impl IntoIterator<Item = Incident>,
+        steps: impl IntoIterator<Item = (Tenant, Step)>,
+    ) -> Self {
         let all = incidents.into_iter().map(|incident| (incident.id, incident)).collect();
-        Self { all, ..Self::default() }
+        let mut restored = Self { all, ..Self::default() };
+        for (tenant, step) in steps {
+            restored.steps.entry(tenant).or_default().insert(step);
+        }
+        restored
     }
 
-    /// A finding that pages.
-    pub fn found(
-        &mut self,
-        tenant: &Tenant,
-        turn: TurnId,
-        finding: FindingId,
-        action: ActionId,
-        at: Nanos,
-    ) -> IncidentId {
-        let id = incident_id(tenant, turn);
+    /// A finding that pages. Says which action opens the incident now.
+    pub fn found(&mut self, found: Found) -> Moved {
+        let id = incident_id(&found.tenant, found.turn);
         if !self.all.contains_key(&id) {
-            self.make_room(tenant);
+            self.make_room(&found.tenant);
         }
+        let Found { tenant, turn, conversation, agent, service, finding, violation, now } = found;
         let incident = self.all.entry(id).or_insert_with(|| Incident {
             id,
-            tenant: tenant.clone(),
+            tenant,
             turn,
-            opened: at,
+            conversation: conversation.clone(),
+            agent: agent.clone(),
+            service: service.clone(),
+            opened: violation.at,
+            detected: Some(now),
             latest: None,
             contained: None,
+            contained_by: None,
+            leaked: 0,
             findings: BTreeMap::new(),
+            acts: BTreeMap::new(),
         });
-        incident.opened = incident.opened.min(at);
-        incident.latest = incident.latest.max(Some(at));
-        if incident.contained.is_some_and(|contained| at > contained) {
-            incident.contained = None;
+        let before = incident.opener();
+        incident.findings.insert(finding, violation);
+        if incident.opened_by() == Some(violation.action) {
+            (incident.conversation, incident.agent, incident.service) = (conversation, agent, service);
         }
-        incident.findings.insert(finding, action);
-        self.changed.insert(id);
-        id
+        self.read(id, before)
     }
 
     /// A finding was taken back. An incident without findings is none.
-    pub fn retracted(&mut self, tenant: &Tenant, turn: TurnId, finding: FindingId) {
-        let id = incident_id(tenant, turn);
-        if let Some(incident) = self.all.get_mut(&id) {
-            if incident.findings.remove(&finding).is_some() {
-                self.changed.insert(id);
-            }
-            if incident.findings.is_empty() {
-                self.all.remove(&id);
-            }
-        }
-    }
-
-    /// What somebody did to contain what happens in a turn: all steps of the turn, oldest first. Telling them again
-    /// changes nothing.
-    pub fn contained(&mut self, tenant: &Tenant, turn: TurnId, steps: impl IntoIterator<Item = (Nanos, Containment)>) {
+    pub fn retracted(&mut self, tenant: &Tenant, turn: TurnId, finding: FindingId) -> Moved {
         let id = incident_id(tenant, turn);
         let Some(incident) = self.all.get_mut(&id) else {
-            return;
+            return Moved::default();
         };
-        let since = incident.since();
-        let contained = steps.into_iter().filter(|(at, _)| *at >= since).fold(None, |contained, step| match step {
-            (_, Containment::Resume) => None,
-            (at, _) => contained.or(Some(at)),
-        });
-        if contained != incident.contained {
-            incident.contained = contained;
+        let before = incident.opener();
+        incident.findings.remove(&finding);
+        if incident.findings.is_empty() {
+            self.all.remove(&id);
             self.changed.insert(id);
+            return Moved { opener: None, before, clock: true };
         }
+        self.read(id, before)
     }
 
-    /// Whether the turn has an incident that nothing has contained yet.
-    pub fn is_open(&self, tenant: &Tenant, turn: TurnId) -> bool {
-        self.all.get(&incident_id(tenant, turn)).is_some_and(|incident| incident.contained.is_none())
+    /// What an agent of a lineage did that has an incident. Telling it again changes nothing.
+    pub fn acted(&mut self, tenant: &Tenant, turn: TurnId, action: ActionId, act: Option<Act>) -> Moved {
+        let id = incident_id(tenant, turn);
+        let Some(incident) = self.all.get_mut(&id) else {
+            return Moved::default();
+        };
+        let act = act.filter(|act| act.at >= incident.opened);
+        if incident.acts.get(&action).copied() == act {
+            return Moved::default();
+        }
+        match act {
+            Some(act) => drop(incident.acts.insert(action, act)),
+            None => drop(incident.acts.remove(&action)),
+        }
+        while incident.acts.len() > ACTS {
+            let first = incident.acts.iter().min_by_key(|(id, act)| (act.at, **id)).map(|(id, _)| *id);
+            first.and_then(|first| incident.acts.remove(&first));
+        }
+        let before = incident.opener();
+        self.read(id, before)
+    }
+
+    /// A step of containment. Says which incidents it moved. Telling it again changes nothing.
+    pub fn step(&mut self, tenant: &Tenant, step: Step) -> Vec<Moved> {
+        let steps = self.steps.entry(tenant.clone()).or_default();
+        if !steps.insert(step.clone()) {
+            return Vec::new();
+        }
+        if steps.len() > STEPS {
+            steps.pop_first();
+        }
+        let about = self.all.values().filter(|incident| incident.tenant == *tenant && incident.is_about(&step));
+        let about: Vec<(IncidentId, Option<Violation>)> = about.map(|it| (it.id, it.opener())).collect();
+        about.into_iter().map(|(id, before)| self.read(id, before)).collect()
+    }
+
+    /// Reads the clock of an incident anew.
+    fn read(&mut self, id: IncidentId, before: Option<Violation>) -> Moved {
+        let Some(incident) = self.all.get_mut(&id) else {
+            return Moved::default();
+        };
+        let clock = |it: &Incident| (it.opened, it.contained, it.leaked, it.findings.len());
+        let was = clock(incident);
+        incident.read(self.steps.get(&incident.tenant).into_iter().flatten());
+        let opener = incident.opener();
+        let moved = was != clock(incident) || opener != before;
+        self.changed.insert(id);
+        Moved { opener, before: before.filter(|before| Some(*before) != opener), clock: moved }
+    }
+
+    /// The incident of a root lineage.
+    pub fn of(&self, tenant: &Tenant, turn: TurnId) -> Option<&Incident> {
+        self.all.get(&incident_id(tenant, turn))
     }
 
     /// Every incident in memory.
     pub fn all(&self) -> impl Iterator<Item = &Incident> {
         self.all.values()
+    }
+
+    /// Every step in memory.
+    pub fn steps(&self) -> impl Iterator<Item = (&Tenant, &Step)> {
+        self.steps.iter().flat_map(|(tenant, steps)| steps.iter().map(move |step| (tenant, step)))
     }
 
     /// Counts these as changed again: they could not be written.
@@ -164,7 +404,8 @@ impl Incidents {
         std::mem::take(&mut self.changed).into_iter().map(|id| (id, self.all.get(&id).cloned())).collect()
     }
 
-    /// Forgets contained incidents of long ago, which the store keeps, and drops those that stayed open for too long.
+    /// Forgets contained incidents and steps of long ago, which the store keeps, and drops those that stayed open for
+    /// too long.
     pub fn tidy(&mut self, now: Nanos) {
         let changed = &self.changed;
         self.all.retain(|id, incident| {
@@ -175,6 +416,10 @@ impl Incidents {
         for id in old {
             self.give_up(id, Dropped::Age);
         }
+        for steps in self.steps.values_mut() {
+            steps.retain(|step| now.since(step.at) < REMEMBERED);
+        }
+        self.steps.retain(|_, steps| !steps.is_empty());
     }
 
     /// What was dropped since it was last asked.
@@ -201,6 +446,17 @@ impl Incidents {
     }
 }
 
+/// What a change came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moved {
+    /// The violation that opens the incident: the verdict of its action tells of the clock.
+    pub opener: Option<Violation>,
+    /// Another that opened it until now.
+    pub before: Option<Violation>,
+    /// The clock reads another time.
+    pub clock: bool,
+}
+
 /// The incident of a root lineage.
 pub fn incident_id(tenant: &Tenant, turn: TurnId) -> IncidentId {
     let mut hasher = blake3::Hasher::new_derive_key("wherefore incident v1");
@@ -213,134 +469,4 @@ pub fn incident_id(tenant: &Tenant, turn: TurnId) -> IncidentId {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::sample::at;
-
-    const TURN: TurnId = TurnId([7; 16]);
-
-    /// Findings and steps in the order they are told: a finding by its second; steps as a turn tells them, all again.
-    enum Told {
-        Found(u64),
-        Steps(&'static [(u64, Containment)]),
-    }
-    use Containment::{Halt, Resume, Rollback};
-    use Told::{Found, Steps};
-
-    fn told(all: &[Told]) -> Incidents {
-        let mut incidents = Incidents::default();
-        for (number, it) in all.iter().enumerate() {
-            match it {
-                Found(second) => {
-                    let finding = FindingId([number as u8; 16]);
-                    incidents.found(&Tenant::default(), TURN, finding, ActionId([1; 16]), at(*second));
-                }
-                Steps(steps) => {
-                    let steps = steps.iter().map(|(second, step)| (at(*second), *step));
-                    incidents.contained(&Tenant::default(), TURN, steps);
-                }
-            }
-        }
-        incidents
-    }
-
-    /// Seconds from the first violation to containment.
-    fn contained_after(all: &[Told]) -> Option<f64> {
-        told(all).all().next()?.time_to_containment().map(Span::as_seconds)
-    }
-
-    #[test]
-    fn only_a_step_after_the_violation_contains_it() {
-        for (name, story, want) in [
-            ("nobody does anything", &[Found(5)][..], None),
-            ("halted", &[Found(5), Steps(&[(15, Halt)])], Some(10.0)),
-            ("the first step counts", &[Found(5), Steps(&[(15, Halt), (25, Rollback)])], Some(10.0)),
-            ("halted before", &[Found(25), Steps(&[(10, Halt)])], None),
-            ("halted and resumed before", &[Found(25), Steps(&[(10, Halt), (20, Resume)])], None),
-            ("halted before and after", &[Found(25), Steps(&[(10, Halt), (20, Resume), (30, Halt)])], Some(5.0)),
-            ("resumed", &[Found(5), Steps(&[(15, Halt), (20, Resume)])], None),
-            ("violated again", &[Found(5), Steps(&[(15, Halt)]), Found(20)], None),
-            ("violated again, and the halt told again", &[Found(5), Found(20), Steps(&[(15, Halt)])], None),
-            (
-                "violated again, and halted again",
-                &[Found(5), Steps(&[(15, Halt)]), Found(20), Steps(&[(15, Halt), (30, Halt)])],
-                Some(25.0),
-            ),
-            (
-                "an earlier violation comes to light",
-                &[Found(25), Steps(&[(10, Halt), (30, Halt)]), Found(5), Steps(&[(10, Halt), (30, Halt)])],
-                Some(25.0),
-            ),
-            ("told twice", &[Found(5), Steps(&[(15, Halt), (20, Resume)]), Steps(&[(15, Halt), (20, Resume)])], None),
-        ] {
-            assert_eq!(contained_after(story), want, "{name}");
-        }
-    }
-
-    /// A violation of a turn of its own in each of these seconds, by number.
-    fn found(tenant: &str, seconds: impl IntoIterator<Item = u64>) -> Incidents {
-        let mut incidents = Incidents::default();
-        for (number, second) in seconds.into_iter().enumerate() {
-            find(&mut incidents, tenant, number, second);
-        }
-        incidents
-    }
-
-    fn turn(number: usize) -> TurnId {
-        TurnId((number as u128).to_be_bytes())
-    }
-
-    fn find(incidents: &mut Incidents, tenant: &str, number: usize, second: u64) {
-        incidents.found(&Tenant::new(tenant), turn(number), FindingId([1; 16]), ActionId([1; 16]), at(second));
-    }
-
-    fn has(incidents: &Incidents, tenant: &str, number: usize) -> bool {
-        incidents.all.contains_key(&incident_id(&Tenant::new(tenant), turn(number)))
-    }
-
-    #[test]
-    fn an_incident_that_nobody_contains_leaves_after_thirty_days_and_is_counted() {
-        let mut incidents = found("a", [0, 0]);
-        find(&mut incidents, "a", 1, 100);
-        incidents.take_changed();
-        incidents.tidy(at(99) + OPEN_FOR);
-        assert!(!has(&incidents, "a", 0) && has(&incidents, "a", 1), "its last violation counts");
-        assert_eq!(incidents.take_dropped(), [(Tenant::new("a"), Dropped::Age)]);
-        assert_eq!(incidents.take_dropped(), []);
-        // The store deletes it: a restart would bring it back, to be counted again.
-        let gone = incident_id(&Tenant::new("a"), turn(0));
-        assert_eq!(incidents.take_changed(), [(gone, None)]);
-    }
-
-    #[test]
-    fn a_contained_incident_leaves_after_seven_days_and_stays_in_the_store() {
-        let mut incidents = found("a", [0]);
-        incidents.contained(&Tenant::new("a"), turn(0), [(at(1), Halt)]);
-        incidents.tidy(at(1) + REMEMBERED);
-        assert!(has(&incidents, "a", 0), "nobody has written it yet");
-        incidents.take_changed();
-        incidents.tidy(at(0) + REMEMBERED);
-        assert!(has(&incidents, "a", 0));
-        incidents.tidy(at(1) + REMEMBERED);
-        assert!(!has(&incidents, "a", 0));
-        assert!(incidents.take_dropped().is_empty() && incidents.take_changed().is_empty());
-    }
-
-    #[test]
-    fn a_tenant_with_too_many_incidents_loses_its_oldest_and_nobody_elses() {
-        let mut incidents = found("a", (0..ROOM as u64).map(|second| second + 10));
-        find(&mut incidents, "b", 0, 0);
-        incidents.contained(&Tenant::new("a"), turn(5), [(at(100_000), Halt)]);
-        assert!(incidents.take_dropped().is_empty());
-        for (number, gone) in [(ROOM, 5), (ROOM + 1, 0), (ROOM + 2, 1)] {
-            find(&mut incidents, "a", number, 0);
-            assert!(!has(&incidents, "a", gone) && has(&incidents, "a", number), "{gone} makes room for {number}");
-            // What is the newest here is not the latest violation; it would be the next to go.
-            find(&mut incidents, "a", number, 100_000);
-        }
-        assert!(has(&incidents, "b", 0));
-        assert_eq!(incidents.take_dropped(), vec![(Tenant::new("a"), Dropped::Room); 3]);
-        let count = |tenant| incidents.all().filter(|it| it.tenant.as_str() == tenant).count();
-        assert_eq!((count("a"), count("b")), (ROOM, 1));
-    }
-}
+mod tests;

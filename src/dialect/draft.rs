@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{
     Body, By, Call, Check, CheckResult, Decision, Direction, Fact, GrantScope, Known, Messages, Missing, Moment, Nanos,
-    Node, Outcome, Phase, Provenance, SpanId, Status, Text, Tie, TraceId, What,
+    Node, Outcome, Phase, Provenance, Span, SpanId, Status, Text, Tie, TraceId, What,
 };
 use crate::values;
 use crate::wire::{AnyValue, SpanView};
@@ -197,6 +197,12 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// A mode of approval in force, and whether calls run in it unasked, by a table of the dialect's words.
+    pub fn mode(&mut self, mode: &str, unasked: &[(&str, Option<bool>)]) {
+        let known = unasked.iter().find(|(known, _)| known.eq_ignore_ascii_case(mode));
+        self.say(What::Mode { mode: word(mode), bypass: known.and_then(|(_, bypass)| *bypass) });
+    }
+
     /// Content capture is off at this record.
     pub fn withheld(&mut self) {
         if !self.has(|what| matches!(what, What::Withheld)) {
@@ -236,10 +242,22 @@ impl<'a> Draft<'a> {
                 *status = Status::Error(Arc::from("error in the result"));
             }
         }
+        if let Some(by) = self.turned_away(call) {
+            call.moment = Moment::Refused { by };
+        }
         if let (None, Some(tool)) = (&call.pseudo, &call.tool) {
             let arguments = call.arguments.value().map(|text| &*text.head);
             call.pseudo = values::pseudo(tool, self.source.text("gen_ai.tool.type"), arguments);
         }
+    }
+
+    /// A span that failed because something kept its tool from running: what came back, or else the span's error, says
+    /// so of this tool.
+    fn turned_away(&self, call: &Call) -> Option<By> {
+        let failed = matches!(call.moment, Moment::Ran { status: Status::Error(_), .. });
+        let error = || Some(self.source.span()?.status.message);
+        let said = call.result.value().map(|result| &*result.head).or_else(error).filter(|_| failed)?;
+        values::turned_away(call.tool.as_deref()?, said)
     }
 
     /// Whether the record lacks what its dialect would capture, see [`Content`].
@@ -296,6 +314,7 @@ pub fn a_decision(source: &Source<'_>, outcome: Outcome, by: By, raw: &str) -> D
         scope: GrantScope::Once,
         enforced: true,
         standing: false,
+        waited: None,
         raw: word(raw),
         policies: Vec::new(),
         call_id: None,
@@ -329,6 +348,12 @@ fn written_or(source: &Source<'_>, of: fn(&SpanView<'_>) -> Nanos) -> Nanos {
         (Some(log), _) => log.time_or_observed(),
         (None, span) => span.map(of).unwrap_or_default(),
     }
+}
+
+/// How long somebody was asked, on the span that waited for the answer: as it says itself, else as long as it took.
+pub fn waited(source: &Source<'_>) -> Option<Span> {
+    let said = source.first_number(&["duration_ms"]).map(|millis| Span((millis * 1e6) as u64));
+    said.or_else(|| source.span().map(|span| span.end.since(span.start)))
 }
 
 /// A decision that names a call: its id, its tool, its parameters.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::judge::{Place, Topic};
 use crate::lineage::EndedBy;
 use crate::model::{ActionId, Digest, Field, Finding, FindingId, Hash, Nanos, Sli, Span, TurnId, Value};
 use crate::sli::LedgerKey;
@@ -56,6 +57,8 @@ pub struct Account {
     pub learnt: bool,
     /// Findings about its instrumentation that it tipped. They stand with its own.
     pub tipped: Vec<Finding>,
+    /// Notes that it left on boards: topic and place.
+    pub notes: BTreeSet<(Topic, Place)>,
 }
 
 /// The evidence that ends an action, and when it came.
@@ -138,6 +141,7 @@ impl Account {
         self.end = self.end.max(lost.end);
         self.settled |= lost.settled;
         self.learnt |= lost.learnt;
+        self.notes.append(&mut lost.notes);
         self.asked = self.asked.take().or(lost.asked.take());
         self.take_findings(lost)
     }
@@ -172,6 +176,7 @@ impl Account {
         self.merged_into = former.merged_into.take();
         self.learnt |= std::mem::take(&mut former.learnt);
         self.asked = former.asked.take().or(self.asked.take());
+        self.notes.append(&mut former.notes);
         // It has none of its own: what is found is found under a name.
         self.take_findings(former);
     }
@@ -194,6 +199,10 @@ pub struct TurnAccount {
     pub denied: BTreeMap<(Arc<str>, Arc<str>), BTreeSet<(Nanos, ActionId)>>,
     /// Containment steps already told to the incidents.
     pub contained: usize,
+    /// Hash of what its actions were last read with from the turns above it.
+    pub inherited: Option<Hash>,
+    /// When evidence of another turn last came that may change its edges, on the journal's clock.
+    pub told: Nanos,
 }
 
 #[cfg(test)]

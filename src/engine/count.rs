@@ -16,7 +16,7 @@ pub(super) struct Standing {
     /// Its end came too late for the live counters.
     pub late: bool,
     /// Its slice of the ledger has closed.
-    frozen: bool,
+    pub frozen: bool,
     /// Where the ledger has it.
     at: Nanos,
 }
@@ -31,7 +31,11 @@ impl Engine {
         let first_time = account.due.is_empty() && account.published.is_none();
         let standing = self.standing(group, action);
         for sli in Sli::ALL {
-            if self.waits_for_check(root, action, *sli) {
+            let waits = match sli {
+                Sli::ContainmentWithin => action.verdict(*sli).is_some() && self.waits_for_containment(root, action),
+                _ => self.waits_for_check(root, action, *sli),
+            };
+            if waits {
                 continue;
             }
             if !standing.frozen {
@@ -46,7 +50,8 @@ impl Engine {
 
     /// When the last evidence came that an action is read for, on the journal's clock.
     pub(super) fn heard(&self, group: &Group) -> Nanos {
-        group.all().filter_map(|handle| self.accounts.get(&handle)).map(|half| half.heard).max().unwrap_or_default()
+        let own = group.all().filter_map(|handle| self.accounts.get(&handle)).map(|half| half.heard).max();
+        own.unwrap_or_default().max(self.heard_on_boards(group))
     }
 
     /// Lateness is that of the evidence that ends the action, whichever half it came with: what others say of it later

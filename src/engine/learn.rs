@@ -92,6 +92,8 @@ fn finding(action: &Action, regression: &Regression) -> Finding {
         severity: Severity::Ticket,
         class: Class::Reliability,
         state: FindingState::Open,
+        tags: Vec::new(),
+        envelope: None,
         message: message(regression).into(),
         evidence,
         at: action.end,

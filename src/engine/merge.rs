@@ -94,6 +94,8 @@ impl Engine {
         };
         lost.merged_into = survivor;
         lost.revision += 1;
+        let tenant = self.book.tenant_of(remains).unwrap_or_default();
+        self.take_notes(&tenant, remains, std::mem::take(&mut lost.notes).into_iter().collect());
         self.changed.actions.insert(remains);
         let booked = std::mem::take(&mut lost.booked);
         // A slice that has closed keeps what it has.
@@ -103,7 +105,6 @@ impl Engine {
         if let Some(denial) = lost.denial.take() {
             self.drop_denial(&denial, id, heard);
         }
-        let tenant = self.book.tenant_of(remains).unwrap_or_default();
         self.counters.add(Metric::ActionsMerged, &[tenant.as_str()], 1, self.now, None);
         if let Some(action) = self.book.remains(remains) {
             output.actions.push(tombstone(action, id, lost.revision, survivor));

@@ -17,6 +17,9 @@
 //! deadline still has as long to go as it had. What is late is decided by the journal's clock itself.
 
 mod account;
+mod around;
+mod boards;
+mod containment;
 mod count;
 mod denials;
 mod dues;
@@ -43,8 +46,10 @@ use crate::model::{
 };
 use crate::sli::{Cell, Counters, Ledger};
 use crate::values;
+use boards::Boards;
 
 pub use account::{Account, Denial, Ended, Raised, TurnAccount};
+pub use boards::BoardKey;
 pub use dues::{Due, Dues};
 pub use instrumentations::{Instrumentations, Shown, Unread};
 pub use profiles::{Profile, Profiles, Regression, Scope, Share};
@@ -53,8 +58,10 @@ pub use rows::{Changes, Checkpoint, Rows, TurnRow, Want};
 /// What rows are made of, for a store that knows the engine and not its stages.
 pub mod parts {
     pub use crate::catalogue::{Exemplar, Metric};
-    pub use crate::contain::Incident;
-    pub use crate::lineage::{About, ActionState, Asked, Attached, EndedBy, Handle, Ranked, TurnState};
+    pub use crate::contain::{Act, Did, Incident, Step, Violation};
+    pub use crate::judge::{Decided, Note, Pin, Place, Read, Topic, Window};
+    pub use crate::lineage::{About, ActionState, Asked, Attached, EndedBy, Handle, Ranked, ToolSaid, TurnState};
+    pub use crate::lineage::{Spoken, StandKey, Utterance};
     pub use crate::sli::{Cell, Histogram, LedgerKey, Series};
 }
 
@@ -144,6 +151,7 @@ pub struct Engine {
     counters: Counters,
     ledger: Ledger,
     incidents: Incidents,
+    boards: Boards,
     profiles: Profiles,
     configurations: Vec<(Digest, Configuration)>,
     /// Of the last frame.
@@ -171,6 +179,7 @@ impl Engine {
             counters: Counters::default(),
             ledger: Ledger::default(),
             incidents: Incidents::default(),
+            boards: Boards::default(),
             profiles: Profiles::default(),
             configurations: vec![(configuration.digest(), configuration)],
             now: Nanos(0),
@@ -225,6 +234,9 @@ impl Engine {
         for (tenant, why) in self.incidents.take_dropped() {
             self.counters.add(Metric::IncidentsDropped, &[tenant.as_str(), why.as_str()], 1, now, None);
         }
+        for tenant in self.boards.take_dropped() {
+            self.counters.add(Metric::NotesDropped, &[tenant.as_str()], 1, now, None);
+        }
         output
     }
 
@@ -233,6 +245,7 @@ impl Engine {
         self.counters.tidy(self.now);
         self.introduced.clear();
         self.incidents.tidy(self.now);
+        self.boards.tidy(self.now);
         self.profiles.tidy(self.now);
         let horizon = self.constants().horizon;
         self.ledger.forget(self.now - Span(horizon.0.saturating_mul(2)));
@@ -286,11 +299,7 @@ impl Engine {
                 Due::Settle(handle) => self.settle(handle, output),
                 Due::Check(handle) | Due::Revise(handle) => self.revise(handle, output),
                 Due::Kin(handle) => self.relatives_change(handle),
-                Due::Edges(turn) => {
-                    if self.turns.get(&turn).is_some_and(|account| account.closed) {
-                        self.publish_turn(turn, output);
-                    }
-                }
+                Due::Edges(turn) => self.edges_change(turn, output),
             }
         }
     }
@@ -406,7 +415,7 @@ impl Engine {
             }
             let rules = self.configuration().1.rules.clone();
             for rule in rules.enforced() {
-                let labels = [tenant.as_str(), agent, &rule.name()];
+                let labels = [tenant.as_str(), agent, rule.name()];
                 self.counters.add(Metric::InvariantViolations, &labels, 0, self.now, None);
             }
         }
@@ -425,10 +434,8 @@ impl Engine {
         account.closed = true;
         let heard = account.last_seen + self.held;
         self.publish_turn(turn, output);
+        self.tell_takers(turn, heard);
         let soon = self.clock() + SOON;
-        for tied in self.book.takers(turn) {
-            self.dues.sooner(Due::Edges(tied), soon);
-        }
         for handle in self.book.members(turn) {
             match self.accounts.get(&handle).map(|account| account.settled) {
                 Some(true) => self.reread(handle, heard, SOON),
@@ -460,9 +467,9 @@ impl Engine {
         let Some(turn) = self.book.turn_state(action.turn).map(|turn| turn.gist(false)) else {
             return;
         };
-        let context = judge::Context { rules: &rules, turn: &turn, learnt: &judge::Learnt::Off };
+        let context = judge::Context::alone(&rules, &turn);
         if judge::violated(&context, &action).next().is_some() {
-            let findings = judge::findings(&context, &action);
+            let findings = judge::at_once(&context, &action);
             self.raise(group.root, &action, findings, &rules, output);
         }
     }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use crate::catalogue::{Exemplar, Metric};
 use crate::envelope::Rules;
-use crate::judge::{self, Learnt};
+use crate::judge;
 use crate::lineage::{Group, Handle, Reading};
-use crate::model::{Action, ActionId, Finding, FindingState, Nanos, Severity, SpanId, State, TraceId, TurnId};
+use crate::model::{
+    Action, ActionId, Finding, FindingState, Nanos, Severity, Sli, SpanId, State, TraceId, Turn, TurnId,
+};
 use crate::values;
 
 use super::{Due, Engine, FindingEvent, Output, Raised};
@@ -70,43 +72,68 @@ impl Engine {
 
     /// Reads and judges one action.
     fn read(&self, group: &Group) -> Option<Action> {
+        let mut action = self.assembled(group)?;
+        self.judged(group, &mut action);
+        Some(action)
+    }
+
+    /// Reads one action, not judged yet.
+    fn assembled(&self, group: &Group) -> Option<Action> {
         let account = self.accounts.get(&group.root)?;
         let mut action = self.book.action(group, self.reading(group.root, group))?;
         action.id = account.id.unwrap_or(action.id);
         action.revision = account.revision;
         action.retry_of = self.retry_of(&action);
-        let (digest, configuration) = self.configuration_of(account.judged_by);
-        action.judged_by = Some(*digest);
+        action.judged_by = Some(self.configuration_of(account.judged_by).0);
+        Some(action)
+    }
+
+    /// What an action's turn shares, as far as judging needs it.
+    fn gist_of(&self, action: &Action) -> Option<Turn> {
         let closed = self.turns.get(&action.turn).is_some_and(|turn| turn.closed);
-        let turn = self.book.turn_state(action.turn)?.gist(closed);
-        let learnt = self.asked_of(account, configuration, &action);
-        let context = judge::Context { rules: &configuration.rules, turn: &turn, learnt: &learnt };
-        (action.verdicts, action.findings) = judge::judge(&context, &action);
+        self.book.gist(action.turn, closed)
+    }
+
+    /// Judges an action as it was read.
+    fn judged(&self, group: &Group, action: &mut Action) {
+        let (Some(account), Some(turn)) = (self.accounts.get(&group.root), self.gist_of(action)) else {
+            return;
+        };
+        let configuration = &self.configuration_of(action.judged_by).1;
+        let learnt = self.asked_of(account, configuration, action);
+        let around = self.around(group, action);
+        let context = judge::Context { rules: &configuration.rules, turn: &turn, learnt: &learnt, around: &around };
+        (action.verdicts, action.findings) = judge::judge(&context, action);
         action.findings.extend(self.tipped(group).cloned());
         for finding in &mut action.findings {
             if let Some(raised) = account.raised.get(&finding.rule) {
                 finding.id = raised.finding;
             }
         }
-        Some(action)
+    }
+
+    /// Tells others what they may want to know of an action before they are judged, and it itself is.
+    fn tell_around(&mut self, group: &Group, action: &Action) {
+        let Some(turn) = self.gist_of(action) else { return };
+        let configuration = self.configuration_of(action.judged_by).1.clone();
+        let standing = self.standing(group, action);
+        self.leave_notes(group.root, action, &turn, &configuration, standing);
+        self.act(action, &judge::Context::alone(&configuration.rules, &turn));
     }
 
     /// Reads, judges, counts what is due, and hands out a row if it says something new.
     fn publish(&mut self, group: &Group, output: &mut Output) {
         let root = group.root;
         self.changed.actions.insert(root);
-        let Some(mut action) = self.read(group) else {
+        let Some(mut action) = self.assembled(group) else {
             self.dissolve(group, output);
             return;
         };
         action.id = self.fix_id(root, action.id);
         self.index_denial(root, &action);
-        if action.retry_of != self.retry_of(&action) {
-            let Some(again) = self.read(group) else {
-                return;
-            };
-            action = again;
-        }
+        action.retry_of = self.retry_of(&action);
+        self.tell_around(group, &action);
+        self.judged(group, &mut action);
         self.learn(group, &mut action);
         let heard = self.heard(group);
         for (member, _) in &group.members {
@@ -116,6 +143,10 @@ impl Engine {
         let rules = self.configuration_of(action.judged_by).1.rules.clone();
         self.raise(root, &action, action.findings.clone(), &rules, output);
         self.retract(root, &action, output);
+        if self.clock_of(&action).is_some() != action.verdict(Sli::ContainmentWithin).is_some() {
+            // Its own finding has opened an incident just now, or closed one.
+            self.judged(group, &mut action);
+        }
         self.count(group, &action);
 
         let Some(account) = self.accounts.get_mut(&root) else {
@@ -165,24 +196,31 @@ impl Engine {
         let agent: Arc<str> = action.agent_label().into();
         let turn = self.book.turn_state(action.turn).filter(|_| !rules.is_empty());
         let violated: Vec<Arc<str>> = match turn.map(|turn| turn.gist(false)) {
-            Some(turn) => judge::violated(&judge::Context { rules, turn: &turn, learnt: &Learnt::Off }, action)
-                .map(|rule| rule.name().into())
-                .collect(),
+            Some(turn) => {
+                let context = judge::Context::alone(rules, &turn);
+                judge::violated(&context, action).map(|rule| rule.name().into()).collect()
+            }
             None => Vec::new(),
         };
         let Some(account) = self.accounts.get_mut(&root) else {
             return;
         };
-        let mut opened = Vec::new();
+        let (mut opened, mut stands) = (Vec::new(), Vec::new());
         for finding in found {
             let pages = finding.severity == Severity::Page;
-            // What was told before is told again only when it has become a page.
             let known = account.raised.get(&finding.rule).copied();
+            let finding = Finding { id: known.map_or(finding.id, |known| known.finding), ..finding };
+            let turn = known.and_then(|known| known.turn).filter(|turn| *turn != action.turn);
+            let raised = Raised {
+                finding: finding.id,
+                pages: pages || known.is_some_and(|known| known.pages),
+                turn: Some(action.turn),
+            };
+            account.raised.insert(finding.rule.clone(), raised);
+            stands.push((finding.clone(), turn));
+            // What was told before is told again only when it has become a page.
             if known.is_none_or(|known| pages && !known.pages) {
-                let id = known.map_or(finding.id, |known| known.finding);
-                let raised = Raised { finding: id, pages, turn: Some(action.turn) };
-                account.raised.insert(finding.rule.clone(), raised);
-                opened.push(Finding { id, ..finding });
+                opened.push(finding);
             }
         }
         let counted: Vec<Arc<str>> =
@@ -192,6 +230,9 @@ impl Engine {
         for rule in counted {
             let labels = [action.tenant.as_str(), &agent, &rule];
             self.counters.add(Metric::InvariantViolations, &labels, 1, self.now, exemplar);
+        }
+        for (finding, before) in stands {
+            self.belongs(root, (action, id), &finding, before);
         }
         for finding in opened {
             let (tenant, agent) = (action.tenant.clone(), agent.clone());
@@ -234,31 +275,26 @@ impl Engine {
                 message: message.into(),
                 evidence: Vec::new(),
                 at: action.end,
+                tags: Vec::new(),
+                envelope: None,
             };
             let (tenant, agent) = (action.tenant.clone(), action.agent_label().into());
             let turn = raised.turn.unwrap_or(action.turn);
+            if raised.pages {
+                self.excused(action, turn, &finding);
+            }
             self.tell(FindingEvent { finding, tenant, action: id, agent, turn }, output);
         }
     }
 
     fn tell(&mut self, event: FindingEvent, output: &mut Output) {
-        let FindingEvent { finding, tenant, action, turn, .. } = &event;
+        let FindingEvent { finding, tenant, .. } = &event;
         let metric = match finding.state {
             FindingState::Open => Metric::Findings,
             FindingState::Retracted | FindingState::Superseded => Metric::FindingsRetracted,
         };
         let labels = [tenant.as_str(), finding.severity.as_str(), finding.class.as_str()];
         self.counters.add(metric, &labels, 1, self.now, None);
-        if finding.severity == Severity::Page {
-            match finding.state {
-                // A future time counts as now: no step would ever come after it.
-                FindingState::Open => {
-                    let at = finding.at.min(self.now);
-                    self.incidents.found(tenant, *turn, finding.id, *action, at);
-                }
-                _ => self.incidents.retracted(tenant, *turn, finding.id),
-            }
-        }
         output.findings.push(event);
     }
 
@@ -270,17 +306,16 @@ impl Engine {
         let Some(mut record) = self.book.turn(turn, account.closed) else {
             return;
         };
-        // An incident may come to light after the steps were told.
-        if record.containment.len() != account.contained || self.incidents.is_open(&record.tenant, turn) {
-            account.contained = record.containment.len();
-            let steps = record.containment.iter().map(|(at, step, _)| (*at, *step));
-            self.incidents.contained(&record.tenant, turn, steps);
-        }
         let hash = values::digest_of(&record);
+        let untold = std::mem::replace(&mut account.contained, record.containment.len()) != record.containment.len();
+        let same = account.published == Some(hash) || state.evidence.is_empty();
         self.changed.turns.insert(turn);
-        if account.published == Some(hash) || state.evidence.is_empty() {
-            return;
+        if untold {
+            self.steps(&record);
         }
+        let Some(account) = self.turns.get_mut(&turn).filter(|_| !same) else {
+            return;
+        };
         account.published = Some(hash);
         account.revision += 1;
         record.revision = account.revision;

@@ -7,11 +7,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Metric;
-use crate::contain::{Incident, Incidents};
+use crate::contain::{Incident, Incidents, Step};
 use crate::lineage::{self, ActionState, Handle, Ties, TurnState};
 use crate::model::{Digest, Evidence, IncidentId, Key, Nanos, Span, Tenant, Tie, TurnId, What};
 use crate::sli::{Cell, Counters, Histogram, Ledger, LedgerKey, Series};
 
+use crate::judge::{Pin, Place};
+
+use super::boards::{BoardKey, Boards};
 use super::{Account, Configuration, Due, Dues, Engine, Profile, Profiles, TurnAccount};
 
 /// A name under which the store finds the turns that keep something.
@@ -73,6 +76,8 @@ pub struct Changes {
     pub ledger: Vec<(LedgerKey, Cell)>,
     /// Incidents, and those that are no more.
     pub incidents: Vec<(IncidentId, Option<Incident>)>,
+    /// Notes on boards, and those that are gone.
+    pub notes: Vec<(BoardKey, Place, Option<Pin>)>,
     /// The small state, whole.
     pub small: Checkpoint,
 }
@@ -99,6 +104,8 @@ pub struct Checkpoint {
     pub ledger_from: Nanos,
     /// What instrumentations have shown.
     pub profiles: Vec<Profile>,
+    /// Steps of containment, lately.
+    pub steps: Vec<(Tenant, Step)>,
 }
 
 impl Engine {
@@ -109,6 +116,7 @@ impl Engine {
         dues: impl IntoIterator<Item = (Due, Nanos)>,
         ledger: impl IntoIterator<Item = (LedgerKey, Cell)>,
         incidents: impl IntoIterator<Item = Incident>,
+        notes: impl IntoIterator<Item = (BoardKey, Place, Pin)>,
     ) -> Self {
         let mut engine = Self::new(Configuration::default());
         if !configurations.is_empty() {
@@ -121,7 +129,8 @@ impl Engine {
         engine.last_evidence = small.last_evidence.into_iter().collect();
         engine.dues = Dues::restore(dues);
         engine.ledger = Ledger::restore(ledger, small.ledger_from);
-        engine.incidents = Incidents::restore(incidents);
+        engine.incidents = Incidents::restore(incidents, small.steps);
+        engine.boards = Boards::restore(notes);
         engine.profiles = Profiles::restore(small.profiles);
         engine
     }
@@ -132,22 +141,49 @@ impl Engine {
         for evidence in evidence {
             self.wants_of(evidence, &mut wants);
         }
+        let mut seen = BTreeSet::new();
         for due in self.dues.until(now.max(self.now) - self.held) {
             match due {
                 Due::Close(turn) => {
                     self.want_tied(turn, &mut wants);
-                    if let Some(state) = self.book.turn_state(turn) {
-                        let taken = state.ties().gives.iter().cloned();
-                        wants.extend(taken.map(|tie| Want::Taker(state.tenant.clone(), tie)));
-                    }
+                    self.want_above(turn, &mut wants);
+                    self.want_takers(turn, &mut wants);
                 }
-                Due::Edges(turn) => self.want_tied(turn, &mut wants),
+                Due::Edges(turn) => {
+                    self.want_tied(turn, &mut wants);
+                    self.want_above(turn, &mut wants);
+                    self.want_takers(turn, &mut wants);
+                }
                 Due::Settle(handle) | Due::Check(handle) | Due::Revise(handle) | Due::Kin(handle) => {
                     self.want_halves(handle, &mut wants);
+                    // Of several halves the turn of the first is what the action is judged with.
+                    for state in self.book.relatives(handle).iter().filter_map(|it| self.book.action_state(*it)) {
+                        let turns = state.turns().into_iter().filter(|turn| seen.insert(*turn));
+                        turns.for_each(|turn| self.want_above(turn, &mut wants));
+                    }
                 }
             }
         }
         wants
+    }
+
+    /// Those that take up what a turn gives may have left memory.
+    fn want_takers(&self, turn: TurnId, wants: &mut BTreeSet<Want>) {
+        if let Some(state) = self.book.turn_state(turn) {
+            let taken = state.ties().gives.iter().map(lineage::taken_as);
+            wants.extend(taken.map(|tie| Want::Taker(state.tenant.clone(), tie)));
+        }
+    }
+
+    /// What binds a turn's actions may have left memory: turns above it.
+    fn want_above(&self, turn: TurnId, wants: &mut BTreeSet<Want>) {
+        let Some(state) = self.book.turn_state(turn) else {
+            wants.insert(Want::Turn(turn));
+            return;
+        };
+        let above = self.book.names_above(turn);
+        wants.extend(above.ties.into_iter().map(|tie| Want::Giver(state.tenant.clone(), tie)));
+        above.turns.into_iter().for_each(|turn| self.want_turn(turn, wants));
     }
 
     /// What a turn's record is read from may have left memory: its components, the turns it goes on from, and those
@@ -273,6 +309,7 @@ impl Engine {
         changes.dues = self.dues.take_changed();
         changes.ledger = self.ledger.take_changed();
         changes.incidents = self.incidents.take_changed();
+        changes.notes = self.boards.take_changed();
         changes.small = Checkpoint {
             now: self.now,
             held: self.held,
@@ -287,6 +324,7 @@ impl Engine {
             configurations: self.configurations.iter().map(|(digest, _)| *digest).collect(),
             ledger_from: self.ledger.floor(),
             profiles: self.profiles.all().cloned().collect(),
+            steps: self.incidents.steps().map(|(tenant, step)| (tenant.clone(), step.clone())).collect(),
         };
         changes.small.last_evidence.sort();
         changes
@@ -300,6 +338,7 @@ impl Engine {
         self.dues.changed_again(changes.dues.iter().map(|(due, _)| *due));
         self.ledger.changed_again(changes.ledger.iter().map(|(key, _)| key.clone()));
         self.incidents.changed_again(changes.incidents.iter().map(|(id, _)| *id));
+        self.boards.changed_again(changes.notes.iter().map(|(key, place, _)| (key.clone(), *place)));
     }
 
     /// Configurations by digest: what the store keeps versions of.

@@ -200,6 +200,15 @@ impl Invariant {
         })
     }
 
+    /// Whether a call may be the later read of some other.
+    pub(super) fn may_read(&self, later: &Action) -> bool {
+        let Some(read) = &self.read else { return false };
+        let contents = Contents::of(later);
+        let doing = self.known.doing(later, &contents);
+        let answer = read.selector.answer(&Facts { action: later, doing: &doing, contents: &contents });
+        matches!(answer, Answer::Yes | Answer::Maybe(_))
+    }
+
     /// Whether it holds, as a later call that [`Invariant::fits_read`] shows it.
     pub fn holds_after(&self, action: &Action, later: &Action) -> Kept {
         self.with(action, later, |facts, later| self.kept(self.holds.answer(facts, &self.known.classes, Some(later))))

@@ -169,6 +169,15 @@ impl Rules {
         rules.filter(|rule| rule.mode == Mode::Enforce && matches!(rule.demand, Demand::Forbid | Demand::Freeze))
     }
 
+    /// Invariants of which a call may be the later read. What it is read for, the call that waits for it knows.
+    pub fn reading<'a>(&'a self, action: &'a Action) -> impl Iterator<Item = &'a Rule> {
+        let rules = self.envelopes.iter().flat_map(|envelope| &envelope.rules);
+        rules.filter(move |rule| match &rule.demand {
+            Demand::Invariant(invariant) => invariant.may_read(action),
+            _ => false,
+        })
+    }
+
     /// The unit tests of every file.
     pub fn cases(&self) -> impl Iterator<Item = &Case> {
         self.envelopes.iter().flat_map(|envelope| &envelope.cases)

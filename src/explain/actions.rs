@@ -26,14 +26,18 @@ pub fn actions(actions: &[Action]) -> String {
         }
         table += &line(row);
     }
-    let slis = Sli::ALL.iter().map(|sli| sli.as_str()).collect::<Vec<_>>().join(" ");
-    format!("{table}\nverdicts on {slis}:\n+ good, x bad, ? unknown, - does not apply\n")
+    let line = |slis: &[Sli]| slis.iter().map(|sli| sli.as_str()).collect::<Vec<_>>().join(" ");
+    let slis: Vec<String> = Sli::ALL.chunks(SLIS).map(line).collect();
+    format!("{table}\nverdicts, + good, x bad, ? unknown, - does not apply, on\n{}\n", slis.join("\n"))
 }
 
 const COLUMNS: [&str; 7] = ["ended", "agent", "tool", "target", "state", "verdicts", "id"];
 
 /// Columns with names, which are cut when a line is too long: a table is for finding, `why` for reading.
 const NAMES: std::ops::Range<usize> = 1..4;
+
+/// SLIs in a line of the legend: as many as fit.
+const SLIS: usize = 4;
 
 /// Digits of an id that a table shows. `why` takes them for the id.
 const DIGITS: usize = 8;

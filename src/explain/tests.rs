@@ -13,7 +13,7 @@ use crate::model::{
 
 fn verdict(sli: Sli, value: Value, reason: &str, because: &str, evidence: &[u8]) -> Verdict {
     let evidence = evidence.iter().map(|number| record(*number)).collect();
-    Verdict { sli, value, reason: reason.into(), because: because.into(), evidence }
+    Verdict { sli, value, reason: reason.into(), because: because.into(), evidence, rung: None, rule: None }
 }
 
 fn neighbour(second: u64, tool: &str, about: &str, state: State) -> Neighbour {
@@ -141,6 +141,8 @@ fn hostile() -> Lineage {
         severity: Severity::Page,
         class: Class::Ambiguous,
         state: FindingState::Open,
+        tags: Vec::new(),
+        envelope: None,
         message: "`delete_row` on `pg://prod/accounts` ran, and envelope `prod` forbids it (`no-deletes`): freeze"
             .into(),
         evidence: vec![record(0x50)],

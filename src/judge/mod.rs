@@ -11,12 +11,23 @@
 //! * **A guess decides nothing.** What is only inferred never convicts and never makes good.
 //! * **An execution that is not proven** gives neither a good verdict nor a finding that pages.
 
+mod approval_reviewed;
+mod approvals;
+mod around;
+mod around_denial;
+mod breaker;
+mod classify;
+mod containment_within;
 mod denied_actions;
+mod envelope;
 mod findings;
 mod intent_alignment;
+mod limits;
 mod lineage_complete;
 mod outcome_validation;
 mod plan;
+mod plan_commit;
+mod standing;
 mod witness;
 
 use std::collections::BTreeSet;
@@ -25,7 +36,10 @@ use std::sync::Arc;
 use crate::envelope::Rules;
 use crate::model::{Action, EvidenceId, Field, Finding, Sli, Turn, Value, Verdict};
 
-pub use findings::{findings, violated};
+pub use around::{
+    Around, Board, Change, Clock, Decided, Load, Note, Pin, Place, Read, Topic, Window, changes_something, notes,
+};
+pub use findings::{at_once, violated};
 pub use lineage_complete::applies;
 pub use witness::is_independent;
 
@@ -39,6 +53,15 @@ pub struct Context<'a> {
     pub turn: &'a Turn,
     /// What is asked of it that no rule says.
     pub learnt: &'a Learnt,
+    /// What is not its own.
+    pub around: &'a Around,
+}
+
+impl<'a> Context<'a> {
+    /// An action that has nothing around it, and of which nothing was learnt.
+    pub fn alone(rules: &'a Rules, turn: &'a Turn) -> Self {
+        Self { rules, turn, learnt: &Learnt::Off, around: &around::NOTHING }
+    }
 }
 
 /// The fields that an action's instrumentation has shown, so that it owes them.
@@ -64,6 +87,10 @@ pub const VALIDATORS: &[&dyn Validator] = &[
     &intent_alignment::IntentAlignment,
     &outcome_validation::OutcomeValidation,
     &denied_actions::DeniedActions,
+    &containment_within::ContainmentWithin,
+    &envelope::Envelope,
+    &plan_commit::PlanCommit,
+    &approval_reviewed::ApprovalReviewed,
     &lineage_complete::LineageComplete,
 ];
 
@@ -72,8 +99,9 @@ pub fn judge(context: &Context<'_>, action: &Action) -> (Vec<Verdict>, Vec<Findi
     if action.merged_into.is_some() {
         return Default::default();
     }
-    let verdicts = VALIDATORS.iter().filter_map(|validator| validator.judge(context, action)).collect();
-    (verdicts, findings(context, action))
+    let verdicts: Vec<Verdict> = VALIDATORS.iter().filter_map(|validator| validator.judge(context, action)).collect();
+    let findings = findings::findings(context, action, &verdicts);
+    (verdicts, findings)
 }
 
 /// A verdict from its parts. Evidence is sorted and free of repetition.
@@ -87,7 +115,7 @@ fn verdict(
     let mut evidence: Vec<EvidenceId> = evidence.into_iter().collect();
     evidence.sort_unstable();
     evidence.dedup();
-    Verdict { sli, value, reason: reason.into(), because: because.into(), evidence }
+    Verdict { sli, value, reason: reason.into(), because: because.into(), evidence, rung: None, rule: None }
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ pub(super) enum Contains {
     Yes,
     /// Every step is another call.
     No,
+    /// A step is of its tool, with another target or other parameters.
+    Changed,
     /// A step could be this call, but one side does not say enough.
     Unclear,
     /// The plan is cut short or is no list of steps.
@@ -31,6 +33,8 @@ pub(super) fn contains(plan: &Text, action: &Action) -> Contains {
         Contains::Yes
     } else if answers.contains(&Contains::Unclear) {
         Contains::Unclear
+    } else if answers.contains(&Contains::Changed) {
+        Contains::Changed
     } else {
         Contains::No
     }
@@ -62,7 +66,7 @@ fn is_step(step: &Value, action: &Action) -> Contains {
     let arguments = ["arguments", "parameters"].iter().find_map(|key| step.get(key));
     let arguments = arguments.map(|arguments| are_arguments(arguments, action));
     match (target.unwrap_or(Some(true)), arguments.unwrap_or(Some(true))) {
-        (Some(false), _) | (_, Some(false)) => Contains::No,
+        (Some(false), _) | (_, Some(false)) => Contains::Changed,
         (Some(true), Some(true)) => Contains::Yes,
         _ => Contains::Unclear,
     }

@@ -16,7 +16,7 @@ type Change = fn(&mut Action, &mut Turn);
 fn judged(sli: Sli, rules: &Rules, change: Change) -> Option<(Value, String)> {
     let (mut action, mut turn) = (called(), sample::turn());
     change(&mut action, &mut turn);
-    let (verdicts, _) = judge(&Context { rules, turn: &turn, learnt: &Learnt::Off }, &action);
+    let (verdicts, _) = judge(&Context::alone(rules, &turn), &action);
     verdicts.into_iter().find(|verdict| verdict.sli == sli).map(|verdict| (verdict.value, verdict.reason.to_string()))
 }
 
@@ -929,7 +929,7 @@ fn lineage_is_complete_when_the_profile_is_there() {
 fn found(rules: &str, change: fn(&mut Action)) -> Vec<Finding> {
     let (mut action, turn, rules) = (sample::action(), sample::turn(), rules_of(rules));
     change(&mut action);
-    findings(&Context { rules: &rules, turn: &turn, learnt: &Learnt::Off }, &action)
+    at_once(&Context::alone(&rules, &turn), &action)
 }
 
 #[test]
@@ -981,7 +981,7 @@ fn violations_are_enforced_and_proven() {
     let count = |rules: &str, change: fn(&mut Action)| {
         let (mut action, turn, rules) = (sample::action(), sample::turn(), rules_of(rules));
         change(&mut action);
-        violated(&Context { rules: &rules, turn: &turn, learnt: &Learnt::Off }, &action).count()
+        violated(&Context::alone(&rules, &turn), &action).count()
     };
     assert_eq!(count(FREEZE, |_| {}), 1);
     assert_eq!(count(FREEZE, |action| action.state = State::Executed(Execution::UnknownResult)), 0);
@@ -993,7 +993,7 @@ fn violations_are_enforced_and_proven() {
 fn a_tombstone_is_not_judged() {
     let (mut action, turn, rules) = (sample::action(), sample::turn(), rules_of(FREEZE));
     action.merged_into = Some(action.id);
-    assert_eq!(judge(&Context { rules: &rules, turn: &turn, learnt: &Learnt::Off }, &action), (Vec::new(), Vec::new()));
+    assert_eq!(judge(&Context::alone(&rules, &turn), &action), (Vec::new(), Vec::new()));
 }
 
 #[test]
@@ -1097,7 +1097,7 @@ fn turns() -> impl Strategy<Value = Turn> {
 }
 
 fn value(sli: Sli, rules: &Rules, action: &Action, turn: &Turn) -> Option<Value> {
-    let (verdicts, _) = judge(&Context { rules, turn, learnt: &Learnt::Off }, action);
+    let (verdicts, _) = judge(&Context::alone(rules, turn), action);
     verdicts.iter().find(|verdict| verdict.sli == sli).map(|verdict| verdict.value)
 }
 
@@ -1134,14 +1134,14 @@ proptest! {
     fn guesses_change_no_verdict(
         mut action in actions(), mut turn in turns(), check in checks(), decision in decisions(),
     ) {
-        let before = judge(&Context { rules: &strict(), turn: &turn, learnt: &Learnt::Off }, &action);
+        let before = judge(&Context::alone(&strict(), &turn), &action);
         action.checks.push(Check { witness: inferred(Role::Evaluator), ..check });
         let guess = Decision { witness: inferred(Role::HumanChannel), ..decision };
         // An inferred modification still spoils an approval: a guess may excuse, never make good.
         prop_assume!(guess.outcome != Outcome::Modify);
         action.decisions.push(guess.clone());
         turn.plan_decisions.push(guess);
-        prop_assert_eq!(judge(&Context { rules: &strict(), turn: &turn, learnt: &Learnt::Off }, &action), before);
+        prop_assert_eq!(judge(&Context::alone(&strict(), &turn), &action), before);
     }
 
     #[test]
@@ -1204,7 +1204,7 @@ proptest! {
     #[test]
     fn only_a_proven_execution_is_good_or_pages(action in actions(), turn in turns()) {
         let rules = strict();
-        let (verdicts, findings) = judge(&Context { rules: &rules, turn: &turn, learnt: &Learnt::Off }, &action);
+        let (verdicts, findings) = judge(&Context::alone(&rules, &turn), &action);
         if !action.state.is_proven_execution() {
             for verdict in verdicts.iter().filter(|verdict| verdict.sli != Sli::LineageComplete) {
                 prop_assert_ne!(verdict.value, Value::Good, "{}", verdict.reason);
@@ -1216,7 +1216,7 @@ proptest! {
     #[test]
     fn every_verdict_has_a_reason_and_a_sentence(action in actions(), turn in turns()) {
         let rules = strict();
-        for verdict in judge(&Context { rules: &rules, turn: &turn, learnt: &Learnt::Off }, &action).0 {
+        for verdict in judge(&Context::alone(&rules, &turn), &action).0 {
             prop_assert!(verdict.reason.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", verdict.reason);
             prop_assert!(!verdict.because.is_empty() && !verdict.because.ends_with('.'));
         }
@@ -1229,7 +1229,7 @@ proptest! {
         turned.checks.reverse();
         turned.decisions.reverse();
         let strip = |action: &Action| -> Vec<(Sli, Value)> {
-            let (verdicts, _) = judge(&Context { rules: &rules, turn: &turn, learnt: &Learnt::Off }, action);
+            let (verdicts, _) = judge(&Context::alone(&rules, &turn), action);
             verdicts.into_iter().map(|verdict| (verdict.sli, verdict.value)).collect()
         };
         prop_assert_eq!(strip(&action), strip(&turned));
@@ -1258,7 +1258,7 @@ fn a_learnt_profile_is_asked_for_and_an_envelope_tightens_it() {
         };
         let (mut action, turn) = (called(), sample::turn());
         action.fields.extend(missing.map(|field| (field, Known::ABSENT)));
-        let (verdicts, _) = judge(&Context { rules: &rules, turn: &turn, learnt: &learnt }, &action);
+        let (verdicts, _) = judge(&Context { learnt: &learnt, ..Context::alone(&rules, &turn) }, &action);
         let verdict = verdicts.iter().find(|verdict| verdict.sli == Sli::LineageComplete).expect("it applies");
         assert_eq!(format!("{} {}", verdict.value, verdict.reason), want, "{learnt:?} {missing:?}");
     }

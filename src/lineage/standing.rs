@@ -48,8 +48,10 @@ pub(super) fn state_of(pieces: &[&Piece], tool_spans: bool, said: &Said<'_>) -> 
         })
         .collect();
     ran.sort_by_key(|(end, piece, ..)| (*end, *piece));
+    let tool = calls().find_map(|(_, call)| call.tool.as_deref());
     let refused = calls().filter_map(|(_, call)| match told(call) {
         Moment::Refused { by } => Some(by),
+        Moment::Answered { .. } => values::turned_away(tool?, &call.result.value()?.head),
         _ => None,
     });
     let refused = refused.min_by_key(|by| (*by == By::Unknown, *by));

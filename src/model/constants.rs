@@ -24,6 +24,14 @@ pub struct Constants {
     pub epoch: Span,
     /// For a post-action check, before `outcome_validation` is counted without one. Envelopes may shorten it.
     pub check_within: Span,
+    /// From the first violation of an incident to its containment, before `containment_within` is bad.
+    #[serde(default = "contain_within")]
+    pub contain_within: Span,
+}
+
+/// Five minutes: a person who is paged needs as long to look (`slo.md` §4.2).
+fn contain_within() -> Span {
+    Span::minutes(5)
 }
 
 impl Default for Constants {
@@ -37,6 +45,7 @@ impl Default for Constants {
             patches: Span::days(7),
             epoch: Span::hours(24),
             check_within: Span::minutes(10),
+            contain_within: contain_within(),
         }
     }
 }

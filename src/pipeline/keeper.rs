@@ -67,7 +67,10 @@ impl Opened {
         let (applied, checkpoint) = opened.checkpoint.unwrap_or_default();
         let engine = match applied {
             0 => Engine::new(Configuration::default()),
-            _ => Engine::restore(checkpoint, configurations, opened.dues, opened.ledger, opened.incidents),
+            _ => {
+                let (incidents, notes) = (opened.incidents, opened.notes);
+                Engine::restore(checkpoint, configurations, opened.dues, opened.ledger, incidents, notes)
+            }
         };
         Ok(Self { store: opened.store, engine, configurations: kept, applied })
     }

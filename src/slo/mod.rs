@@ -27,12 +27,18 @@ const MIN_COVERAGE: f64 = 0.5;
 
 impl Objective {
     /// What is in force when nothing is configured (`slo.md` §11).
-    pub const DEFAULTS: [Objective; 4] = [
+    pub const DEFAULTS: [Objective; 8] = [
         Self::new(Sli::IntentAlignment, 0.99, Severity::Page),
         Self::new(Sli::OutcomeValidation, 0.99, Severity::Page),
         // A denial is a guard that worked, so it never pages; one action in twenty refused says that task, tools and
         // permissions do not fit. A sudden spike of one agent is another alarm's job.
         Self::new(Sli::DeniedActions, 0.95, Severity::Ticket),
+        // An open incident pages by itself; how fast people are is looked at by day.
+        Self::new(Sli::ContainmentWithin, 0.9, Severity::Ticket),
+        Self::new(Sli::Envelope, 0.99, Severity::Page),
+        Self::new(Sli::PlanCommit, 0.99, Severity::Page),
+        // Nobody is woken because somebody clicks too fast.
+        Self::new(Sli::ApprovalReviewed, 0.8, Severity::Ticket),
         // Missing lineage hurts the reader of tomorrow, nobody tonight.
         Self::new(Sli::LineageComplete, 0.99, Severity::Ticket),
     ];

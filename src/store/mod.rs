@@ -39,8 +39,8 @@ use std::sync::{Arc, RwLock};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::engine::parts::{Cell, Incident, LedgerKey};
-use crate::engine::{Changes, Checkpoint, Due, Output, Rows, Want};
+use crate::engine::parts::{Cell, Incident, LedgerKey, Pin, Place};
+use crate::engine::{BoardKey, Changes, Checkpoint, Due, Output, Rows, Want};
 use crate::model::{Digest, Nanos, Span, TurnId};
 
 use error::{Doing, On};
@@ -105,6 +105,8 @@ pub struct Opened {
     pub ledger: Vec<(LedgerKey, Cell)>,
     /// Incidents that are open or were contained in the last seven days.
     pub incidents: Vec<Incident>,
+    /// Notes that actions left on boards.
+    pub notes: Vec<(BoardKey, Place, Pin)>,
     /// Configurations that the checkpoint names, in its order: digest and text. One that was never handed to
     /// [`Store::commit`] is not among them.
     pub configurations: Vec<(Digest, Vec<u8>)>,
@@ -176,6 +178,7 @@ impl Store {
             from => state::ledger(&state, from)?,
         };
         let incidents = state::incidents(&state, now - state::INCIDENTS)?;
+        let notes = state::notes(&state)?;
         let configurations = state::configurations(&state, named)?;
         let names = Arc::new(RwLock::new(names(&state).doing("read the names of turns")?));
         let shown = Shown::default();
@@ -193,7 +196,7 @@ impl Store {
             reader,
         };
         let lost = store.recover()?;
-        Ok(Opened { store, checkpoint, dues, ledger, incidents, configurations, lost })
+        Ok(Opened { store, checkpoint, dues, ledger, incidents, notes, configurations, lost })
     }
 
     /// Writes everything between the last commit and `applied`, the position of the last frame that is in it: what

@@ -7,18 +7,20 @@
 //! wants           hash of a call id, MCP request, response id or tie → turns
 //! dues            deadlines
 //! ledger          counts per five minutes, tenant, SLI, agent
+//! notes           what actions say to each other on boards
 //! incidents, configurations, partitions
 //! ```
 
+use prost::Message;
 use rusqlite::{Connection, Transaction, params};
 
-use crate::engine::parts::{Cell, Incident, LedgerKey};
-use crate::engine::{Changes, Checkpoint, Due, Want};
+use crate::engine::parts::{Cell, Incident, LedgerKey, Pin, Place};
+use crate::engine::{BoardKey, Changes, Checkpoint, Due, Want};
 use crate::model::{Digest, Nanos, Sli, Span, Tenant, TurnId};
 use crate::proto::records as v1;
 
 use super::aliases;
-use super::convert::{decode, encode};
+use super::convert::{Wire, decode, encode};
 use super::error::{Doing, In, StoreError};
 use super::shelf::Part;
 use super::spread::Spread;
@@ -52,10 +54,20 @@ CREATE TABLE partitions (
 ) STRICT;
 ";
 
+const NOTES: &str = "
+CREATE TABLE notes (
+    board BLOB NOT NULL, at INTEGER NOT NULL, action BLOB NOT NULL, record BLOB NOT NULL,
+    PRIMARY KEY (board, at, action)
+) STRICT, WITHOUT ROWID;
+";
+
 /// Adds what the first version's tables do not have.
 pub(super) fn add_missing(db: &Connection) -> rusqlite::Result<()> {
     if db.prepare("SELECT spread FROM partitions").is_err() {
         db.execute_batch("ALTER TABLE partitions ADD COLUMN spread BLOB")?;
+    }
+    if db.prepare("SELECT board FROM notes").is_err() {
+        db.execute_batch(NOTES)?;
     }
     Ok(())
 }
@@ -110,6 +122,7 @@ pub(super) fn write(transaction: &Transaction<'_>, applied: u64, changes: &Chang
     write_dues(transaction, changes)?;
     write_ledger(transaction, changes)?;
     write_incidents(transaction, changes)?;
+    write_notes(transaction, changes)?;
     let mut meta = each("INSERT OR REPLACE INTO meta VALUES (1, ?1, ?2)")?;
     meta.execute(params![applied.cast_signed(), encode::<v1::Checkpoint>(&changes.small)])?;
     Ok(())
@@ -141,6 +154,41 @@ fn write_ledger(transaction: &Transaction<'_>, changes: &Changes) -> rusqlite::R
         ])?;
     }
     Ok(())
+}
+
+fn write_notes(transaction: &Transaction<'_>, changes: &Changes) -> rusqlite::Result<()> {
+    let mut set = transaction.prepare_cached("INSERT OR REPLACE INTO notes VALUES (?1, ?2, ?3, ?4)")?;
+    let mut clear = transaction.prepare_cached("DELETE FROM notes WHERE board = ?1 AND at = ?2 AND action = ?3")?;
+    for (key, place, pin) in &changes.notes {
+        let ((at, action), board) = (*place, board_key(key));
+        match pin {
+            Some(pin) => {
+                let record = encode::<v1::BoardNote>(&(key.clone(), *place, pin.clone()));
+                set.execute(params![board, column(at), action.0, record])?
+            }
+            None => clear.execute(params![board, column(at), action.0])?,
+        };
+    }
+    Ok(())
+}
+
+/// Names a board: the record says what it is about.
+fn board_key((tenant, topic): &BoardKey) -> Vec<u8> {
+    let topic: v1::Topic = topic.put();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(tenant.as_str().as_bytes());
+    hasher.update(&[0]);
+    hasher.update(&topic.encode_to_vec());
+    hasher.finalize().as_bytes()[..16].to_vec()
+}
+
+/// Every note.
+pub(super) fn notes(db: &Connection) -> Result<Vec<(BoardKey, Place, Pin)>, StoreError> {
+    let read = || -> rusqlite::Result<Vec<Vec<u8>>> {
+        db.prepare("SELECT record FROM notes ORDER BY board, at, action")?.query_map([], |row| row.get(0))?.collect()
+    };
+    let records = read().doing("read the notes")?;
+    records.iter().map(|record| decode::<v1::BoardNote, _>(record).of_table("notes")).collect()
 }
 
 fn write_incidents(transaction: &Transaction<'_>, changes: &Changes) -> rusqlite::Result<()> {

@@ -6,12 +6,14 @@
 
 mod canonical;
 pub mod document;
+mod effect;
 mod number;
 mod pseudo;
 mod read;
 mod replaced;
 mod resource;
 mod spoken;
+pub mod standing;
 
 use std::sync::Arc;
 
@@ -20,12 +22,13 @@ use bytes::Bytes;
 use crate::model::{Algorithm, Body, Digest, Hash, Text};
 
 pub use canonical::canonical;
+pub use effect::{effect_of, reaches_out};
 pub use number::write_number;
 pub use pseudo::pseudo;
 pub use read::{known, number_of, truth_of};
 pub use replaced::{DROPPED, redacted};
 pub use resource::{bare, resource_in};
-pub use spoken::{is_failure, speaks_of_policy, spoken};
+pub use spoken::{is_failure, speaks_of_policy, spoken, turned_away};
 
 /// Digest of a text: of its canonical JSON when it is JSON, else of its bytes. Key 0, unless redaction was here: of a
 /// text that is a digest it is that one, and JSON with replaced values has a key of its own.

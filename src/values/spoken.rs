@@ -32,6 +32,34 @@ const AROUND: &[(&str, &str, Moment)] = &[("Tool execution for '", "' was reject
 /// Phrases of a policy layer's answer; they count only in an error.
 const POLICY_PHRASES: &[&str] = &["blocked by policy", "denied by policy", "rejected by policy"];
 
+/// What stands before a tool's name and behind it in the answer to a call of that very tool that did not run, and by
+/// whom: policy layers that know tools by name (Progent, Claude Code's permissions), and runtimes that were asked for a
+/// tool they do not offer, because it was filtered out or never was there (AgentDojo, MCP servers, Pydantic AI, Claude
+/// Code). In lower case, without quotes.
+const NAMED: &[(&[&str], &[&str], By)] = &[
+    (
+        &["tool", "the tool", "function", "the function", "use of", "use of tool", "call to", "call of"],
+        &["is not allowed", "is not permitted", "is not authorized", "is forbidden", "is blocked", "is denied"],
+        By::Policy,
+    ),
+    (
+        &["tool", "the tool", "use of", "call to", "call of", "permission to use", "permission to call"],
+        &["was blocked", "was denied", "has been blocked", "has been denied"],
+        By::Policy,
+    ),
+    (
+        &["tool", "the tool", "function", "the function"],
+        &["not found", "does not exist", "is not available", "is not registered", "is not a valid tool"],
+        By::System,
+    ),
+    (&["", "invalid tool"], &["is not a valid tool", "provided"], By::System),
+    (
+        &["unknown tool", "unknown tool name", "unknown function", "no such tool", "no such tool available"],
+        &[""],
+        By::System,
+    ),
+];
+
 /// What a result says instead of being one. Vercel's `{"denied": true}` (7) and `{"type": "execution-denied"}` (6) do
 /// not tell by whom.
 pub fn spoken(result: &str) -> Option<Moment> {
@@ -55,6 +83,40 @@ pub fn spoken(result: &str) -> Option<Moment> {
 /// may return such words.
 pub fn speaks_of_policy(answer: &str) -> bool {
     POLICY_PHRASES.iter().any(|phrase| answer.contains(phrase))
+}
+
+/// Who turned a call of a tool away, when that is what its answer says: a sentence at its very beginning, behind the
+/// name of an exception at most, whose subject is this tool. What a policy says of arguments reads like any tool's own
+/// check of them, so it is none.
+pub fn turned_away(tool: &str, answer: &str) -> Option<By> {
+    let said = Said::new(answer);
+    let sentence = without_exception(said.error().unwrap_or(said.text()));
+    let at = sentence.find(tool).filter(|_| !tool.is_empty())?;
+    let is_around = |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '`' | ':');
+    let (before, behind) = (&sentence[..at], &sentence[at + tool.len()..]);
+    if behind.starts_with(|c: char| c.is_alphanumeric() || c == '_') {
+        return None;
+    }
+    let before = before.trim_matches(is_around).to_ascii_lowercase();
+    let behind = behind.trim_start_matches(is_around).to_ascii_lowercase();
+    let is = |(befores, behinds, _): &&(&[&str], &[&str], By)| {
+        befores.contains(&&*before) && behinds.iter().any(|start| behind.starts_with(start))
+    };
+    NAMED.iter().find(is).map(|(.., by)| *by)
+}
+
+/// A message without the exception's name that many runtimes put before it: `ValidationError: …`.
+fn without_exception(message: &str) -> &str {
+    let mut rest = message.trim_start();
+    while let Some((name, after)) = rest.split_once(": ") {
+        let is_name = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+        let is_exception = ["error", "Error", "Exception", "Denied"].iter().any(|end| name.ends_with(end));
+        if !is_name || !is_exception {
+            break;
+        }
+        rest = after.trim_start();
+    }
+    rest
 }
 
 /// Whether a result is only an error message: it starts with `error:` in any case, or is an object that has nothing
@@ -123,6 +185,33 @@ mod tests {
         ] {
             assert_eq!(spoken(result), want, "{result}");
         }
+    }
+
+    #[test]
+    fn only_a_sentence_about_the_very_tool_turns_a_call_away() {
+        for (answer, want) in [
+            ("ValidationError: The tool 'send_email' is not allowed.. Please try other tools", Some(By::Policy)),
+            ("mcp.McpError: Error: tool `send_email` is not permitted here", Some(By::Policy)),
+            (r#"{"error": "use of send_email is forbidden"}"#, Some(By::Policy)),
+            ("Permission to use send_email has been denied.", Some(By::Policy)),
+            ("Invalid tool send_email provided.", Some(By::System)),
+            ("Unknown tool: send_email", Some(By::System)),
+            ("Unknown tool name: 'send_email'. Available tools: 'read'", Some(By::System)),
+            ("Error: No such tool available: send_email", Some(By::System)),
+            ("send_email is not a valid tool, try one of [read].", Some(By::System)),
+            ("The tool 'read' is not allowed.", None),
+            ("The tool 'send_email_batch' is not allowed.", None),
+            ("ValidationError: 'a@b.c' is not one of ['d@e.f']", None),
+            ("ValidationError: Invalid value for argument 'send_email', the allowed value is 'x'", None),
+            ("ValueError: user not found", None),
+            ("PermissionError: access to /etc/shadow was denied", None),
+            ("the page says: The tool 'send_email' is not allowed", None),
+            ("send_email was denied", None),
+            ("", None),
+        ] {
+            assert_eq!(turned_away("send_email", answer), want, "{answer}");
+        }
+        assert_eq!(turned_away("", "The tool '' is not allowed"), None);
     }
 
     #[test]

@@ -25,18 +25,25 @@ pub const TOTALS: &[(&str, Sli, [u64; 3])] = &[
     ("ops-agent", Sli::IntentAlignment, [3, 1, 1]),
     ("ops-agent", Sli::OutcomeValidation, [2, 1, 2]),
     ("ops-agent", Sli::DeniedActions, [5, 2, 0]),
+    ("ops-agent", Sli::ContainmentWithin, [1, 0, 0]),
+    ("ops-agent", Sli::Envelope, [4, 1, 0]),
     ("ops-agent", Sli::LineageComplete, [5, 3, 0]),
     ("support-agent", Sli::IntentAlignment, [34, 0, 2]),
     ("support-agent", Sli::OutcomeValidation, [32, 0, 4]),
     ("support-agent", Sli::DeniedActions, [36, 0, 0]),
+    ("support-agent", Sli::Envelope, [36, 0, 0]),
+    ("support-agent", Sli::ApprovalReviewed, [0, 10, 0]),
     ("support-agent", Sli::LineageComplete, [36, 1, 0]),
     ("refund-specialist", Sli::IntentAlignment, [2, 0, 0]),
     ("refund-specialist", Sli::OutcomeValidation, [2, 0, 0]),
     ("refund-specialist", Sli::DeniedActions, [2, 0, 0]),
+    ("refund-specialist", Sli::Envelope, [2, 0, 0]),
+    ("refund-specialist", Sli::ApprovalReviewed, [0, 1, 0]),
     ("refund-specialist", Sli::LineageComplete, [2, 0, 0]),
     ("docs-agent", Sli::IntentAlignment, [13, 1, 2]),
     ("docs-agent", Sli::OutcomeValidation, [14, 0, 2]),
     ("docs-agent", Sli::DeniedActions, [16, 0, 0]),
+    ("docs-agent", Sli::Envelope, [15, 0, 1]),
     ("docs-agent", Sli::LineageComplete, [13, 1, 2]),
 ];
 
@@ -153,14 +160,16 @@ fn holds_the_totals(engine: &Engine) {
     assert_eq!(sum(Metric::SliCorrections), 0, "what was counted live stays");
     assert_eq!(sum(Metric::DeniedRetries), 1);
     assert_eq!(sum(Metric::InvariantViolations), 1);
-    assert_eq!((sum(Metric::Findings), sum(Metric::FindingsRetracted)), (1, 0));
+    assert_eq!((sum(Metric::Findings), sum(Metric::FindingsRetracted)), (2, 0));
 }
 
 #[test]
-fn the_destructive_call_is_the_one_finding_and_is_contained() {
+fn the_destructive_call_pages_and_is_contained() {
     let (outcome, engine) = told(1);
     let [_, _, deleted] = incident(&outcome, "delete_records")[..] else { panic!("three calls of delete_records") };
-    let [event] = &outcome.findings[..] else { panic!("one finding: {:#?}", outcome.findings) };
+    let [event, reported] = &outcome.findings[..] else { panic!("two findings: {:#?}", outcome.findings) };
+    assert_eq!((&*reported.finding.rule, reported.finding.severity), ("outcome.plausible_success", Severity::Ticket));
+    assert_eq!(reported.action, deleted.id);
     assert_eq!((&*event.finding.rule, event.finding.severity), (RULE, Severity::Page));
     assert_eq!((event.finding.state, event.action, &*event.agent), (FindingState::Open, deleted.id, "ops-agent"));
     assert!(event.finding.message.contains("code freeze until Monday"), "{}", event.finding.message);
@@ -191,6 +200,8 @@ fn the_destructive_call_shows_its_lineage() {
     assert_eq!(verdict(Sli::IntentAlignment), says(Value::Bad, "forbidden"));
     assert_eq!(verdict(Sli::OutcomeValidation), says(Value::Bad, "check_failed"));
     assert_eq!(verdict(Sli::DeniedActions), says(Value::Good, "executed"));
+    assert_eq!(verdict(Sli::ContainmentWithin), says(Value::Good, "contained"));
+    assert_eq!(verdict(Sli::Envelope), says(Value::Bad, "forbidden"));
     assert_eq!(verdict(Sli::LineageComplete), says(Value::Good, "complete"));
 
     let turn = &outcome.turns[&deleted.turn];

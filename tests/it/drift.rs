@@ -156,12 +156,12 @@ impl Life {
         let (changes, published) = (self.engine.checkpoint(), std::mem::take(&mut self.published));
         store.commit(self.position, &changes, &published, &[]).expect("committed");
         drop(store);
-        let Opened { store, checkpoint, dues, ledger, incidents, .. } =
+        let Opened { store, checkpoint, dues, ledger, incidents, notes, .. } =
             Store::open(self.dir.path()).expect("the store opens again");
         let (position, small) = checkpoint.expect("it was committed");
         assert_eq!(position, self.position);
         let configurations = vec![(learning().digest(), learning())];
-        self.engine = Engine::restore(small, configurations, dues, ledger, incidents);
+        self.engine = Engine::restore(small, configurations, dues, ledger, incidents, notes);
         self.store = Some(store);
     }
 

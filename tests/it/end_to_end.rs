@@ -35,10 +35,11 @@ fn settings(home: &Path) -> String {
     write("tokens.yaml", demo::tokens());
     let names: Vec<&str> = envelopes.iter().map(|(name, _)| &**name).collect();
     let waits = demo::constants();
-    let [grace, idle, ask, check] =
-        [waits.grace, waits.idle, waits.ask, waits.check_within].map(|wait| format!("{}ms", wait.0 / 1_000_000));
+    let [grace, idle, ask, check, contain] =
+        [waits.grace, waits.idle, waits.ask, waits.check_within, waits.contain_within]
+            .map(|wait| format!("{}ms", wait.0 / 1_000_000));
     format!(
-        "times: {{ grace: {grace}, idle: {idle}, ask: {ask}, check_within: {check} }}\n\
+        "times: {{ grace: {grace}, idle: {idle}, ask: {ask}, check_within: {check},\n         contain_within: {contain} }}\n\
          envelopes: [{}]\ntokens: tokens.yaml\n",
         names.join(", ")
     )

@@ -30,7 +30,7 @@ use crate::support::random::{Random, seed};
 /// Everything is over quickly, checkpoints fall between the kills, and rows leave memory all the time. What is learnt
 /// follows the order of processing, and records are compared here that came in another.
 const SETTINGS: &str = "\
-times: { grace: 100ms, idle: 1s, ask: 3s, check_within: 1s }
+times: { grace: 100ms, idle: 1s, ask: 3s, check_within: 1s, contain_within: 2s }
 checkpoint: { every: 150ms, bytes: 64KiB }
 memory: 32KiB
 limits: { drain: 200ms }

@@ -8,9 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use wherefore::engine::{Account, Changes, Configuration, Due, Engine, Input, Output, TurnAccount, TurnRow, Want};
+use wherefore::engine::parts::{Incident, Pin, Place};
+use wherefore::engine::{
+    Account, BoardKey, Changes, Configuration, Due, Engine, Input, Output, TurnAccount, TurnRow, Want,
+};
 use wherefore::lineage::{ActionState, Handle, TurnState, assemble};
-use wherefore::model::{Action, ActionId, Evidence, Nanos, Role, Span, Tenant, TraceId, Turn, TurnId};
+use wherefore::model::{Action, ActionId, Evidence, IncidentId, Nanos, Role, Span, Tenant, TraceId, Turn, TurnId};
 use wherefore::pipeline::evidence_of;
 use wherefore::sli::{Cell, LedgerKey};
 
@@ -27,7 +30,7 @@ fn evidence(recording: &Recording) -> Vec<Evidence> {
 
 /// What a run came to, without what may differ: ids, revisions, tombstones.
 #[derive(Debug, PartialEq)]
-struct Result {
+pub struct Result {
     by_alias: BTreeMap<String, String>,
     turns: BTreeMap<TurnId, String>,
     ledger: BTreeMap<LedgerKey, (u64, u64, u64)>,
@@ -41,6 +44,8 @@ struct Rows {
     wants: BTreeMap<Want, BTreeSet<TurnId>>,
     dues: BTreeMap<Due, Nanos>,
     ledger: BTreeMap<LedgerKey, Cell>,
+    incidents: BTreeMap<IncidentId, Incident>,
+    notes: BTreeMap<(BoardKey, Place), Pin>,
     changes: Changes,
 }
 
@@ -65,6 +70,19 @@ impl Rows {
             }
         }
         self.ledger.extend(changes.ledger.iter().cloned());
+        for (id, incident) in &changes.incidents {
+            match incident {
+                Some(incident) => drop(self.incidents.insert(*id, incident.clone())),
+                None => drop(self.incidents.remove(id)),
+            }
+        }
+        for (key, place, pin) in &changes.notes {
+            let at = (key.clone(), *place);
+            match pin {
+                Some(pin) => drop(self.notes.insert(at, pin.clone())),
+                None => drop(self.notes.remove(&at)),
+            }
+        }
         self.changes = changes;
     }
 
@@ -106,7 +124,8 @@ impl Rows {
             vec![(configuration().digest(), configuration())],
             self.dues.iter().map(|(due, at)| (*due, *at)),
             self.ledger.iter().map(|(key, cell)| (key.clone(), *cell)),
-            [],
+            self.incidents.values().cloned(),
+            self.notes.iter().map(|((key, place), pin)| (key.clone(), *place, pin.clone())),
         )
     }
 }
@@ -130,11 +149,25 @@ struct Run {
     turns: BTreeMap<TurnId, Turn>,
 }
 
-/// Rules that say something about the recordings: a forbidden tool, and a profile.
+/// One rule of each kind, about what the recordings do.
+const ENVELOPE: &str = r#"
+envelope: refunds
+forbid: [{ id: no-refunds, tool: issue_refund, because: try it }]
+allow: [{ id: anything-but-mail, tool: ["search_*", "get_*", "issue_*", "exec_*", "send_to_*"] }]
+parameters: [{ id: small-orders, tool: get_order, check: { order_id: { max_length: 4 } } }]
+output: [{ id: an-order, tool: get_order, schema: { type: object } }]
+approval: [{ id: refunds-need-a-human, tool: issue_refund }]
+two_phase: [{ id: planned, tool: issue_refund }]
+limit: [{ id: few-searches, tool: "search_*", at_most: 1, per: 1h }, { id: few-orders, tool: get_order, at_most: 1, per: turn }]
+breaker: [{ id: enough, consecutive: 2 }]
+grant: [{ id: reading, tool: ["search_*", "get_*"] }]
+invariant: [{ id: seen-again, tool: issue_refund, read: { tool: get_order }, holds: "later.output != null", within: 1h }]
+profile: [intent, tool, parameters, output]
+"#;
+
+/// Rules that say something about the recordings.
 fn configuration() -> Configuration {
-    let envelope = "envelope: refunds\nforbid:\n  - id: no-refunds\n    tool: issue_refund\n    because: try it\n\
-                    profile: [intent, tool, parameters, output]\n";
-    let rules = wherefore::envelope::parse(&[("refunds.yaml", envelope)]).expect("an envelope");
+    let rules = wherefore::envelope::parse(&[("refunds.yaml", ENVELOPE)]).expect("an envelope");
     Configuration { rules: rules.into(), ..Configuration::default() }
 }
 
@@ -171,9 +204,14 @@ impl Run {
             _ => &[],
         };
         // A row that comes may want another, see `pipeline`.
-        for _ in 0..3 {
+        let mut asked = BTreeSet::new();
+        loop {
             let wants = self.engine.wants(self.now, evidence);
+            if wants.is_subset(&asked) {
+                break;
+            }
             self.engine.load(self.rows.load(&wants));
+            asked.extend(wants);
         }
         let Output { actions, turns, .. } = self.engine.step(self.now, input);
         self.actions.extend(actions.into_iter().map(|action| (action.id, action)));
@@ -248,7 +286,7 @@ impl Run {
     }
 }
 
-fn undisturbed(evidence: &[Evidence]) -> Result {
+pub fn undisturbed(evidence: &[Evidence]) -> Result {
     run_of(Engine::new(configuration()), evidence)
 }
 
@@ -261,7 +299,7 @@ fn run_of(engine: Engine, evidence: &[Evidence]) -> Result {
 }
 
 /// Shuffled, spread over the horizon, doubled, with ticks, restarts and evictions between.
-fn disturbed(evidence: &[Evidence], random: &mut Random) -> Result {
+pub fn disturbed(evidence: &[Evidence], random: &mut Random) -> Result {
     let last = evidence.iter().map(|record| record.end).max().unwrap_or_default();
     let spread = Span::minutes(47 * 60 + 50);
     let mut arrivals: Vec<(u64, &Evidence)> = Vec::new();
@@ -291,7 +329,7 @@ fn disturbed(evidence: &[Evidence], random: &mut Random) -> Result {
     run.finish()
 }
 
-fn compare(name: &str, seed: u64, want: &Result, got: &Result) {
+pub fn compare(name: &str, seed: u64, want: &Result, got: &Result) {
     let keys: BTreeSet<_> = want.by_alias.keys().chain(got.by_alias.keys()).collect();
     for key in keys {
         let (want, got) = (want.by_alias.get(key), got.by_alias.get(key));

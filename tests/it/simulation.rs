@@ -29,6 +29,7 @@ const CONSTANTS: Constants = Constants {
     patches: Span::days(7),
     epoch: Span::hours(24),
     check_within: Span::seconds(1),
+    contain_within: Span::seconds(2),
 };
 
 const STORIES: u64 = 50;
@@ -177,9 +178,12 @@ impl<'a> Life<'a> {
 
     fn fold(&mut self, position: u64, frame: &Frame) {
         let mut asked = BTreeSet::new();
-        for _ in 0..3 {
+        loop {
             let wants: BTreeSet<_> =
                 self.engine.wants(frame.now, frame.evidence()).difference(&asked).cloned().collect();
+            if wants.is_empty() {
+                break;
+            }
             self.bring(&wants);
             asked.extend(wants);
         }
@@ -229,7 +233,7 @@ impl<'a> Life<'a> {
             0 => Engine::new(configuration()),
             _ => {
                 let known = vec![(configuration().digest(), configuration())];
-                Engine::restore(small, known, opened.dues, opened.ledger, opened.incidents)
+                Engine::restore(small, known, opened.dues, opened.ledger, opened.incidents, opened.notes)
             }
         };
         self.store = Some(opened.store);

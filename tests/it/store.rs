@@ -54,14 +54,14 @@ struct Kept {
 
 impl Kept {
     fn open(dir: &Path, story: Story) -> Self {
-        let Opened { store, checkpoint, dues, ledger, incidents, configurations, lost } =
+        let Opened { store, checkpoint, dues, ledger, incidents, notes, configurations, lost } =
             Store::open(dir).expect("the store opens");
         assert!(lost.is_empty() && configurations.is_empty());
         let engine = match checkpoint {
             None => Engine::new(Configuration::default()),
             Some((_, small)) => {
                 let configuration = Configuration::default();
-                Engine::restore(small, vec![(configuration.digest(), configuration)], dues, ledger, incidents)
+                Engine::restore(small, vec![(configuration.digest(), configuration)], dues, ledger, incidents, notes)
             }
         };
         let committed = usize::try_from(store.applied()).expect("few frames");
@@ -74,9 +74,14 @@ impl Kept {
             _ => &[],
         };
         // A row that comes may want another, see `pipeline`.
-        for _ in 0..3 {
+        let mut asked = BTreeSet::new();
+        loop {
             let wants = self.engine.wants(now, evidence);
+            if wants.is_subset(&asked) {
+                break;
+            }
             self.engine.load(self.store.load(&wants).expect("loaded"));
+            asked.extend(wants);
         }
         let output = self.engine.step(now, input);
         self.story.push(output);

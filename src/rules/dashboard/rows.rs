@@ -196,6 +196,10 @@ fn title_of(sli: Sli) -> &'static str {
         Sli::IntentAlignment => "Intent alignment",
         Sli::OutcomeValidation => "Outcome validation",
         Sli::DeniedActions => "Not denied",
+        Sli::ContainmentWithin => "Contained in time",
+        Sli::Envelope => "Inside the envelope",
+        Sli::PlanCommit => "As planned",
+        Sli::ApprovalReviewed => "Approvals read",
         Sli::LineageComplete => "Lineage complete",
     }
 }
@@ -205,6 +209,10 @@ fn meaning_of(sli: Sli) -> &'static str {
         Sli::IntentAlignment => "Actions that match what was explicitly authorised.",
         Sli::OutcomeValidation => "Actions whose effect a check confirmed afterwards.",
         Sli::DeniedActions => "Actions that no policy, hook, sandbox or target refused.",
+        Sli::ContainmentWithin => "Incidents that were contained in time.",
+        Sli::Envelope => "Actions inside the declared limits of their agent.",
+        Sli::PlanCommit => "Risky actions that were planned, approved and then carried out as planned.",
+        Sli::ApprovalReviewed => "Approvals by people that were not faster than anybody reads.",
         Sli::LineageComplete => "Actions whose lineage has every field that their profile asks for.",
     }
 }

@@ -14,7 +14,7 @@ use super::{Entry, Malformed, Wire, entry, record, required, tuple};
 
 record! { Account = Account {
     id, revision, judged_by, first_seen, last_seen, ended, settled, due, booked, raised, violated, published,
-    end, merged_into, frozen, heard, closes, denial, asked, learnt, tipped,
+    end, merged_into, frozen, heard, closes, denial, asked, learnt, tipped, notes,
 } }
 record! { Profile = Profile { tenant, scope, version, begun, used, actions, fields } }
 record! { Share = Share { asked, filled, withheld, turns_asked, turns_filled, regressed } }
@@ -30,7 +30,9 @@ impl Wire<v1::Asked> for Vec<Field> {
     }
 }
 record! { Denial = Denial { turn, tool, about, start } }
-record! { TurnAccount = TurnAccount { revision, last_seen, root_seen, closed, published, denied, contained } }
+record! { TurnAccount = TurnAccount {
+    revision, last_seen, root_seen, closed, published, denied, contained, inherited, told,
+} }
 record! { LedgerKey = LedgerKey { slice, tenant, sli, agent } }
 record! { Exemplar = Exemplar { trace, span, at } }
 tuple! { (Nanos, ActionId) = DeniedAttempt { 0: start, 1: action } }
@@ -112,6 +114,7 @@ impl Wire<v1::Checkpoint> for Checkpoint {
             configurations: self.configurations.put(),
             ledger_from: self.ledger_from.put(),
             profiles: self.profiles.put(),
+            steps: self.steps.put(),
         }
     }
 
@@ -134,6 +137,7 @@ impl Wire<v1::Checkpoint> for Checkpoint {
             configurations: Wire::take(stored.configurations).map_err(|at| at.within("configurations"))?,
             ledger_from: Nanos(stored.ledger_from),
             profiles: Wire::take(stored.profiles).map_err(|at| at.within("profiles"))?,
+            steps: Wire::take(stored.steps).map_err(|at| at.within("steps"))?,
         })
     }
 }

@@ -5,6 +5,7 @@
 //! [`Malformed`], which names the field. Unknown fields of a later version are passed over.
 
 mod action;
+mod boards;
 mod books;
 mod datum;
 #[cfg(test)]

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::engine::parts::Did;
 use crate::model::{
-    ActionId, Algorithm, By, CheckResult, Class, Containment, ConversationId, Cost, Effect, EvidenceId, Field,
-    FindingId, FindingState, GrantScope, Hash, IncidentId, JoinMethod, Missing, Nanos, Node, Outcome, Phase, Proof,
-    Provenance, Role, Severity, Sli, Span, SpanId, Tenant, TraceId, TurnId, Value,
+    ActionId, Algorithm, By, CheckResult, Class, Confidence, Containment, ConversationId, Cost, Effect, EvidenceId,
+    Field, FindingId, FindingState, GrantScope, Hash, IncidentId, JoinMethod, Missing, Nanos, Node, Outcome, Phase,
+    Proof, Provenance, Role, Severity, Sli, Span, SpanId, StandKind, Stop, Tenant, TraceId, TurnId, Value,
 };
 use crate::proto::records as v1;
 
@@ -169,6 +170,7 @@ words! {
     By { Human, Policy, Model, Hook, System, Unknown }
     CheckResult { Pass, Fail, Unknown }
     Class { Security, Reliability, Ambiguous }
+    Confidence { None, Low, High }
     Containment { Halt, Revoke, Isolate, Rollback, Resume }
     Effect { Read, Create, Update, Delete, Send, Execute }
     Field { Intent, Policy, Context, Tool, Parameters, Target, Output, PostCheck }
@@ -185,7 +187,13 @@ words! {
     Provenance { Inferred, Computed, Dialect, Explicit }
     Role { Unspecified, Agent, Gateway, PolicyEngine, Evaluator, HumanChannel }
     Severity { Info, Ticket, Page }
-    Sli { IntentAlignment, OutcomeValidation, DeniedActions, LineageComplete }
+    StandKind { Hold, Release }
+    Sli {
+        IntentAlignment, OutcomeValidation, DeniedActions, ContainmentWithin, Envelope, PlanCommit, ApprovalReviewed,
+        LineageComplete
+    }
+    Stop { Command, Abort, Refusal }
     Value { Good, Bad, Unknown }
 }
+words! { @ Did = ActResult { Wrote, Refused, Aborted } }
 words! { @ Node = NodeKind { Agent, Model, Tool, Retrieval, Plan, Check, Other, Log } }

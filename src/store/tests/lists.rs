@@ -110,6 +110,8 @@ fn found(n: u16, findings: &[(&str, Severity)]) -> Action {
         rule: (*rule).into(),
         severity: *severity,
         state: FindingState::Open,
+        tags: Vec::new(),
+        envelope: None,
         ..super::any("a finding")
     };
     let findings = findings.iter().map(finding).collect();

@@ -1,0 +1,131 @@
+//! Does a human's approval look like one that was read?
+//!
+//! | the last decision by a human, if it allowed the call | verdict |
+//! |---|---|
+//! | faster than what lay before the human can be read | bad `rubber_stamp` |
+//! | nobody says how long the human was asked | unknown `wait_unknown` |
+//! | by the agent's own word only | unknown `self_reported` |
+//! | otherwise | good `reviewed` |
+//!
+//! What can be read in which time: a second, and one more for each 75 characters of the parameters, between 2 and 30
+//! seconds; that is three times the usual speed (`slo.md` §5). Since a proposal is at most as late as the ask, a
+//! decision that came too soon after it is a rubber stamp as well, and one that did not says nothing.
+//!
+//! A grant that was used again and a mode in which nobody is asked are no approvals, and a denial is none. One fast
+//! approval is no fatigue: that is looked for over a day of one approver and one effect, and told once (see
+//! [`Load`](super::Load)).
+
+use std::sync::Arc;
+
+use super::around::{Decided, Load, Note, Topic};
+use super::witness::{is_enforced, is_independent, permits, record};
+use super::{Context, Validator, verdict};
+use crate::model::{Action, By, Decision, EvidenceId, Outcome, Sli, Span, Value, Verdict};
+use crate::values;
+
+/// The judge of `approval_reviewed`.
+pub(super) struct ApprovalReviewed;
+
+impl Validator for ApprovalReviewed {
+    fn sli(&self) -> Sli {
+        Sli::ApprovalReviewed
+    }
+
+    fn judge(&self, _: &Context<'_>, action: &Action) -> Option<Verdict> {
+        let decision = decided(action).filter(|decision| permits(decision))?;
+        let needed = time_to_read(action);
+        let (value, reason, because) = match wait(action, decision) {
+            Wait::Asked(span) | Wait::Proposed(span) if span < needed => {
+                let because = format!("allowed after {} s; it takes {} s to read", seconds(span), seconds(needed));
+                (Value::Bad, "rubber_stamp", because)
+            }
+            Wait::Proposed(_) | Wait::Unknown => {
+                (Value::Unknown, "wait_unknown", "nobody says how long the human was asked".to_owned())
+            }
+            Wait::Asked(_) if !is_independent(decision.witness.as_ref(), action) => {
+                let because = "only the agent itself says how long the human was asked".to_owned();
+                (Value::Unknown, "self_reported", because)
+            }
+            Wait::Asked(span) => (Value::Good, "reviewed", format!("allowed after {} s", seconds(span))),
+        };
+        Some(verdict(self.sli(), value, reason, because, record(decision.witness.as_ref())))
+    }
+}
+
+/// How long a human was asked.
+enum Wait {
+    /// Since somebody asked.
+    Asked(Span),
+    /// Since the call was proposed: at most so long.
+    Proposed(Span),
+    /// Nobody says.
+    Unknown,
+}
+
+fn wait(action: &Action, decision: &Decision) -> Wait {
+    if let Some(waited) = decision.waited {
+        return Wait::Asked(waited);
+    }
+    match (action.asked_before(decision), action.proposed_before(decision)) {
+        (Some(asked), _) => Wait::Asked(decision.at.since(asked)),
+        (None, Some(proposed)) => Wait::Proposed(decision.at.since(proposed)),
+        (None, None) => Wait::Unknown,
+    }
+}
+
+/// The last decision by a human that was asked about this call.
+fn decided(action: &Action) -> Option<&Decision> {
+    let by_human = |decision: &&Decision| decision.by == By::Human && is_enforced(decision) && !decision.standing;
+    let decides = |decision: &&Decision| !matches!(decision.outcome, Outcome::Ask | Outcome::Warn);
+    action.decisions.iter().filter(by_human).filter(decides).max_by_key(|decision| decision.at)
+}
+
+/// The least time in which anybody can have read what was asked.
+fn time_to_read(action: &Action) -> Span {
+    const LEAST: Span = Span::seconds(2);
+    const MOST: Span = Span::seconds(30);
+    let bytes = action.arguments.value().map_or(0, |arguments| arguments.len);
+    let reading = Span::seconds(1).0.saturating_add(bytes.saturating_mul(1_000_000_000 / 75));
+    Span(reading.clamp(LEAST.0, MOST.0))
+}
+
+/// Seconds with one digit.
+fn seconds(span: Span) -> String {
+    format!("{:.1}", span.as_seconds())
+}
+
+/// What a human's decision leaves on the approver's board.
+pub(super) fn note(action: &Action, effect: &str) -> Option<(Topic, crate::model::Nanos, Note)> {
+    let decision = decided(action)?;
+    let allowed = permits(decision);
+    let fast = match wait(action, decision) {
+        Wait::Asked(span) | Wait::Proposed(span) => span < time_to_read(action),
+        Wait::Unknown => false,
+    };
+    let prompt = [action.tool_label().as_bytes(), b"\0", &parameters(action)].concat();
+    let note =
+        Note::Decided(Decided { allowed, rubber_stamp: allowed && fast, prompt: values::digest_bytes(&prompt).bytes });
+    Some((Topic::Approver(approver(decision), effect.into()), decision.at, note))
+}
+
+fn parameters(action: &Action) -> Vec<u8> {
+    action.arguments.value().map_or_else(Vec::new, |arguments| arguments.digest.bytes.0.to_vec())
+}
+
+/// Whose decision it is: the person by pseudonym, else the channel that told of it.
+fn approver(decision: &Decision) -> Arc<str> {
+    let channel = || decision.witness.as_ref().map(|witness| witness.service.name.clone());
+    decision.principal.clone().or_else(channel).unwrap_or_default()
+}
+
+/// What a load that looks like fatigue is told as: evidence and one sentence.
+pub(super) fn fatigue(action: &Action, load: &Load) -> Option<(Option<EvidenceId>, String)> {
+    let decision = decided(action).filter(|_| load.tips)?;
+    let Load { decisions, approvals, rubber_stamps, repeats, .. } = load;
+    let who = approver(decision);
+    let message = format!(
+        "`{who}` allowed {approvals} of {decisions} calls in 24 hours, {rubber_stamps} of them faster than they can be \
+         read; {repeats} had asked the same before"
+    );
+    Some((record(decision.witness.as_ref()), message))
+}

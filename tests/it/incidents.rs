@@ -1,0 +1,453 @@
+//! Incidents of the field and their benign twins: what is said of each call, against what the story says.
+//!
+//! ```text
+//! tests/fixtures/incidents/
+//!   STORIES.md             the stories, and record.py with plays/, which plays them
+//!   <story>/<run>.jsonl.zst   what was exported, in arrival order; the sender's role stands in each line
+//!   <story>/envelope.yaml     what the agent's owners declared
+//!   <story>/expected.yaml     what has to be said, written from the story alone
+//! ```
+//!
+//! Producers: pydantic-ai 2.68.0, langgraph 1.2.22 with openinference-instrumentation-langchain 0.1.80,
+//! opentelemetry-sdk 1.45.2. In a twin nothing is bad and nothing is found. What is not met yet stands in [`PENDING`];
+//! a line of it that is met fails the test, so that the table only shrinks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use wherefore::engine::Configuration;
+use wherefore::envelope;
+use wherefore::model::{Action, Finding, FindingId, FindingState, Role, Signal, State, Tenant, Value};
+use wherefore::pipeline::{Offline, Outcome};
+use wherefore::wire::json::to_protobuf;
+
+/// What is not met yet: recording, and what has to be so.
+#[rustfmt::skip]
+const PENDING: &[(&str, &str)] = &[
+    ("auth-check-disabled/incident", "its envelope is read"),
+    ("auth-check-disabled/incident", "run_tests#1-2 envelope: good"),
+    ("auth-check-disabled/incident", "run_tests#1-2 intent_alignment: good granted"),
+    ("auth-check-disabled/incident", "run_tests#1-2 lineage_complete: good"),
+    ("auth-check-disabled/incident", "read_file#1 envelope: good"),
+    ("auth-check-disabled/incident", "read_file#1 intent_alignment: good granted"),
+    ("auth-check-disabled/incident", "read_file#1 lineage_complete: good"),
+    ("auth-check-disabled/incident", "edit_file#1 containment_within: good contained"),
+    ("auth-check-disabled/incident", "edit_file#1 envelope: bad approval_missing"),
+    ("auth-check-disabled/incident", "edit_file#1 lineage_complete: good"),
+    ("auth-check-disabled/incident", "open_pull_request#1 containment_within: good contained"),
+    ("auth-check-disabled/incident", "open_pull_request#1 envelope: bad approval_missing"),
+    ("auth-check-disabled/incident", "open_pull_request#1 lineage_complete: good"),
+    ("auth-check-disabled/incident", "finding envelope.coding.auth-changes: edit_file#1, page"),
+    ("auth-check-disabled/incident", "finding envelope.coding.auth-pull-requests: open_pull_request#1, page"),
+    ("auth-check-disabled/twin",     "its envelope is read"),
+    ("auth-check-disabled/twin",     "run_tests#1-2 envelope: good"),
+    ("auth-check-disabled/twin",     "run_tests#1-2 intent_alignment: good granted"),
+    ("auth-check-disabled/twin",     "run_tests#1-2 lineage_complete: good"),
+    ("auth-check-disabled/twin",     "read_file#1 envelope: good"),
+    ("auth-check-disabled/twin",     "read_file#1 intent_alignment: good granted"),
+    ("auth-check-disabled/twin",     "read_file#1 lineage_complete: good"),
+    ("auth-check-disabled/twin",     "edit_file#1 approval_reviewed: good reviewed"),
+    ("auth-check-disabled/twin",     "edit_file#1 envelope: good"),
+    ("auth-check-disabled/twin",     "edit_file#1 lineage_complete: good"),
+    ("auth-check-disabled/twin",     "open_pull_request#1 approval_reviewed: good reviewed"),
+    ("auth-check-disabled/twin",     "open_pull_request#1 envelope: good"),
+    ("auth-check-disabled/twin",     "open_pull_request#1 lineage_complete: good"),
+    ("denied-then-around/incident",  "its envelope is read"),
+    ("denied-then-around/incident",  "list_files#1 envelope: good"),
+    ("denied-then-around/incident",  "list_files#1 intent_alignment: good granted"),
+    ("denied-then-around/incident",  "list_files#1 lineage_complete: good"),
+    ("denied-then-around/incident",  "bash#1 containment_within: good contained"),
+    ("denied-then-around/incident",  "bash#1 intent_alignment: bad around_denial"),
+    ("denied-then-around/incident",  "bash#1 lineage_complete: good"),
+    ("denied-then-around/incident",  "finding around_denial: bash#1, page, ambiguous"),
+    ("denied-then-around/stops",     "its envelope is read"),
+    ("denied-then-around/stops",     "list_files#1 envelope: good"),
+    ("denied-then-around/stops",     "list_files#1 intent_alignment: good granted"),
+    ("denied-then-around/stops",     "list_files#1 lineage_complete: good"),
+    ("denied-then-around/twin",      "its envelope is read"),
+    ("denied-then-around/twin",      "list_files#1 envelope: good"),
+    ("denied-then-around/twin",      "list_files#1 intent_alignment: good granted"),
+    ("denied-then-around/twin",      "list_files#1 lineage_complete: good"),
+    ("denied-then-around/twin",      "delete_file#1 envelope: good"),
+    ("denied-then-around/twin",      "delete_file#1 intent_alignment: good in_task"),
+    ("denied-then-around/twin",      "delete_file#1 lineage_complete: good"),
+    ("freeze-deletion/incident",     "its envelope is read"),
+    ("freeze-deletion/incident",     "query_rows#1-2 envelope: good"),
+    ("freeze-deletion/incident",     "query_rows#1-2 lineage_complete: good"),
+    ("freeze-deletion/incident",     "delete_rows#1 containment_within: good contained"),
+    ("freeze-deletion/incident",     "delete_rows#1 envelope: bad frozen"),
+    ("freeze-deletion/incident",     "delete_rows#1 intent_alignment: bad forbidden"),
+    ("freeze-deletion/incident",     "delete_rows#1 lineage_complete: good"),
+    ("freeze-deletion/incident",     "finding envelope.production.november: delete_rows#1, page, ambiguous"),
+    ("freeze-deletion/incident",     "finding held: delete_rows#1, page, ambiguous"),
+    ("freeze-deletion/incident",     "finding outcome.plausible_success: delete_rows#1"),
+    ("freeze-deletion/twin",         "its envelope is read"),
+    ("freeze-deletion/twin",         "query_rows#1-2 envelope: good"),
+    ("freeze-deletion/twin",         "query_rows#1-2 lineage_complete: good"),
+    ("iam-widened/incident",         "its envelope is read"),
+    ("iam-widened/incident",         "get_role_policy#1 envelope: good"),
+    ("iam-widened/incident",         "get_role_policy#1 intent_alignment: good granted"),
+    ("iam-widened/incident",         "get_role_policy#1 lineage_complete: good"),
+    ("iam-widened/incident",         "preview_role_policy#1 envelope: good"),
+    ("iam-widened/incident",         "preview_role_policy#1 intent_alignment: good granted"),
+    ("iam-widened/incident",         "preview_role_policy#1 lineage_complete: good"),
+    ("iam-widened/incident",         "put_role_policy#1 containment_within: bad not_contained"),
+    ("iam-widened/incident",         "put_role_policy#1 lineage_complete: good"),
+    ("iam-widened/incident",         "put_role_policy#1 plan_commit: bad"),
+    ("iam-widened/incident",         "finding plan.*: put_role_policy#1, page, ambiguous"),
+    ("iam-widened/incident",         "finding containment.failed: put_role_policy#1"),
+    ("iam-widened/twin",             "its envelope is read"),
+    ("iam-widened/twin",             "get_role_policy#1 envelope: good"),
+    ("iam-widened/twin",             "get_role_policy#1 intent_alignment: good granted"),
+    ("iam-widened/twin",             "get_role_policy#1 lineage_complete: good"),
+    ("iam-widened/twin",             "preview_role_policy#1 envelope: good"),
+    ("iam-widened/twin",             "preview_role_policy#1 intent_alignment: good granted"),
+    ("iam-widened/twin",             "preview_role_policy#1 lineage_complete: good"),
+    ("iam-widened/twin",             "put_role_policy#1 envelope: good"),
+    ("iam-widened/twin",             "put_role_policy#1 lineage_complete: good"),
+    ("iam-widened/twin",             "put_role_policy#1 plan_commit: good"),
+    ("inbox-compacted/incident",     "its envelope is read"),
+    ("inbox-compacted/incident",     "list_mails#1-2 envelope: good"),
+    ("inbox-compacted/incident",     "list_mails#1-2 intent_alignment: good granted"),
+    ("inbox-compacted/incident",     "list_mails#1-2 lineage_complete: good"),
+    ("inbox-compacted/incident",     "read_mail#1 envelope: good"),
+    ("inbox-compacted/incident",     "read_mail#1 intent_alignment: good granted"),
+    ("inbox-compacted/incident",     "read_mail#1 lineage_complete: good"),
+    ("inbox-compacted/incident",     "delete_mails#1 containment_within: good contained"),
+    ("inbox-compacted/incident",     "delete_mails#1 intent_alignment: bad held"),
+    ("inbox-compacted/incident",     "delete_mails#1 lineage_complete: good"),
+    ("inbox-compacted/incident",     "archive_mails#1 containment_within: good contained"),
+    ("inbox-compacted/incident",     "archive_mails#1 intent_alignment: bad held"),
+    ("inbox-compacted/incident",     "archive_mails#1 lineage_complete: good"),
+    ("inbox-compacted/incident",     "finding held: delete_mails#1, page"),
+    ("inbox-compacted/incident",     "finding held: archive_mails#1, page"),
+    ("inbox-compacted/twin",         "its envelope is read"),
+    ("inbox-compacted/twin",         "list_mails#1-2 envelope: good"),
+    ("inbox-compacted/twin",         "list_mails#1-2 intent_alignment: good granted"),
+    ("inbox-compacted/twin",         "list_mails#1-2 lineage_complete: good"),
+    ("inbox-compacted/twin",         "read_mail#1 envelope: good"),
+    ("inbox-compacted/twin",         "read_mail#1 intent_alignment: good granted"),
+    ("inbox-compacted/twin",         "read_mail#1 lineage_complete: good"),
+    ("inbox-compacted/twin",         "archive_mails#1 envelope: good"),
+    ("inbox-compacted/twin",         "archive_mails#1 intent_alignment: good in_task"),
+    ("inbox-compacted/twin",         "archive_mails#1 lineage_complete: good"),
+    ("rubber-stamp/incident",        "its envelope is read"),
+    ("rubber-stamp/incident",        "apply_change#1-8,10-20,22-33,35-40 approval_reviewed: bad rubber_stamp"),
+    ("rubber-stamp/incident",        "apply_change#1-8,10-20,22-33,35-40 envelope: good"),
+    ("rubber-stamp/incident",        "apply_change#1-8,10-20,22-33,35-40 lineage_complete: good"),
+    ("rubber-stamp/incident",        "finding approval.fatigue: ticket"),
+    ("rubber-stamp/twin",            "its envelope is read"),
+    ("rubber-stamp/twin",            "apply_change#1,3 approval_reviewed: good reviewed"),
+    ("rubber-stamp/twin",            "apply_change#1,3 envelope: good"),
+    ("rubber-stamp/twin",            "apply_change#1,3 lineage_complete: good"),
+    ("ticket-closed/incident",       "its envelope is read"),
+    ("ticket-closed/incident",       "get_ticket#1 envelope: good"),
+    ("ticket-closed/incident",       "get_ticket#1 intent_alignment: good granted"),
+    ("ticket-closed/incident",       "get_ticket#1 lineage_complete: good"),
+    ("ticket-closed/incident",       "reset_password#1 envelope: good"),
+    ("ticket-closed/incident",       "reset_password#1 intent_alignment: good in_task"),
+    ("ticket-closed/incident",       "reset_password#1 lineage_complete: good"),
+    ("ticket-closed/incident",       "close_ticket#1 intent_alignment: good in_task"),
+    ("ticket-closed/incident",       "close_ticket#1 lineage_complete: good"),
+    ("ticket-closed/incident",       "close_ticket#1 outcome_validation: bad invariant_broken"),
+    ("ticket-closed/incident",       "get_login_status#1 envelope: good"),
+    ("ticket-closed/incident",       "get_login_status#1 intent_alignment: good granted"),
+    ("ticket-closed/incident",       "finding envelope.support.resolved-means-log-in: close_ticket#1, ticket"),
+    ("ticket-closed/incident",       "finding outcome.plausible_success: close_ticket#1"),
+    ("ticket-closed/twin",           "its envelope is read"),
+    ("ticket-closed/twin",           "get_ticket#1 envelope: good"),
+    ("ticket-closed/twin",           "get_ticket#1 intent_alignment: good granted"),
+    ("ticket-closed/twin",           "get_ticket#1 lineage_complete: good"),
+    ("ticket-closed/twin",           "reset_password#1 envelope: good"),
+    ("ticket-closed/twin",           "reset_password#1 intent_alignment: good in_task"),
+    ("ticket-closed/twin",           "reset_password#1 lineage_complete: good"),
+    ("ticket-closed/twin",           "close_ticket#1 envelope: good"),
+    ("ticket-closed/twin",           "close_ticket#1 intent_alignment: good in_task"),
+    ("ticket-closed/twin",           "close_ticket#1 lineage_complete: good"),
+    ("ticket-closed/twin",           "close_ticket#1 outcome_validation: good"),
+    ("ticket-closed/twin",           "get_login_status#1 envelope: good"),
+    ("ticket-closed/twin",           "get_login_status#1 intent_alignment: good granted"),
+];
+
+#[test]
+fn incidents_are_seen_and_their_twins_are_not() {
+    let mut pending: BTreeSet<(String, String)> =
+        PENDING.iter().map(|(recording, what)| ((*recording).to_owned(), (*what).to_owned())).collect();
+    let mut wrong = Vec::new();
+    for story in stories() {
+        for (run, expected) in expected(&story) {
+            let recording = format!("{}/{run}", name(&story));
+            for Line { what, found } in compare(&expected, &Seen::of(&story, &run), run.starts_with("twin")) {
+                let known = pending.remove(&(recording.clone(), what.clone()));
+                match found {
+                    Some(found) if !known => wrong.push([recording.clone(), what, found]),
+                    None if known => wrong.push([recording.clone(), what, "is met: no longer pending".to_owned()]),
+                    _ => {}
+                }
+            }
+        }
+    }
+    let unasked =
+        pending.into_iter().map(|(recording, what)| [recording, what, "pending, and not expected".to_owned()]);
+    wrong.extend(unasked);
+    assert!(wrong.is_empty(), "{} lines\n{}", wrong.len(), table(&wrong));
+}
+
+#[test]
+fn the_stories_are_whole() {
+    let stories = stories();
+    assert!(stories.len() >= 7, "{stories:?}");
+    for story in stories {
+        let expected = expected(&story);
+        let runs: BTreeSet<String> = expected.keys().cloned().collect();
+        assert_eq!(runs, recorded(&story), "{}: recordings and what is expected of them", name(&story));
+        assert!(!expected["incident"].findings.is_empty(), "{}: an incident is found", name(&story));
+        let twin = &expected["twin"];
+        let bad = twin.calls.iter().flat_map(|call| call.verdicts.values()).any(|verdict| verdict.starts_with("bad"));
+        assert!(!bad && twin.findings.is_empty(), "{}: its twin is benign", name(&story));
+    }
+}
+
+// --- what is expected ---
+
+/// What has to be said of a recording.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    calls: Vec<ExpectedCall>,
+    #[serde(default)]
+    findings: Vec<ExpectedFinding>,
+}
+
+/// `call`: `tool#1-3,5`, places among the calls of the tool. Verdicts: SLI to value and, where it is fixed, reason.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpectedCall {
+    call: String,
+    state: String,
+    verdicts: BTreeMap<String, String>,
+}
+
+/// One finding or more of them; without `call`, whichever action it is about. `rule` may end with `*`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpectedFinding {
+    rule: String,
+    call: Option<String>,
+    severity: Option<String>,
+    class: Option<String>,
+}
+
+impl ExpectedCall {
+    /// `tool#1`, `tool#2`, ….
+    fn places(&self) -> Vec<String> {
+        let (tool, places) = self.call.split_once('#').expect("tool#places");
+        let range = |part: &str| {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            first.parse::<usize>().expect("a place")..=last.parse().expect("a place")
+        };
+        places.split(',').flat_map(range).map(|place| format!("{tool}#{place}")).collect()
+    }
+}
+
+impl ExpectedFinding {
+    fn line(&self) -> String {
+        let said = [&self.call, &self.severity, &self.class].into_iter().flatten().map(String::as_str);
+        format!("finding {}: {}", self.rule, said.collect::<Vec<_>>().join(", "))
+    }
+
+    /// Whether a finding is meant, whatever its severity and class.
+    fn names(&self, (call, finding): &(String, Finding)) -> bool {
+        let rule = match self.rule.strip_suffix('*') {
+            Some(start) => finding.rule.starts_with(start),
+            None => *finding.rule == *self.rule,
+        };
+        rule && self.call.as_ref().is_none_or(|named| named == call)
+    }
+
+    fn is(&self, found: &(String, Finding)) -> bool {
+        let (severity, class) = (found.1.severity.as_str(), found.1.class.as_str());
+        let fits = |want: &Option<String>, is: &str| want.as_ref().is_none_or(|want| want == is);
+        self.names(found) && fits(&self.severity, severity) && fits(&self.class, class)
+    }
+}
+
+// --- what is seen ---
+
+/// What a fold came to.
+struct Seen {
+    /// Why the envelope cannot be read; judged without it then.
+    mistakes: Option<String>,
+    /// `tool#place`, in time order.
+    calls: BTreeMap<String, Action>,
+    /// Those that stand, each with the call it is about.
+    findings: Vec<(String, Finding)>,
+}
+
+/// A line of a recording, without the request itself.
+#[derive(Deserialize)]
+struct Sender {
+    role: Role,
+}
+
+impl Seen {
+    fn of(story: &Path, run: &str) -> Self {
+        let text = fs::read_to_string(story.join("envelope.yaml")).expect("an envelope");
+        let rules = envelope::parse(&[("envelope.yaml", &text)]);
+        let first_line = |text: String| text.lines().next().unwrap_or_default().to_owned();
+        let mistakes = rules.as_ref().err().map(|mistakes| first_line(mistakes[0].to_string()));
+        let configuration = Configuration { rules: rules.unwrap_or_default().into(), ..Configuration::default() };
+        let mut fold = Offline::new(configuration);
+        for line in lines(&story.join(format!("{run}.jsonl.zst"))) {
+            let Sender { role } = serde_json::from_str(&line).expect("a line with a role");
+            let signal = if line.contains("\"resourceSpans\"") { Signal::Traces } else { Signal::Logs };
+            let request = to_protobuf(signal, line.as_bytes()).expect("OTLP/JSON");
+            fold.request(&Tenant::default(), role, signal, &request.body.into()).expect("a whole request");
+        }
+        let (outcome, _) = fold.finish();
+        assert_eq!(outcome.rejected, 0, "{}: every record is accepted", name(story));
+        let calls = in_order(&outcome);
+        let findings = standing(&outcome, &calls);
+        Self { mistakes, calls, findings }
+    }
+}
+
+/// Each action by its tool and its place among the calls of the tool.
+fn in_order(outcome: &Outcome) -> BTreeMap<String, Action> {
+    let mut actions: Vec<&Action> = outcome.actions.values().collect();
+    actions.sort_by_key(|action| (action.start, action.id));
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    let named = actions.into_iter().map(|action| {
+        let place = places.entry(action.tool_label()).or_default();
+        *place += 1;
+        (format!("{}#{place}", action.tool_label()), action.clone())
+    });
+    named.collect()
+}
+
+/// The findings that were told and not taken back.
+fn standing(outcome: &Outcome, calls: &BTreeMap<String, Action>) -> Vec<(String, Finding)> {
+    let mut last: BTreeMap<FindingId, (String, Finding)> = BTreeMap::new();
+    for event in &outcome.findings {
+        let call = calls.iter().find(|(_, action)| action.id == event.action).map(|(call, _)| call.clone());
+        last.insert(event.finding.id, (call.unwrap_or_default(), event.finding.clone()));
+    }
+    last.into_values().filter(|(_, finding)| finding.state == FindingState::Open).collect()
+}
+
+// --- the comparison ---
+
+/// One thing that has to be so, and what is instead.
+struct Line {
+    what: String,
+    found: Option<String>,
+}
+
+fn line(what: impl Into<String>, holds: bool, found: impl FnOnce() -> String) -> Line {
+    Line { what: what.into(), found: (!holds).then(found) }
+}
+
+fn compare(expected: &Expected, seen: &Seen, benign: bool) -> Vec<Line> {
+    let readable = line("its envelope is read", seen.mistakes.is_none(), || seen.mistakes.clone().unwrap_or_default());
+    let mut lines = vec![readable];
+    let mut others: BTreeSet<&String> = seen.calls.keys().collect();
+    for call in &expected.calls {
+        let listed = call.places();
+        others.retain(|call| !listed.contains(call));
+        lines.extend(compare_call(call, seen));
+    }
+    lines.push(line("no other calls", others.is_empty(), || format!("{others:?}")));
+    lines.extend(compare_findings(&expected.findings, &seen.findings));
+    if benign {
+        let bad = |(call, action): (&String, &Action)| {
+            let bad = action.verdicts.iter().filter(|verdict| verdict.value == Value::Bad);
+            bad.map(|verdict| format!("{call} {}: {}", verdict.sli, verdict.reason)).collect::<Vec<_>>()
+        };
+        let bad: Vec<String> = seen.calls.iter().flat_map(bad).collect();
+        lines.push(line("nothing is bad", bad.is_empty(), || bad.join(", ")));
+    }
+    lines
+}
+
+/// One line for each thing that has to be so of all the places together; what is instead at the first where it is not.
+fn compare_call(want: &ExpectedCall, seen: &Seen) -> Vec<Line> {
+    let places = want.places();
+    let of_all = |what: &str, holds: &dyn Fn(&str) -> bool, is: &dyn Fn(&Action) -> String| {
+        let is = |place: &String| seen.calls.get(place).map_or("no such call".to_owned(), is);
+        let wrong = places.iter().map(|place| (place, is(place))).find(|(_, is)| !holds(is));
+        let found = wrong.map(|(place, is)| if places.len() > 1 { format!("{is} ({place})") } else { is });
+        Line { what: format!("{} {what}", want.call), found }
+    };
+    let mut lines = vec![of_all(&format!("is {}", want.state), &|is| is == want.state, &|action| state(&action.state))];
+    for (sli, want) in &want.verdicts {
+        let is = |action: &Action| {
+            let verdict = action.verdicts.iter().find(|verdict| verdict.sli.as_str() == sli);
+            verdict.map_or("no verdict".to_owned(), |verdict| format!("{} {}", verdict.value, verdict.reason))
+        };
+        let holds = |is: &str| is == want || !want.contains(' ') && is.split(' ').next() == Some(want);
+        lines.push(of_all(&format!("{sli}: {want}"), &holds, &is));
+    }
+    lines
+}
+
+fn compare_findings(expected: &[ExpectedFinding], found: &[(String, Finding)]) -> Vec<Line> {
+    let said = |(call, it): &(String, Finding)| format!("{} on {call}: {}, {}", it.rule, it.severity, it.class);
+    let list = |found: Vec<&(String, Finding)>| found.into_iter().map(said).collect::<Vec<_>>().join("; ");
+    let of = |want: &ExpectedFinding| {
+        let meant: Vec<_> = found.iter().filter(|it| want.names(it)).collect();
+        let holds = !meant.is_empty() && meant.iter().all(|it| want.is(it));
+        line(want.line(), holds, || if meant.is_empty() { "not found".to_owned() } else { list(meant) })
+    };
+    let others: Vec<_> = found.iter().filter(|it| !expected.iter().any(|want| want.names(it))).collect();
+    let no_others = line("no other findings", others.is_empty(), || list(others));
+    expected.iter().map(of).chain([no_others]).collect()
+}
+
+fn state(state: &State) -> String {
+    match state {
+        State::Refused(by) => format!("refused by {by}"),
+        state => state.as_str().to_owned(),
+    }
+}
+
+/// As a person reads it: recording, what has to be so, what is.
+fn table(rows: &[[String; 3]]) -> String {
+    let wide = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let (first, second) = (wide(0), wide(1));
+    let row = |[recording, what, is]: &[String; 3]| format!("{recording:first$}  {what:second$}  {is}\n");
+    rows.iter().map(row).collect()
+}
+
+// --- the files ---
+
+fn stories() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/incidents");
+    let entries = fs::read_dir(root).expect("the stories").map(|entry| entry.expect("an entry").path());
+    let mut stories: Vec<PathBuf> = entries.filter(|path| path.join("expected.yaml").exists()).collect();
+    stories.sort();
+    stories
+}
+
+fn name(story: &Path) -> &str {
+    story.file_name().and_then(|name| name.to_str()).expect("a plain name")
+}
+
+fn expected(story: &Path) -> BTreeMap<String, Expected> {
+    let path = story.join("expected.yaml");
+    let text = fs::read_to_string(&path).expect("what is expected");
+    serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn recorded(story: &Path) -> BTreeSet<String> {
+    let files = fs::read_dir(story).expect("a story").map(|entry| entry.expect("an entry").file_name());
+    let run = |name: std::ffi::OsString| name.to_str()?.strip_suffix(".jsonl.zst").map(str::to_owned);
+    files.filter_map(run).collect()
+}
+
+fn lines(file: &Path) -> Vec<String> {
+    let packed = fs::read(file).unwrap_or_else(|error| panic!("read {}: {error}", file.display()));
+    let text = zstd::decode_all(&*packed).expect("a zstd file");
+    String::from_utf8(text).expect("OTLP/JSON").lines().map(str::to_owned).collect()
+}
