@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ActionId, By, Check, Containment, ConversationId, Cost, Decision, Digest, Effect, EvidenceId, Finding, Hash, Known,
-    Moment, Nanos, Node, Outcome, Provenance, Pseudo, Role, Service, Sli, SpanId, StandAt, Tenant, Text, TraceId, TurnId,
-    Verdict, Witness, words,
+    Moment, Nanos, Node, Outcome, Provenance, Pseudo, Role, Service, Sli, SpanId, StandAt, Tenant, Text, TraceId,
+    TurnId, Verdict, Witness, words,
 };
 
 /// A key of an action: what makes two records speak of one action. Every key is an alias of it for ever.

@@ -66,7 +66,10 @@ impl Names {
         let mut walk = Walk { program, moment, bound: Vec::new(), macros: 0, depth: 0, names: Self::default() };
         let top = program.expression();
         if is_no_condition(&top.expr) {
-            walk.wrong(top, "the expression is neither true nor false".to_owned());
+            walk.wrong(
+                top,
+                "the expression is a constant, neither true nor false: take its inner quotes away".to_owned(),
+            );
         }
         walk.expression(top);
         walk.names.mistakes.sort();
