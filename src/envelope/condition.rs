@@ -67,7 +67,7 @@ impl Condition {
                 let narrow = |number: isize| u32::try_from(number).unwrap_or(1).max(1);
                 let at = page.inside(node, narrow(line), narrow(column));
                 let why = error.map_or("", |error| error.msg.as_str());
-                page.wrong(at, format!("`{source}` is no CEL expression: {}", first_line(why)));
+                page.wrong(at, format!("`{source}` is no CEL expression: {}{}", first_line(why), hint(why)));
                 return None;
             }
         };
@@ -181,6 +181,14 @@ fn place(source: &str, offset: usize) -> (u32, u32) {
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     (line as u32, column as u32)
+}
+
+/// What is mostly meant where CEL's grammar stumbles.
+fn hint(why: &str) -> &'static str {
+    match why.contains("'=") {
+        true => "; did you mean `==`?",
+        false => "",
+    }
 }
 
 fn first_line(text: &str) -> &str {

@@ -5,6 +5,7 @@
 //! stand a second time, for calls without one, under another selector.
 
 use super::classes::Kind;
+use super::demand::Demand;
 use super::patterns::Patterns;
 use super::rules::Envelope;
 use super::selector::Selector;
@@ -19,6 +20,8 @@ pub(super) struct Index {
     pub(super) tools: Patterns<(u32, u32)>,
     /// Targets to the names of environments and surfaces: envelope, kind, and the place in its list.
     pub(super) names: Patterns<(u32, Kind, u32)>,
+    /// Invariants that a later call shows.
+    pub(super) later: Vec<Entry>,
     /// Every rule, sorted by name; then everything allowed.
     pub(super) entries: Vec<Entry>,
     with_target: Places,
@@ -96,6 +99,9 @@ impl Index {
         traits.asks_data |= !selector.data.is_empty() || selector.when.as_ref().is_some_and(|when| when.asks("data"));
         if !entry.is_allowed {
             let rule = &envelope.rules[entry.at as usize];
+            if matches!(&rule.demand, Demand::Invariant(invariant) if invariant.read().is_some()) {
+                self.later.push(entry);
+            }
             match &*rule.id {
                 super::sections::ALLOW => return traits.allow = Some(number),
                 super::sections::ONLY_LISTED => return traits.only_listed = Some(number),

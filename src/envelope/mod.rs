@@ -16,12 +16,12 @@
 //! tests                                   case.rs       unit tests, run by `wherefore check`
 //! ```
 //!
-//! [`parse`] gives [`Rules`] or every mistake. [`Rules::view`] tells, for one action, what it does ([`Deed`]), whether an
-//! envelope applies, and which rules are about it ([`Hit`]); what a rule then asks for is its [`Demand`]. The index
+//! [`parse`] gives [`Rules`] or every mistake. [`Rules::view`] tells, for one action, what it does ([`Deed`]), whether
+//! an envelope applies, and which rules are about it ([`Hit`]); what a rule then asks for is its [`Demand`]. The index
 //! (`index.rs`, `patterns.rs`) keeps that below the cost of asking every rule.
 //!
-//! * Patterns are globs: `*` stands for any number of characters, `/` too; `?` for one. What looks like another wildcard
-//!   is a mistake, because a rule that never matches protects nobody.
+//! * Patterns are globs: `*` stands for any number of characters, `/` too; `?` for one. What looks like another
+//!   wildcard is a mistake, because a rule that never matches protects nobody.
 //! * What is not known matches no selector for certain, and neither does a guess: the rule is [`Fit::Unclear`], which
 //!   convicts nobody and makes nothing good (`answer.rs`).
 //! * What was cut, withheld or redacted keeps and breaks no constraint: [`Kept::Unclear`].

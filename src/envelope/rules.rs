@@ -11,7 +11,7 @@ use super::Glob;
 use super::case::Case;
 use super::contents::Contents;
 use super::demand::{Demand, Known};
-use super::index::Index;
+use super::index::{Entry, Index};
 use super::selector::Selector;
 use crate::model::{Action, Algorithm, Digest, Field, Hash, Nanos, Severity, Span, words};
 
@@ -171,8 +171,8 @@ impl Rules {
 
     /// Invariants of which a call may be the later read. What it is read for, the call that waits for it knows.
     pub fn reading<'a>(&'a self, action: &'a Action) -> impl Iterator<Item = &'a Rule> {
-        let rules = self.envelopes.iter().flat_map(|envelope| &envelope.rules);
-        rules.filter(move |rule| match &rule.demand {
+        let rule = |entry: &Entry| &self.envelopes[entry.envelope as usize].rules[entry.at as usize];
+        self.index.later.iter().map(rule).filter(move |rule| match &rule.demand {
             Demand::Invariant(invariant) => invariant.may_read(action),
             _ => false,
         })

@@ -134,7 +134,10 @@ fn bare(id: &Arc<str>, scope: &Scope, demand: Demand) -> Rule {
 fn id(page: &mut Page, node: &Node, section: &'static str, scope: &mut Scope) -> Option<Arc<str>> {
     let id = unique(page, node, "rule", section, &mut scope.ids)?;
     if [ALLOW, ONLY_LISTED].contains(&&*id) {
-        page.wrong(node.at, format!("`{id}` is the id of what `{}` says", id.replace('-', "_")));
+        page.wrong(
+            node.at,
+            format!("`{id}` is kept for the rule that `{}` makes: take another id", id.replace('-', "_")),
+        );
         return None;
     }
     Some(id)
@@ -163,10 +166,14 @@ pub(super) fn outside(page: &mut Page, table: Table<'_>, scope: &mut Scope) -> V
     if table.has(ALLOW) {
         rules.push(bare(&ALLOW.into(), scope, Demand::Outside));
     }
-    let only_listed = page.maybe(table, "only_listed", Page::flag).unwrap_or_default();
-    if only_listed && scope.known.tools.is_empty() {
-        page.wrong(table.at, "`only_listed` puts every call outside: `tools` lists none");
-    }
+    let only_listed = page.maybe(table, "only_listed", |page, node| {
+        let only_listed = page.flag(node)?;
+        if only_listed && scope.known.tools.is_empty() {
+            page.wrong(node.at, "`only_listed` puts every call outside: `tools` lists none");
+        }
+        Some(only_listed)
+    });
+    let only_listed = only_listed.unwrap_or_default();
     if only_listed {
         rules.push(bare(&ONLY_LISTED.into(), scope, Demand::Outside));
     }

@@ -31,7 +31,7 @@ fn good_envelopes_are_rules() {
     let files: Vec<(String, String)> = fixtures("good").iter().map(|file| read(file)).collect();
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (&**name, &**text)).collect();
     let rules = parse(&files).unwrap_or_else(|mistakes| panic!("{}", said(&mistakes)));
-    assert_eq!(rules.len(), (2, 2));
+    assert_eq!(rules.len(), (4, 24));
 }
 
 #[test]
@@ -92,4 +92,17 @@ fn the_exit_code_tells_mistakes_from_failed_tests() {
         assert_eq!(output.status.code(), Some(code), "{all}");
         assert!(all.contains(said), "{all}");
     }
+}
+
+/// The cases of a file are judged as what the program sees is judged.
+#[test]
+fn unit_tests_of_envelopes_run() {
+    let home = tempfile::tempdir().expect("a folder");
+    let config = home.path().join("wherefore.yaml");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/envelopes/good");
+    std::fs::write(&config, format!("envelopes: {}\n", folder.display())).expect("written");
+    let output = command(&["check", "--config", &config.display().to_string()]);
+    let all = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    assert_eq!(output.status.code(), Some(0), "{all}");
+    assert!(all.contains("tested.yaml: 13 of 13 tests passed"), "{all}");
 }

@@ -66,7 +66,10 @@ impl Names {
         let mut walk = Walk { program, moment, bound: Vec::new(), macros: 0, depth: 0, names: Self::default() };
         let top = program.expression();
         if is_no_condition(&top.expr) {
-            walk.wrong(top, "the expression is neither true nor false".to_owned());
+            walk.wrong(
+                top,
+                "the expression is a constant, neither true nor false: take its inner quotes away".to_owned(),
+            );
         }
         walk.expression(top);
         walk.names.mistakes.sort();
@@ -151,7 +154,8 @@ impl<'p> Walk<'p> {
     }
 
     fn call(&mut self, expression: &'p IdedExpr, call: &'p CallExpr) {
-        let is_operator = call.func_name.contains(['_', '@']) && !call.func_name.starts_with("exists");
+        // CEL's own names of operators, such as `_&&_` and `@in`, are no words that could be typed.
+        let is_operator = call.func_name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         let known = FUNCTIONS.iter().chain(TYPES).any(|name| *name == call.func_name);
         if !is_operator && !known {
             let hint = suggestion(&call.func_name, FUNCTIONS);

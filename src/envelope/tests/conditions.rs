@@ -80,7 +80,7 @@ fn what_cannot_be_meant_is_a_mistake() {
         ("tool.startWith('x')", "`startWith` is no function of CEL's standard library; did you mean `startsWith`?"),
         ("later.output.ok", "`later` is known only where an invariant says what to `read`"),
         ("tool == ", "is no CEL expression"),
-        ("'x'", "the expression is neither true nor false"),
+        ("'x'", "the expression is a constant, neither true nor false"),
         ("parameters == {'a': 1}", "no mapping can be written here"),
         ("parameters.a.all(x, x.all(y, y > 1))", "a macro inside a macro could cost too much"),
         ("tool.matches('(')", "`(` is no regular expression"),
