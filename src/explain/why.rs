@@ -291,7 +291,8 @@ fn decisions(sheet: &mut Sheet, action: &Action) {
     }
 }
 
-/// How long the call waited for this decision: as its producer measured it, else since the last ask before it, else since it was proposed.
+/// How long the call waited for this decision: as its producer measured it, else since the last ask before it, else
+/// since it was proposed.
 fn waited(action: &Action, made: &Decision) -> Option<Span> {
     if made.outcome == Outcome::Ask || made.waited.is_some() {
         return made.waited;
