@@ -125,7 +125,7 @@ fn tool_call(source: &Source<'_>, draft: &mut Draft<'_>) {
     let mut call = Call::new(own.moment.clone());
     call.target = text(source, "wherefore.target").map(Arc::from);
     call.effect = text(source, "wherefore.effect").and_then(Effect::from_word);
-    call.egress = source.get("wherefore.egress").and_then(|value| value.as_bool());
+    call.egress = source.get("wherefore.egress").and_then(|it| it.as_bool().or_else(|| values::truth_of(it.as_str()?)));
     call.plan_step = text(source, "wherefore.plan.step").map(Arc::from);
     call.state_versions = state_versions(source);
     if call == Call::new(own.moment.clone()) {

@@ -6,6 +6,7 @@ mod captures;
 mod check;
 mod clients;
 mod connections;
+mod deeds;
 mod demo;
 mod dialect;
 mod dialect_coding;
