@@ -254,7 +254,9 @@ impl Reader<'_> {
         let (start, end) = self.times();
         let Said { decisions, checks, targets, .. } = said;
         let decisions = self.decided(decisions);
-        let checks: Vec<Check> = checks.into_iter().cloned().collect();
+        let mut checks: BTreeSet<Check> = checks.into_iter().cloned().collect();
+        checks.extend(book.later_checks(turn, keys.iter()));
+        let checks: Vec<Check> = checks.into_iter().collect();
         let policy = self.policies(&decisions);
         let mut action = Action {
             id: action_id(&turn.tenant, &keys[0]),
@@ -626,6 +628,7 @@ impl TurnState {
                 Some(ranked) => Known::Value(ranked.shared(ranked.value.clone())),
                 None => Known::Missing(missing),
             },
+            plans: self.plan_versions(),
             plan_decisions: self.plan_decisions.iter().cloned().collect(),
             models: Vec::new(),
             delegations: Vec::new(),

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::model::{
     Check, Containment, Decision, EvidenceId, Hash, Key, Known, ModelUse, Moment, Nanos, Piece, PlanText, Provenance,
-    Says, Service, SpanId, SpanNode, Stand, Tenant, Text, Tie, TraceId, TurnId, Witness,
+    Says, Service, Shared, SpanId, SpanNode, Stand, Tenant, Text, Tie, TraceId, TurnId, Witness,
 };
 
 use super::above::StandKey;
@@ -80,6 +80,8 @@ pub enum About {
     Tool(Arc<str>, Option<SpanId>),
     /// The turn as a whole.
     Turn,
+    /// The latest call of a tool on a target in the conversation, in whichever turn.
+    Latest(Arc<str>, Arc<str>),
 }
 
 /// A decision, a check or a target that is attached to the actions it is about when they are read.
@@ -158,6 +160,8 @@ pub struct TurnState {
     pub prompt_version: Option<Ranked<Arc<str>>>,
     /// The plan.
     pub plan: Option<Ranked<PlanText>>,
+    /// Every plan, by the time at which it was known.
+    pub plans: BTreeSet<(Nanos, Shared<PlanText>)>,
     /// Decisions about plans.
     pub plan_decisions: BTreeSet<Decision>,
     /// Policies in force.
@@ -303,6 +307,7 @@ impl TurnState {
             prompt: None,
             prompt_version: None,
             plan: None,
+            plans: BTreeSet::new(),
             plan_decisions: BTreeSet::new(),
             policies: BTreeSet::new(),
             context: BTreeSet::new(),

@@ -7,6 +7,7 @@
 mod canonical;
 pub mod document;
 mod number;
+pub mod plan;
 mod pseudo;
 mod read;
 mod replaced;

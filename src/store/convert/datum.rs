@@ -106,6 +106,16 @@ impl<T: Kind> Wire<Option<v1::Datum>> for Known<T> {
     }
 }
 
+impl<T: Kind> Wire<Option<v1::Shared>> for Shared<T> {
+    fn put(&self) -> Option<v1::Shared> {
+        Some(Wire::<v1::Shared>::put(self))
+    }
+
+    fn take(stored: Option<v1::Shared>) -> Result<Self, Malformed> {
+        stored.ok_or(Malformed::new("is missing")).and_then(Wire::<v1::Shared>::take)
+    }
+}
+
 impl<T: Kind> Wire<v1::Shared> for Shared<T> {
     fn put(&self) -> v1::Shared {
         v1::Shared {
