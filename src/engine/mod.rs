@@ -331,6 +331,10 @@ impl Engine {
         for handle in &touched.actions {
             self.visit(*handle, wait);
         }
+        let soon = self.clock() + SOON;
+        for handle in touched.kin.iter().filter(|handle| self.accounts.contains_key(handle)) {
+            self.dues.sooner(Due::Kin(*handle), soon);
+        }
         for handle in &touched.told {
             self.reread(*handle, self.now, REVISE_AFTER);
         }

@@ -187,6 +187,7 @@ impl Engine {
         };
         let above = self.book.names_above(turn);
         wants.extend(above.ties.into_iter().map(|tie| Want::Giver(state.tenant.clone(), tie)));
+        wants.extend(above.taken.into_iter().map(|tie| Want::Taker(state.tenant.clone(), tie)));
         above.turns.into_iter().for_each(|turn| self.want_turn(turn, wants));
     }
 
@@ -256,7 +257,7 @@ impl Engine {
                         wants.insert(Want::Response(tenant.clone(), response.clone()));
                         self.want_turn(lineage::turn_of_response(tenant, response), wants);
                     }
-                    if let Some((trace, _)) = it.about {
+                    if let Some((trace, _)) = lineage::checked_span(evidence, it) {
                         self.want_turn(lineage::turn_of_trace(tenant, trace), wants);
                     }
                 }

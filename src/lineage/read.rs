@@ -259,7 +259,9 @@ impl Reader<'_> {
         let tool = self.winner(|call| call.tool.clone()).map(|(tool, _)| tool);
         let defined = tool.value().map(|tool| self.defined(book, &turns, tool)).unwrap_or_default();
         let decisions = self.decided(decisions);
-        let checks: Vec<Check> = checks.into_iter().cloned().collect();
+        let mut checks: BTreeSet<Check> = checks.into_iter().cloned().collect();
+        checks.extend(book.later_checks(turn, keys.iter()));
+        let checks: Vec<Check> = checks.into_iter().collect();
         let policy = self.policies(&decisions);
         let mut action = Action {
             id: action_id(&turn.tenant, &keys[0]),
@@ -699,6 +701,7 @@ impl TurnState {
                 Some(ranked) => Known::Value(ranked.shared(ranked.value.clone())),
                 None => Known::Missing(missing),
             },
+            plans: self.plan_versions(),
             plan_decisions: self.plan_decisions.iter().cloned().collect(),
             models: Vec::new(),
             delegations: Vec::new(),

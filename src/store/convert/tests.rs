@@ -108,11 +108,12 @@ any! {
         some => Self::Some(some),
     };
     Spoken: source => Self { stand: Any::any(source), said: Any::any(source) };
-    Tie: source => match source.byte() % 5 {
+    Tie: source => match source.byte() % 6 {
         0 => Self::Response(Any::any(source)),
         1 => Self::Task(Any::any(source)),
         2 => Self::Conversation(Any::any(source)),
         3 => Self::Stands(Any::any(source)),
+        4 => Self::Checks(Any::any(source)),
         _ => Self::Answer(Any::any(source)),
     };
     Pseudo: source => match source.byte() % 3 {
@@ -133,10 +134,11 @@ any! {
         1 => Self::Failed(Any::any(source)),
         _ => Self::UnknownResult,
     };
-    About: source => match source.byte() % 4 {
+    About: source => match source.byte() % 5 {
         0 => Self::Span(Any::any(source)),
         1 => Self::Response(Any::any(source)),
         2 => Self::Tool(Any::any(source), Any::any(source)),
+        3 => Self::Latest(Any::any(source), Any::any(source)),
         _ => Self::Turn,
     };
     Raised: source => Self {
