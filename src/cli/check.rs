@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::config;
 use crate::envelope::{Case, Expect, Expected, Rules};
-use crate::judge::{self, Context, Learnt};
+use crate::judge::{self, Context};
 use crate::model::{Finding, Verdict};
 
 use super::{Failed, mistakes};
@@ -68,7 +68,7 @@ impl Tested {
 
 /// Everything that came otherwise than a test expects it.
 fn failure(case: &Case, rules: &Rules) -> Option<String> {
-    let context = Context { rules, turn: case.turn(), learnt: &Learnt::Off };
+    let context = Context::alone(rules, case.turn());
     let (verdicts, findings) = judge::judge(&context, case.action());
     let wrong: Vec<String> =
         case.expected().iter().filter_map(|expected| difference(case, expected, &verdicts, &findings)).collect();

@@ -15,7 +15,7 @@ use crate::model::{Call, Direction, Known, Missing, Moment, Node, Proof, Text, W
 use crate::values;
 
 use super::message::{message, messages, text_of, to_json};
-use super::{Content, Dialect, Draft, Rules, Source};
+use super::{Content, Dialect, Draft, Rules, Source, definitions};
 
 const SCOPE: &str = "gcp.vertex.agent";
 const ARGUMENTS: &str = "gcp.vertex.agent.tool_call_args";
@@ -67,6 +67,9 @@ fn model_content<'a>(source: &'a Source<'a>, draft: &mut Draft<'a>) {
     if let Some(request) = parsed(REQUEST) {
         if let Some(contents) = request.get("contents") {
             draft.message_json(Direction::Input, to_json(&messages(contents)));
+        }
+        if let Some(tools) = request.pointer("/config/tools") {
+            definitions::of_value(tools, draft);
         }
         let instruction = request.pointer("/config/system_instruction");
         let text = instruction.map(|value| value.as_str().map_or_else(|| message(value).text(), text_of));

@@ -19,6 +19,8 @@ use super::draft::{a_check, a_decision, word};
 use super::{Dialect, Draft, Source};
 
 const APPROVAL: &[&str] = &["agt.approval.outcome"];
+/// The span that lasts while somebody is asked.
+const ASKING: &str = "agt.approval.request";
 const POLICY: &[&str] = &["agt.policy.action", "policy.decision", "agt.audit.decision"];
 const POLICY_NAMES: &[&str] = &["agt.policy.name", "policy.name", "agt.policy.rule"];
 const AGENTS: &[&str] = &["agt.agent.id", "agent.did"];
@@ -94,6 +96,7 @@ fn outcome(raw: &str) -> Option<Outcome> {
 fn decision(outcome: Outcome, by: By, raw: &str, source: &Source<'_>) -> Decision {
     let mut decision = a_decision(source, outcome, by, raw);
     decision.at = source.span().map_or(decision.at, |span| span.end);
+    decision.waited = source.span().filter(|span| span.name == ASKING).map(|span| span.end.since(span.start));
     decision.principal = source.text("agt.approval.approver").map(word);
     decision.scope = GrantScope::Once;
     decision.enforced = outcome != Outcome::Warn;

@@ -16,6 +16,9 @@
 //! * `tool_parameters` is a digest of the arguments for people (`bash_command`, `mcp_tool_name`), not the arguments.
 //!   While details are off, `tool_name` of an MCP tool is `mcp_tool`.
 //!
+//! * A permission mode holds until it changes. A person's rule for longer than one call is also named when it answers a
+//!   later call: only a span that waited tells whether anybody was asked.
+//!
 //! Source: the monitoring page of Claude Code's documentation (July 2026) and published records of 2.1.185. No
 //! recording of ours.
 
@@ -24,11 +27,11 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::model::{
-    By, Call, Decision, GrantScope, Known, Missing, Moment, Node, Outcome, Proof, Pseudo, Status, Text, What,
+    By, Call, Decision, GrantScope, Known, Missing, Moment, Node, Outcome, Proof, Pseudo, Span, Status, Text, What,
 };
 use crate::values;
 
-use super::draft::{a_decision, an_id, word};
+use super::draft::{a_decision, an_id, waited, word};
 use super::source::event_text;
 use super::{Content, Dialect, Draft, Rules, Source, genai, opencode};
 
@@ -60,6 +63,17 @@ const DECISIONS: &[(&str, &str, Outcome, By, GrantScope, bool)] = &[
     ("reject", "user_reject", Outcome::Deny, By::Human, GrantScope::Once, false),
     ("reject", "user_abort", Outcome::Abort, By::Human, GrantScope::Once, false),
     ("reject", "", Outcome::Deny, By::Unknown, GrantScope::Unknown, false),
+];
+
+/// Permission modes, and whether calls run in them unasked. In `acceptEdits` and `auto` some do; in `dontAsk` what would
+/// be asked is denied.
+const MODES: &[(&str, Option<bool>)] = &[
+    ("default", Some(false)),
+    ("plan", Some(false)),
+    ("dontAsk", Some(false)),
+    ("acceptEdits", None),
+    ("auto", None),
+    ("bypassPermissions", Some(true)),
 ];
 
 /// Records of Claude Code's own scopes, or with its prefix in name or body.
@@ -126,6 +140,11 @@ fn of_event(source: &Source<'_>, draft: &mut Draft<'_>) {
     }
     match source.event().strip_prefix(PREFIX).unwrap_or(source.event()) {
         "user_prompt" => draft.asked("prompt"),
+        "permission_mode_changed" => {
+            if let Some(mode) = source.text("to_mode") {
+                draft.mode(mode, MODES);
+            }
+        }
         "api_request" if alone => model(source, draft),
         "tool_decision" => {
             let proposed = call(Moment::Proposed, source, draft);
@@ -223,8 +242,65 @@ fn decision(source: &Source<'_>, draft: &mut Draft<'_>) {
     let Some((.., outcome, who, scope, standing)) = known(by).or_else(|| known("")) else { return };
     let mut made: Decision = a_decision(source, *outcome, *who, &format!("{decision}/{by}"));
     made.at = source.span().map_or(made.at, |span| span.end);
-    (made.scope, made.standing) = (*scope, *standing);
+    made.waited = source.span().and_then(|_| waited(source));
+    // A rule of a person's that matches a later call bears the same words; nobody answers in no time.
+    let unasked = made.waited == Some(Span(0)) && *outcome == Outcome::Allow;
+    (made.scope, made.standing) = (*scope, *standing || unasked);
     made.call_id = source.first_text(CALL_ID).and_then(an_id);
     made.tool = tool(source, &json(source, "tool_parameters")).map(word);
     draft.say(What::Decision(Box::new(made)));
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::dialect::testing::{facts, log, span};
+    use crate::model::Nanos;
+
+    fn decision(said: Vec<What>) -> Decision {
+        let found = said.into_iter().find_map(|what| match what {
+            What::Decision(decision) => Some(*decision),
+            _ => None,
+        });
+        found.expect("a decision")
+    }
+
+    #[test]
+    fn a_mode_tells_whether_somebody_is_asked() {
+        for (mode, bypass) in [
+            ("default", Some(false)),
+            ("plan", Some(false)),
+            ("acceptEdits", None),
+            ("bypassPermissions", Some(true)),
+            ("a mode of tomorrow", None),
+        ] {
+            let fields = json!({"session.id": "s", "from_mode": "default", "to_mode": mode, "trigger": "shift_tab"});
+            let said = facts(log(SCOPES, "claude_code.permission_mode_changed", fields));
+            assert!(said.contains(&What::Mode { mode: mode.into(), bypass }), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn a_wait_is_of_the_span_that_waited() {
+        let asked = |source: &str, waited: serde_json::Value| {
+            let fields = json!({"decision": "accept", "source": source, "duration_ms": waited});
+            decision(facts(span(SCOPES, "claude_code.tool.blocked_on_user", fields)))
+        };
+        for (source, waited, want, standing) in [
+            ("user_temporary", json!(2500), Span::millis(2500), false),
+            ("user_temporary", json!("40"), Span::millis(40), false),
+            ("user_permanent", json!(null), Nanos(2000).since(Nanos(1000)), false),
+            ("user_permanent", json!(0), Span(0), true),
+            ("config", json!(0), Span(0), true),
+        ] {
+            let made = asked(source, waited);
+            assert_eq!((made.waited, made.standing), (Some(want), standing), "{source}");
+        }
+        let fields = json!({"tool_name": "Bash", "tool_use_id": "toolu_1", "decision": "accept", "source": "config",
+            "duration_ms": 7});
+        let logged = decision(facts(log(SCOPES, "claude_code.tool_decision", fields)));
+        assert_eq!((logged.waited, logged.by, logged.standing), (None, By::Policy, true));
+    }
 }

@@ -32,7 +32,14 @@ use super::{Content, Dialect, Draft, Rules, Source};
 const EVENT: &str = "event.name";
 
 /// Modes in force, as policies.
-const MODES: &[&str] = &["approval_policy", "sandbox_policy"];
+const MODES: [&str; 2] = ["approval_policy", "sandbox_policy"];
+
+/// Policies of approval, and whether commands run under them unasked. After a failure under `on-failure` somebody is.
+const APPROVALS: &[(&str, Option<bool>)] =
+    &[("untrusted", Some(false)), ("on-request", Some(false)), ("on-failure", None), ("never", Some(true))];
+
+/// The sandbox that is none: whoever would only be asked to leave it is not asked at all.
+const UNBOXED: &str = "danger-full-access";
 
 /// Beginnings of decisions, without case and underscores; the first that fits counts.
 const DECISIONS: &[(&str, Outcome, GrantScope)] = &[
@@ -106,6 +113,11 @@ fn modes(source: &Source<'_>, draft: &mut Draft<'_>) {
             draft.say(What::Policy(word(&format!("{key}={mode}"))));
         }
     }
+    let [Some(approval), sandbox] = MODES.map(|key| source.text(key)) else { return };
+    let known = APPROVALS.iter().find(|(word, _)| *word == approval).and_then(|(_, bypass)| *bypass);
+    let bypass = if sandbox == Some(UNBOXED) && approval != "untrusted" { Some(true) } else { known };
+    let mode = [Some(approval), sandbox].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    draft.say(What::Mode { mode: word(&mode), bypass });
 }
 
 fn prompt(draft: &mut Draft<'_>) {
@@ -132,6 +144,7 @@ fn decided(source: &Source<'_>, draft: &mut Draft<'_>) {
     let by = SOURCES.iter().find(|(word, _)| *word == by).map_or(By::Unknown, |(_, by)| *by);
     draft.say(What::Decision(Box::new(Decision {
         scope: *scope,
+        standing: by == By::Policy && *outcome == Outcome::Allow,
         call_id: source.text("call_id").and_then(an_id),
         tool: source.text("tool_name").map(word),
         ..a_decision(source, *outcome, by, &format!("{raw} by {said_by}"))
@@ -270,6 +283,34 @@ mod tests {
         ] {
             assert_eq!(decision(raw, source), want, "{raw} by {source}");
         }
+    }
+
+    #[test]
+    fn what_a_configuration_allows_asks_nobody() {
+        for (source, standing) in [("Config", true), ("User", false), ("AutomatedReviewer", false)] {
+            let fields = json!({"call_id": "call_1", "decision": "approved", "source": source});
+            let said = event("codex.tool_decision", fields);
+            let made =
+                said.iter().find_map(|what| if let What::Decision(it) = what { Some(it.standing) } else { None });
+            assert_eq!(made, Some(standing), "{source}");
+        }
+    }
+
+    #[test]
+    fn a_mode_is_a_policy_of_approval_and_a_sandbox() {
+        for (approval, sandbox, mode, bypass) in [
+            ("never", "read-only", "never, read-only", Some(true)),
+            ("untrusted", UNBOXED, "untrusted, danger-full-access", Some(false)),
+            ("on-request", "workspace-write", "on-request, workspace-write", Some(false)),
+            ("on-request", UNBOXED, "on-request, danger-full-access", Some(true)),
+            ("on-failure", "workspace-write", "on-failure, workspace-write", None),
+        ] {
+            let fields = json!({"approval_policy": approval, "sandbox_policy": sandbox});
+            let said = event("codex.conversation_starts", fields);
+            assert!(said.contains(&What::Mode { mode: mode.into(), bypass }), "{said:?}");
+            assert!(said.contains(&What::Policy(word(&format!("approval_policy={approval}")))));
+        }
+        assert!(!event("codex.conversation_starts", json!({})).iter().any(|what| matches!(what, What::Mode { .. })));
     }
 
     fn ran(success: &str, output: &str) -> Call {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{
     Body, By, Call, Check, CheckResult, Decision, Direction, Fact, GrantScope, Known, Messages, Missing, Moment, Nanos,
-    Node, Outcome, Phase, Provenance, SpanId, Status, Text, Tie, TraceId, What,
+    Node, Outcome, Phase, Provenance, Span, SpanId, Status, Text, Tie, TraceId, What,
 };
 use crate::values;
 use crate::wire::{AnyValue, SpanView};
@@ -197,6 +197,12 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// A mode of approval in force, and whether calls run in it unasked, by a table of the dialect's words.
+    pub fn mode(&mut self, mode: &str, unasked: &[(&str, Option<bool>)]) {
+        let known = unasked.iter().find(|(known, _)| known.eq_ignore_ascii_case(mode));
+        self.say(What::Mode { mode: word(mode), bypass: known.and_then(|(_, bypass)| *bypass) });
+    }
+
     /// Content capture is off at this record.
     pub fn withheld(&mut self) {
         if !self.has(|what| matches!(what, What::Withheld)) {
@@ -308,6 +314,7 @@ pub fn a_decision(source: &Source<'_>, outcome: Outcome, by: By, raw: &str) -> D
         scope: GrantScope::Once,
         enforced: true,
         standing: false,
+        waited: None,
         raw: word(raw),
         policies: Vec::new(),
         call_id: None,
@@ -341,6 +348,12 @@ fn written_or(source: &Source<'_>, of: fn(&SpanView<'_>) -> Nanos) -> Nanos {
         (Some(log), _) => log.time_or_observed(),
         (None, span) => span.map(of).unwrap_or_default(),
     }
+}
+
+/// How long somebody was asked, on the span that waited for the answer: as it says itself, else as long as it took.
+pub fn waited(source: &Source<'_>) -> Option<Span> {
+    let said = source.first_number(&["duration_ms"]).map(|millis| Span((millis * 1e6) as u64));
+    said.or_else(|| source.span().map(|span| span.end.since(span.start)))
 }
 
 /// A decision that names a call: its id, its tool, its parameters.

@@ -2,7 +2,7 @@
 //!
 //! | record | says |
 //! |---|---|
-//! | `gemini_cli.config` | the approval mode in force |
+//! | `gemini_cli.config`, `approval_mode_switch` | the approval mode in force, which some builds name in every event |
 //! | `gemini_cli.user_prompt` | the intent |
 //! | `gemini_cli.api_response` | the model, its tokens, the calls it asked for |
 //! | `gemini_cli.api_request` | what the tools answered since the model spoke last |
@@ -69,6 +69,9 @@ const REFUSALS: &[(&str, By)] = &[
 
 /// The mode in which nobody is asked.
 const UNASKED: &str = "yolo";
+/// Approval modes, and whether calls run in them unasked: with automatic edits some do.
+const MODES: &[(&str, Option<bool>)] =
+    &[("default", Some(false)), ("plan", Some(false)), ("autoEdit", None), ("auto_edit", None), (UNASKED, Some(true))];
 
 /// Records of the CLI's scope, and its events in any.
 pub struct GeminiCli;
@@ -108,6 +111,9 @@ fn is_repeated(what: &What) -> bool {
 }
 
 fn event(source: &Source<'_>, draft: &mut Draft<'_>) {
+    if let Some(mode) = source.first_text(&["active_approval_mode", "approval_mode", "to_mode"]) {
+        draft.mode(mode, MODES);
+    }
     match source.text(EVENT).unwrap_or_default() {
         "gemini_cli.config" => {
             if let Some(mode) = source.text("approval_mode") {
@@ -256,8 +262,9 @@ fn event_moment(source: &Source<'_>) -> Moment {
 /// A decision in the CLI's words. `unasked`: nobody could be asked.
 fn decision(raw: &str, unasked: bool, source: &Source<'_>) -> Option<Decision> {
     let (_, outcome, by, scope) = DECISIONS.iter().find(|(word, ..)| *word == raw)?;
-    let by = by.unwrap_or(if unasked { By::Policy } else { By::Unknown });
-    Some(Decision { scope: *scope, ..a_decision(source, *outcome, by, raw) })
+    let standing = unasked && *outcome == Outcome::Allow;
+    let by = if standing { By::Policy } else { by.unwrap_or(By::Unknown) };
+    Some(Decision { scope: *scope, standing, ..a_decision(source, *outcome, by, raw) })
 }
 
 /// A hook that looked at a call before it ran.
@@ -331,7 +338,11 @@ fn scheduled(source: &Source<'_>, draft: &mut Draft<'_>) {
     for completed in batch.as_array().into_iter().flatten().filter_map(Value::as_object) {
         let mut call = of_request(completed, draft);
         let text = |key: &str| completed.get(key).and_then(Value::as_str);
-        let unasked = text("approvalMode") == Some(UNASKED);
+        let mode = text("approvalMode");
+        if let Some(mode) = mode.filter(|_| !draft.has(|what| matches!(what, What::Mode { .. }))) {
+            draft.mode(mode, MODES);
+        }
+        let unasked = mode == Some(UNASKED);
         if let Some(decision) = text("outcome").and_then(|raw| decision(raw, unasked, source)) {
             draft.say(What::Decision(Box::new(about(&call, decision))));
         }
@@ -435,6 +446,32 @@ mod tests {
         ] {
             let fields = json!({"decision": decision, "interactive": interactive, "function_args": "{}"});
             assert_eq!(decisions(&event("gemini_cli.tool_call", fields))[0].by, want, "{decision} {interactive}");
+        }
+    }
+
+    #[test]
+    fn a_mode_in_which_nobody_is_asked_makes_no_person_s_decision() {
+        let mode = |mode: &str, bypass| What::Mode { mode: word(mode), bypass };
+        assert!(event("gemini_cli.config", json!({"approval_mode": "yolo"})).contains(&mode("yolo", Some(true))));
+        let switched = event("approval_mode_switch", json!({"from_mode": "default", "to_mode": "autoEdit"}));
+        assert!(switched.contains(&mode("autoEdit", None)));
+        let batch = |outcome: &str, approval: &str| {
+            let mut one = completed(json!({"output": "ok"}));
+            (one["outcome"], one["approvalMode"]) = (json!(outcome), json!(approval));
+            let fields = json!({"gen_ai.operation.name": "schedule_tool_calls",
+                "gen_ai.output.messages": json!([one.clone(), one]).to_string()});
+            facts(span("gemini-cli", "schedule_tool_calls", fields))
+        };
+        for (outcome, approval, by, standing) in [
+            ("proceed_always", "yolo", By::Policy, true),
+            ("proceed_always", "default", By::Human, false),
+            ("proceed_once", "default", By::Unknown, false),
+            ("cancel", "yolo", By::Human, false),
+        ] {
+            let said = batch(outcome, approval);
+            let made = &decisions(&said)[0];
+            assert_eq!((made.by, made.standing), (by, standing), "{outcome} {approval}");
+            assert_eq!(said.iter().filter(|what| matches!(what, What::Mode { .. })).count(), 1);
         }
     }
 

@@ -26,7 +26,7 @@ use crate::model::{By, Call, Direction, Moment, Node, Outcome, Proof, What};
 use super::draft::{a_decision, about, an_id, word};
 use super::genai_events::a_call;
 use super::message::{Part, message, messages, parts, to_json};
-use super::{Content, Dialect, Draft, Rules, Source, documents, genai};
+use super::{Content, Dialect, Draft, Rules, Source, definitions, documents, genai};
 
 const INPUT: &str = "genkit:input";
 const OUTPUT: &str = "genkit:output";
@@ -118,6 +118,7 @@ fn model_call(source: &Source<'_>, draft: &mut Draft<'_>) {
     if let Some(id) = at(&output, RAW_ID).and_then(an_id) {
         draft.say(What::Response(id));
     }
+    definitions::of_value(&input["tools"], draft);
     draft.message_json(Direction::Input, to_json(&messages(&input["messages"])));
     if output["message"].is_object() {
         draft.message_json(Direction::Output, to_json(&[message(&output["message"])]));

@@ -25,6 +25,7 @@ mod codex;
 mod copilot;
 mod cost;
 mod crewai;
+mod definitions;
 mod documents;
 mod draft;
 mod evaluation;
@@ -202,6 +203,7 @@ fn evidence_by(
         dialect.read(&source, &mut draft);
     }
     cost::read(&source, &mut draft);
+    definitions::read(&source, &mut draft);
     draft.finish();
     let Draft { node, dialect, facts, bodies, place, .. } = draft;
     let header = header::header(tenant, role, received);

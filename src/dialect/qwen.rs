@@ -32,7 +32,7 @@ use crate::model::{
 };
 use crate::values;
 
-use super::draft::{a_check, a_decision, an_id, word};
+use super::draft::{a_check, a_decision, an_id, waited, word};
 use super::{Content, Dialect, Draft, Rules, Source, genai};
 
 const SCOPE: &str = "qwen-code";
@@ -94,6 +94,16 @@ const EVENT_ANSWERS: &[(&str, Outcome, Option<By>, GrantScope)] = &[
 /// The mode in which nobody is asked.
 const UNASKED: &str = "yolo";
 
+/// Approval modes, and whether calls run in them unasked: in the automatic ones some do.
+const MODES: &[(&str, Option<bool>)] = &[
+    ("default", Some(false)),
+    ("plan", Some(false)),
+    ("auto-edit", None),
+    ("auto_edit", None),
+    ("auto", None),
+    (UNASKED, Some(true)),
+];
+
 /// Who answered.
 const SOURCES: &[(&str, By)] =
     &[("cli", By::Human), ("ide", By::Human), ("hook", By::Hook), ("auto", By::Policy), ("system", By::System)];
@@ -125,6 +135,7 @@ impl Dialect for QwenCode {
         }
         if let Some(mode) = source.first_text(&["qwen-code.approval_mode", "approval_mode"]) {
             draft.say(What::Policy(word(&format!("approval_mode={mode}"))));
+            draft.mode(mode, MODES);
         }
         match source.span() {
             Some(span) => of_span(span.name.strip_prefix(PREFIX).unwrap_or_default(), source, draft),
@@ -251,6 +262,7 @@ fn answered(source: &Source<'_>, draft: &mut Draft<'_>) {
         at: end(source),
         scope: *scope,
         standing: by_policy,
+        waited: waited(source),
         call_id: source.first_text(CALL_ID).and_then(an_id),
         tool: source.first_text(TOOL).map(|name| word(without_server(name))),
         ..a_decision(
@@ -321,7 +333,9 @@ fn called(source: &Source<'_>, draft: &mut Draft<'_>) {
     let made = match (answer, by) {
         (None | Some(("reject", ..)), Some(by)) => Some(a_decision(source, Outcome::Deny, by, kind)),
         (Some((raw, outcome, by, scope)), _) => {
-            Some(Decision { scope: *scope, ..a_decision(source, *outcome, by.unwrap_or(somebody), raw) })
+            let by = by.unwrap_or(somebody);
+            let standing = by == By::Policy && *outcome == Outcome::Allow;
+            Some(Decision { scope: *scope, standing, ..a_decision(source, *outcome, by, raw) })
         }
         (None, None) => None,
     };
@@ -329,4 +343,37 @@ fn called(source: &Source<'_>, draft: &mut Draft<'_>) {
         draft.say(What::Decision(Box::new(super::draft::about(&told, made))));
     }
     draft.call(told);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::dialect::testing::{facts, log, span};
+    use crate::model::Span;
+
+    #[test]
+    fn a_wait_and_a_standing_answer_are_told_apart() {
+        for (decision, source, by, standing) in
+            [("proceed_always", "cli", By::Human, false), ("auto_approved", "auto", By::Policy, true)]
+        {
+            let fields = json!({"decision": decision, "source": source, "duration_ms": 1500, "tool.call_id": "c1"});
+            let said = facts(span(SCOPE, "qwen-code.tool.blocked_on_user", fields));
+            let made = said.iter().find_map(|what| if let What::Decision(it) = what { Some(it) } else { None });
+            let made = made.expect("a decision");
+            assert_eq!((made.by, made.standing, made.waited), (by, standing, Some(Span::millis(1500))));
+        }
+    }
+
+    #[test]
+    fn a_mode_in_which_nobody_is_asked_makes_no_person_s_decision() {
+        let fields = json!({"event.name": "qwen-code.tool_call", "function_name": "write_file", "decision": "auto_accept",
+            "approval_mode": "yolo", "prompt_id": "p1"});
+        let said = facts(log(SCOPE, "", fields));
+        assert!(said.contains(&What::Mode { mode: "yolo".into(), bypass: Some(true) }));
+        let made =
+            said.iter().find_map(|what| if let What::Decision(it) = what { Some((it.by, it.standing)) } else { None });
+        assert_eq!(made, Some((By::Policy, true)));
+    }
 }

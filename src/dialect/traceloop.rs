@@ -194,6 +194,7 @@ pub fn by_human(raw: &str, source: &Source<'_>) -> Option<Decision> {
         scope: GrantScope::Once,
         enforced: true,
         standing: false,
+        waited: None,
         raw: Arc::from(raw),
         policies: Vec::new(),
         call_id: None,

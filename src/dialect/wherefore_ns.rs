@@ -7,7 +7,7 @@
 //! | `prompt.digest` | a version of the prompt |
 //! | `policy.refs` | policies in force; on a decision, those it rests on |
 //! | `context.ids` | ids of context |
-//! | `plan.step`, `target`, `effect`, `state.versions` | of the tool call that the span is; on a plan span, the plan's id |
+//! | `plan.step`, `target`, `effect`, `egress`, `state.versions` | of the tool call that the span is; on a plan span, the plan's id |
 //! | `decision.{outcome,by,principal,scope}` | a decision, on event `wherefore.decision` or on a span |
 //! | `check.phase` | the phase of the record's checks |
 //! | `containment` | a step of containment |
@@ -125,6 +125,7 @@ fn tool_call(source: &Source<'_>, draft: &mut Draft<'_>) {
     let mut call = Call::new(own.moment.clone());
     call.target = text(source, "wherefore.target").map(Arc::from);
     call.effect = text(source, "wherefore.effect").and_then(Effect::from_word);
+    call.egress = source.get("wherefore.egress").and_then(|value| value.as_bool());
     call.plan_step = text(source, "wherefore.plan.step").map(Arc::from);
     call.state_versions = state_versions(source);
     if call == Call::new(own.moment.clone()) {
@@ -159,6 +160,7 @@ fn decision(source: &Source<'_>, draft: &mut Draft<'_>) {
         scope: text(source, "wherefore.decision.scope").and_then(GrantScope::from_word).unwrap_or(GrantScope::Unknown),
         enforced: true,
         standing: false,
+        waited: None,
         raw: said_by.map_or_else(|| raw.into(), |by| format!("{raw} by {by}").into()),
         policies: texts(source, "wherefore.policy.refs").into_iter().map(Arc::from).collect(),
         call_id: source.text("gen_ai.tool.call.id").and_then(an_id),

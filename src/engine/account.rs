@@ -199,6 +199,10 @@ pub struct TurnAccount {
     pub denied: BTreeMap<(Arc<str>, Arc<str>), BTreeSet<(Nanos, ActionId)>>,
     /// Containment steps already told to the incidents.
     pub contained: usize,
+    /// Hash of what its actions were last read with from the turns above it.
+    pub inherited: Option<Hash>,
+    /// When evidence of another turn last came that may change its edges, on the journal's clock.
+    pub told: Nanos,
 }
 
 #[cfg(test)]

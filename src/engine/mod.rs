@@ -60,7 +60,8 @@ pub mod parts {
     pub use crate::catalogue::{Exemplar, Metric};
     pub use crate::contain::{Act, Did, Incident, Step, Violation};
     pub use crate::judge::{Decided, Note, Pin, Place, Read, Topic, Window};
-    pub use crate::lineage::{About, ActionState, Asked, Attached, EndedBy, Handle, Ranked, TurnState};
+    pub use crate::lineage::{About, ActionState, Asked, Attached, EndedBy, Handle, Ranked, ToolSaid, TurnState};
+    pub use crate::lineage::{Spoken, StandKey, Utterance};
     pub use crate::sli::{Cell, Histogram, LedgerKey, Series};
 }
 
@@ -298,11 +299,7 @@ impl Engine {
                 Due::Settle(handle) => self.settle(handle, output),
                 Due::Check(handle) | Due::Revise(handle) => self.revise(handle, output),
                 Due::Kin(handle) => self.relatives_change(handle),
-                Due::Edges(turn) => {
-                    if self.turns.get(&turn).is_some_and(|account| account.closed) {
-                        self.publish_turn(turn, output);
-                    }
-                }
+                Due::Edges(turn) => self.edges_change(turn, output),
             }
         }
     }
@@ -437,10 +434,8 @@ impl Engine {
         account.closed = true;
         let heard = account.last_seen + self.held;
         self.publish_turn(turn, output);
+        self.tell_takers(turn, heard);
         let soon = self.clock() + SOON;
-        for tied in self.book.takers(turn) {
-            self.dues.sooner(Due::Edges(tied), soon);
-        }
         for handle in self.book.members(turn) {
             match self.accounts.get(&handle).map(|account| account.settled) {
                 Some(true) => self.reread(handle, heard, SOON),

@@ -91,7 +91,7 @@ impl Engine {
     /// What an action's turn shares, as far as judging needs it.
     fn gist_of(&self, action: &Action) -> Option<Turn> {
         let closed = self.turns.get(&action.turn).is_some_and(|turn| turn.closed);
-        Some(self.book.turn_state(action.turn)?.gist(closed))
+        self.book.gist(action.turn, closed)
     }
 
     /// Judges an action as it was read.

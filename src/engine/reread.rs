@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::lineage::{Handle, Touched};
 use crate::model::{Nanos, Span, TurnId};
 
-use super::{Denial, Due, Engine, REVISE_AFTER, SHARED_AFTER, SOON};
+use super::{Denial, Due, Engine, Output, REVISE_AFTER, SHARED_AFTER, SOON};
 
 /// What changed in this step for many actions at once.
 #[derive(Debug, Default, PartialEq)]
@@ -106,6 +106,38 @@ impl Engine {
             if self.accounts.get(&handle).is_some_and(|account| account.end >= since) {
                 self.reread(handle, self.now, SHARED_AFTER);
             }
+        }
+    }
+
+    /// Turns that take up what one gives are written again, soon, because of something that came at `heard`.
+    pub(super) fn tell_takers(&mut self, turn: TurnId, heard: Nanos) {
+        let soon = self.clock() + SOON;
+        for taker in self.book.takers(turn) {
+            let account = self.turns.entry(taker).or_default();
+            if account.told < heard {
+                account.told = heard;
+                self.changed.turns.insert(taker);
+            }
+            self.dues.sooner(Due::Edges(taker), soon);
+        }
+    }
+
+    /// What ties a turn to others may have changed, and with it what binds its actions. Then those below it may be
+    /// bound otherwise too.
+    pub(super) fn edges_change(&mut self, turn: TurnId, output: &mut Output) {
+        let inherited = self.book.inherited(turn);
+        let Some(account) = self.turns.get_mut(&turn) else { return };
+        let (closed, heard) = (account.closed, account.told);
+        if account.inherited != inherited {
+            account.inherited = inherited;
+            self.changed.turns.insert(turn);
+            for handle in self.book.members(turn) {
+                self.reread(handle, heard, SOON);
+            }
+            self.tell_takers(turn, heard);
+        }
+        if closed {
+            self.publish_turn(turn, output);
         }
     }
 

@@ -141,22 +141,49 @@ impl Engine {
         for evidence in evidence {
             self.wants_of(evidence, &mut wants);
         }
+        let mut seen = BTreeSet::new();
         for due in self.dues.until(now.max(self.now) - self.held) {
             match due {
                 Due::Close(turn) => {
                     self.want_tied(turn, &mut wants);
-                    if let Some(state) = self.book.turn_state(turn) {
-                        let taken = state.ties().gives.iter().cloned();
-                        wants.extend(taken.map(|tie| Want::Taker(state.tenant.clone(), tie)));
-                    }
+                    self.want_above(turn, &mut wants);
+                    self.want_takers(turn, &mut wants);
                 }
-                Due::Edges(turn) => self.want_tied(turn, &mut wants),
+                Due::Edges(turn) => {
+                    self.want_tied(turn, &mut wants);
+                    self.want_above(turn, &mut wants);
+                    self.want_takers(turn, &mut wants);
+                }
                 Due::Settle(handle) | Due::Check(handle) | Due::Revise(handle) | Due::Kin(handle) => {
                     self.want_halves(handle, &mut wants);
+                    // Of several halves the turn of the first is what the action is judged with.
+                    for state in self.book.relatives(handle).iter().filter_map(|it| self.book.action_state(*it)) {
+                        let turns = state.turns().into_iter().filter(|turn| seen.insert(*turn));
+                        turns.for_each(|turn| self.want_above(turn, &mut wants));
+                    }
                 }
             }
         }
         wants
+    }
+
+    /// Those that take up what a turn gives may have left memory.
+    fn want_takers(&self, turn: TurnId, wants: &mut BTreeSet<Want>) {
+        if let Some(state) = self.book.turn_state(turn) {
+            let taken = state.ties().gives.iter().map(lineage::taken_as);
+            wants.extend(taken.map(|tie| Want::Taker(state.tenant.clone(), tie)));
+        }
+    }
+
+    /// What binds a turn's actions may have left memory: turns above it.
+    fn want_above(&self, turn: TurnId, wants: &mut BTreeSet<Want>) {
+        let Some(state) = self.book.turn_state(turn) else {
+            wants.insert(Want::Turn(turn));
+            return;
+        };
+        let above = self.book.names_above(turn);
+        wants.extend(above.ties.into_iter().map(|tie| Want::Giver(state.tenant.clone(), tie)));
+        above.turns.into_iter().for_each(|turn| self.want_turn(turn, wants));
     }
 
     /// What a turn's record is read from may have left memory: its components, the turns it goes on from, and those

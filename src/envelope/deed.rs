@@ -85,7 +85,11 @@ impl Doing {
         let target = action.target.value().map(|(target, provenance)| {
             (Arc::clone(target), authority(action, *provenance, |call| call.target.as_ref() == Some(target)))
         });
-        Self { effect, egress: None, target }
+        let egress = action
+            .egress
+            .value()
+            .map(|(egress, provenance)| (*egress, authority(action, *provenance, |call| call.egress == Some(*egress))));
+        Self { effect, egress, target }
     }
 
     /// With what an envelope declares, where no greater authority speaks.

@@ -6,8 +6,9 @@ use super::WIDTH;
 use super::phrases::{clock, decision, length, missing, records, service, short, state, when, witness};
 use super::sheet::{INDENT, Sheet, brief, cell, columns_of};
 use crate::model::{
-    Action, CallSays, Check, Cost, Decision, Field, Finding, FindingState, Known, Lineage, Missing, ModelUse, Outcome,
-    Piece, Provenance, Says, Severity, Shared, Span, State, Text, Turn, Value, Verdict,
+    Action, CallSays, Check, Cost, Decision, Effects, Field, Finding, FindingState, Known, Lineage, Missing, ModeAt,
+    ModelUse, Outcome, Piece, Provenance, Says, Severity, Shared, Span, StandAt, StandKind, State, Text, Turn, Value,
+    Verdict,
 };
 
 /// How many ids of context are shown: whoever wants them all asks for JSON.
@@ -70,7 +71,8 @@ fn header(sheet: &mut Sheet, lineage: &Lineage) {
     }
     sheet.row("when", &when(action.start, action.end));
     let agent = agent(sheet, action);
-    sheet.row("agent", &format!("{agent} of {}", service(&action.service)));
+    let version = action.service_version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+    sheet.row("agent", &format!("{agent} of {}{version}", service(&action.service)));
     sheet.row("turn", &turn.id.to_string());
     if let Some((trace, span)) = action.trace() {
         sheet.row("trace", &format!("{trace}, span {span}"));
@@ -115,8 +117,30 @@ fn marks(sheet: &mut Sheet, action: &Action) {
 
 fn intent(sheet: &mut Sheet, turn: &Turn) {
     shared(sheet, "intent", &turn.intent);
+    if let Some(root) = turn.root {
+        sheet.note(&format!("that of turn {root}, where the work began"));
+    }
     if let Some(id) = &turn.intent_id {
         sheet.note(&format!("id {} {}", id.value, source(id)));
+    }
+    if let Some(task) = &turn.task {
+        sheet.row("task", &format!("what its caller told it {}", source(task)));
+        text(sheet, &task.value);
+    }
+    for StandAt { stand, evidence, from, .. } in &turn.stands {
+        let label = if stand.kind == StandKind::Hold { "held back" } else { "released" };
+        let only = stand.only.as_ref().map(|only| format!(", only {only}")).unwrap_or_default();
+        let turn = from.map(|turn| format!(", in turn {turn}")).unwrap_or_default();
+        sheet.row(label, &format!("{}{only} (record {evidence}{turn})", effects(&stand.effects)));
+        sheet.detail(&format!("\u{201c}{}\u{201d}", stand.quote));
+    }
+}
+
+/// What a standing constraint is about.
+fn effects(effects: &Effects) -> String {
+    match effects {
+        Effects::All => "every action but looking".to_owned(),
+        Effects::Some(effects) => effects.iter().map(|effect| effect.as_str()).collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -128,6 +152,19 @@ fn prompt_and_policy(sheet: &mut Sheet, action: &Action, turn: &Turn) {
     match &action.policy {
         Known::Value(policies) => sheet.row("policy", &policies.join(", ")),
         Known::Missing(why) => lacks(sheet, "policy", "", *why),
+    }
+    if let Some(mode) = turn.mode_at(action.start) {
+        let since = clock(mode.at, action.start);
+        sheet.note(&format!("mode {} since {since}{} ({})", mode.mode, unasked(mode), short(&mode.evidence)));
+    }
+}
+
+/// What a mode means for a call.
+fn unasked(mode: &ModeAt) -> &'static str {
+    match mode.bypass {
+        Some(true) => ", nobody is asked",
+        Some(false) => ", somebody is asked",
+        None => ", some calls run unasked",
     }
 }
 
@@ -215,10 +252,18 @@ fn call(sheet: &mut Sheet, action: &Action) {
         Known::Value((effect, provenance)) => format!(", effect {effect} ({})", provenance.as_str()),
         Known::Missing(_) => String::new(),
     };
+    let egress = match &action.egress {
+        Known::Value((true, provenance)) => format!(", egress ({})", provenance.as_str()),
+        Known::Value((false, provenance)) => format!(", no egress ({})", provenance.as_str()),
+        Known::Missing(_) => String::new(),
+    };
     let id = action.call_id.as_ref().map(|id| format!(", call id {id}")).unwrap_or_default();
     match &action.tool {
-        Known::Value(tool) => sheet.row("call", &format!("{tool}{effect}{id}")),
+        Known::Value(tool) => sheet.row("call", &format!("{tool}{effect}{egress}{id}")),
         Known::Missing(why) => lacks(sheet, "call", "its tool is ", *why),
+    }
+    if let Some(version) = &action.tool_version {
+        sheet.note(&format!("its tool's definition is {version}"));
     }
     match &action.target {
         Known::Value((target, provenance)) => sheet.row("target", &format!("{target} ({})", provenance.as_str())),
@@ -269,10 +314,11 @@ fn decisions(sheet: &mut Sheet, action: &Action) {
     }
 }
 
-/// How long the call waited for this decision: since the last ask before it, else since it was proposed.
+/// How long the call waited for this decision: as its producer measured it, else since the last ask before it, else
+/// since it was proposed.
 fn waited(action: &Action, made: &Decision) -> Option<Span> {
-    if made.outcome == Outcome::Ask {
-        return None;
+    if made.outcome == Outcome::Ask || made.waited.is_some() {
+        return made.waited;
     }
     let since = action.asked_before(made).or_else(|| action.proposed_before(made))?;
     Some(made.at.since(since))

@@ -63,6 +63,9 @@ enum Wait {
 }
 
 fn wait(action: &Action, decision: &Decision) -> Wait {
+    if let Some(waited) = decision.waited {
+        return Wait::Asked(waited);
+    }
     match (action.asked_before(decision), action.proposed_before(decision)) {
         (Some(asked), _) => Wait::Asked(decision.at.since(asked)),
         (None, Some(proposed)) => Wait::Proposed(decision.at.since(proposed)),

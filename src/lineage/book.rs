@@ -210,7 +210,7 @@ impl Book {
             .sum();
         let said: usize = state.attached.values().map(|said| said.len() * PIECE).sum();
         let ties = (state.gives.len() + state.takes.len() + state.responses.len() + state.answers.len()) * TIE;
-        let asked = state.asked.len() * PIECE;
+        let asked = (state.asked.len() + state.stands.len()) * PIECE;
         pieces + said + ties + asked + state.spans.len() * SPAN + state.evidence.len() * RECORD + COMPONENT
     }
 }

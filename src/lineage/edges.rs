@@ -48,7 +48,10 @@ impl Book {
     /// One turn as a record: what its actions share, whom it handed work to, what it goes on from.
     pub fn turn(&self, turn: TurnId, closed: bool) -> Option<Turn> {
         let state = self.turns.get(&turn)?;
-        Some(Turn { delegations: self.delegations(state), edges: self.edges(state), ..state.record(closed) })
+        let mut record =
+            Turn { delegations: self.delegations(state), edges: self.edges(state), ..state.record(closed) };
+        self.put_above(state, &mut record);
+        Some(record)
     }
 
     /// Brings the index of ties up to date with a turn.
@@ -86,7 +89,7 @@ impl Book {
     /// Turns that take up what this one gives: their edges may be others when it changes.
     pub fn takers(&self, turn: TurnId) -> BTreeSet<TurnId> {
         let Some(state) = self.turns.get(&turn) else { return BTreeSet::new() };
-        let tied = state.ties.gives.iter().filter_map(|tie| self.by_tie.get(&(state.tenant.clone(), tie.clone())));
+        let tied = state.ties.gives.iter().filter_map(|tie| self.by_tie.get(&(state.tenant.clone(), taken_as(tie))));
         let few = tied.filter(|tied| tied.takers.len() <= REPEATED);
         few.flat_map(|tied| &tied.takers).copied().filter(|taker| *taker != turn).collect()
     }
@@ -126,6 +129,7 @@ impl Book {
                 }
                 Tie::Conversation(_) => (JoinMethod::Delegated, Provenance::Inferred),
                 Tie::Answer(_) => (JoinMethod::Answer, Provenance::Inferred),
+                Tie::Stands(_) => continue,
             };
             add(earlier.id, method, confidence);
         }
@@ -137,13 +141,9 @@ impl Book {
     }
 
     /// The latest earlier turn that gives a tie.
-    fn giver(&self, tie: &Tie, later: &TurnState) -> Option<&Arc<TurnState>> {
-        let tied = self.by_tie.get(&(later.tenant.clone(), tie.clone()))?;
-        if tied.givers.len() > REPEATED {
-            return None;
-        }
-        let earlier = tied.givers.iter().filter_map(|giver| self.turns.get(giver));
-        let mut fitting: Vec<&Arc<TurnState>> = earlier
+    pub(super) fn giver(&self, tie: &Tie, later: &TurnState) -> Option<&Arc<TurnState>> {
+        let mut fitting: Vec<&Arc<TurnState>> = self
+            .givers(&later.tenant, tie)
             .filter(|earlier| earlier.order() < later.order())
             .filter(|earlier| crosses(tie) || earlier.service() == later.service())
             .filter(|earlier| !matches!(tie, Tie::Answer(_)) || later.carries(earlier))
@@ -151,6 +151,16 @@ impl Book {
         fitting.sort_by_key(|earlier| earlier.order());
         let certain = !matches!(tie, Tie::Answer(_)) || fitting.len() == 1;
         fitting.pop().filter(|_| certain)
+    }
+
+    /// The turns that give a tie. None of too many: what so many give is no identity.
+    pub(super) fn givers<'a>(
+        &'a self,
+        tenant: &Tenant,
+        tie: &Tie,
+    ) -> impl Iterator<Item = &'a Arc<TurnState>> + use<'a> {
+        let tied = self.by_tie.get(&(tenant.clone(), tie.clone())).filter(|tied| tied.givers.len() <= REPEATED);
+        tied.into_iter().flat_map(|tied| &tied.givers).filter_map(|giver| self.turns.get(giver))
     }
 
     /// The turns whose calls this one carries as history: of each call the latest that made it.
@@ -217,18 +227,19 @@ impl TurnState {
         let others = self.answers_read.iter().rev().filter(|(_, hash)| !own.contains(hash)).take(READ);
         let read = others.map(|(_, hash)| Tie::Answer(*hash));
         let conversation = self.conversation.iter().map(|it| Tie::Conversation(it.value.clone()));
+        let states = self.conversation.iter().filter(|_| self.states()).map(|it| Tie::Stands(it.value.clone()));
         Ties {
-            gives: responses.chain(answers).chain(self.gives.iter().chain(tasks).cloned()).collect(),
+            gives: responses.chain(answers).chain(self.gives.iter().chain(tasks).cloned()).chain(states).collect(),
             takes: self.takes.iter().cloned().chain(read).chain(conversation).collect(),
         }
     }
 
     /// Turns in the order in which they began.
-    fn order(&self) -> (Nanos, TurnId) {
+    pub(super) fn order(&self) -> (Nanos, TurnId) {
         (self.start, self.id)
     }
 
-    fn service(&self) -> Option<&crate::model::Service> {
+    pub(super) fn service(&self) -> Option<&crate::model::Service> {
         self.service.as_ref().map(|service| &service.value)
     }
 
@@ -323,6 +334,14 @@ fn hands_over(piece: &Piece) -> Option<Hands<'_>> {
         Some(Pseudo::Delegation { to }) if now => Some(Hands::To(to.as_ref())),
         Some(Pseudo::Behind { agent }) if now => Some(Hands::Behind(agent)),
         _ => None,
+    }
+}
+
+/// As what others take a tie up: every turn of a conversation takes what its turns state.
+pub fn taken_as(tie: &Tie) -> Tie {
+    match tie {
+        Tie::Stands(conversation) => Tie::Conversation(conversation.clone()),
+        tie => tie.clone(),
     }
 }
 

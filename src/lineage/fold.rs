@@ -7,15 +7,17 @@ use std::sync::Arc;
 use crate::model::Nanos;
 use crate::model::{
     Body, Call, Check, CheckResult, Cost, Decision, Direction, Evidence, EvidenceId, Fact, Hash, Key, Known, Messages,
-    Missing, ModelUse, Moment, Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text, TraceId,
-    TurnId, What, Witness,
+    Missing, ModeAt, ModelUse, Moment, Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text,
+    ToolDefinition, TraceId, TurnId, What, Witness,
 };
-use crate::model::{CallSays, Outcome, Pseudo};
+use crate::model::{CallSays, Outcome, Pseudo, Stand};
+use crate::values::standing;
 
-use super::messages::{self, Cursor, Hashed, Reading as MessageReading};
+use super::above::place;
+use super::messages::{self, Cursor, Hashed, Reading as MessageReading, Uttered};
 use super::models;
 use super::pair::REPEATED;
-use super::state::{About, ActionState, Attached, Book, Handle, Ranked, TurnState};
+use super::state::{About, ActionState, Attached, Book, Handle, Ranked, TurnState, Utterance};
 use super::tree::Met;
 
 /// How many message arrays a turn remembers: one per agent is enough.
@@ -30,6 +32,8 @@ const ASKED: usize = 64;
 /// How many policies, retrievals, links, ties, decisions about plans, containment steps a turn keeps of each, and how
 /// many decisions, checks and targets about one thing.
 const SHARED: usize = 256;
+/// How many tools a turn keeps the definitions of.
+const TOOLS: usize = 512;
 
 /// What one piece of evidence changed.
 #[derive(Debug, Default, PartialEq)]
@@ -224,7 +228,8 @@ impl Fold<'_> {
         let turn = self.turn();
         let had_gaps = turn.has_gaps();
         let is_tool = node.node == Node::Tool;
-        let mut changed = names_agent || is_tool && !turn.tool_spans;
+        // Whose words a model was told, its place tells.
+        let mut changed = names_agent || is_tool && !turn.tool_spans || !turn.stands.is_empty();
         turn.tool_spans |= is_tool;
         let before = turn.views_from(span);
         let starts = turn.put_span(span, node);
@@ -293,10 +298,13 @@ impl Fold<'_> {
                 let changed = ranked.offer(&mut self.turn().intent_id);
                 self.shared(changed);
             }
-            What::Intent(text) => match self.evidence.span.filter(|_| self.evidence.node == Node::Log) {
-                Some(span) => self.asked(span, provenance, text, bodies),
-                None => self.intent(provenance, 0, text.clone(), bodies),
-            },
+            What::Intent(text) => {
+                match self.evidence.span.filter(|_| self.evidence.node == Node::Log) {
+                    Some(span) => self.asked(span, provenance, text, bodies),
+                    None => self.intent(provenance, 0, text.clone(), bodies),
+                }
+                self.utter_all(text);
+            }
             What::Prompt(text) => self.prompt(provenance, 0, text.clone(), bodies),
             What::PromptVersion(version) => {
                 let ranked = self.ranked(provenance, 0, version.clone());
@@ -308,6 +316,7 @@ impl Fold<'_> {
                 let changed = keep_smallest(&mut turn.policies, policy.clone());
                 self.shared(changed);
             }
+            What::Mode { mode, bypass } => self.mode(mode, *bypass),
             What::Context { ids, withheld } => self.context(ids, *withheld),
             What::Plan { id, text } => self.plan(provenance, id.clone(), text),
             What::Model { provider, model, tokens } => self.model(provider, model, *tokens),
@@ -320,6 +329,13 @@ impl Fold<'_> {
                     self.speaks(span);
                 }
             }
+            What::Did(did) => {
+                if let Some(span) = self.evidence.span {
+                    self.attach(self.turn, About::Span(span), Attached::Did(*did));
+                    self.speaks(span);
+                }
+            }
+            What::Tools(tools) => self.tools(provenance, tools),
             What::Check(check) => self.check(provenance, check),
             What::Containment(step) => {
                 let witness = self.witness(provenance);
@@ -359,7 +375,8 @@ impl Fold<'_> {
             let last = turn.asked.iter().max_by_key(|(span, asked)| (asked.first, **span)).map(|(span, _)| *span);
             last.and_then(|last| turn.asked.remove(&last));
         }
-        let changed = before.as_ref().map(|it| &it.value) != turn.intent().map(|it| &it.value);
+        let asks = !turn.stands.is_empty();
+        let changed = asks || before.as_ref().map(|it| &it.value) != turn.intent().map(|it| &it.value);
         self.said(true, text, bodies);
         self.shared(changed);
     }
@@ -398,6 +415,32 @@ impl Fold<'_> {
         let turn = self.turn();
         let changed = keep_smallest(&mut turn.context, entry);
         self.shared_since(changed, self.evidence.end);
+    }
+
+    fn mode(&mut self, mode: &Arc<str>, bypass: Option<bool>) {
+        let (at, evidence) = (self.evidence.start, self.evidence.id);
+        let said = ModeAt { at, evidence, mode: mode.clone(), bypass };
+        let changed = keep_smallest(&mut self.turn().modes, said);
+        self.shared_since(changed, at);
+    }
+
+    /// Tools as they are defined. Of too many those with the smallest names stay.
+    fn tools(&mut self, provenance: Provenance, tools: &[ToolDefinition]) {
+        let mut changed = false;
+        for tool in tools {
+            let digest = self.ranked(provenance, 0, tool.digest);
+            let effect = tool.effect.map(|effect| self.ranked(provenance, 0, effect));
+            let egress = tool.egress.map(|egress| self.ranked(provenance, 0, egress));
+            let known = &mut self.turn().tools;
+            let said = known.entry(tool.name.clone()).or_default();
+            changed |= digest.offer(&mut said.digest);
+            changed |= effect.is_some_and(|effect| effect.offer(&mut said.effect));
+            changed |= egress.is_some_and(|egress| egress.offer(&mut said.egress));
+            while known.len() > TOOLS {
+                known.pop_last();
+            }
+        }
+        self.shared(changed);
     }
 
     fn plan(&mut self, provenance: Provenance, id: Option<Arc<str>>, text: &Known<Text>) {
@@ -453,6 +496,10 @@ impl Fold<'_> {
                     // What stood before is history only now.
                     reading = messages::read(&messages.json, direction, None);
                 }
+                if reading.users.is_empty() {
+                    // What was said before stands here too: whose words they are, each record's place tells.
+                    reading.stands = self.turn().cursors.get(index).map(|it| it.stands.clone()).unwrap_or_default();
+                }
                 (reading, Some(index), hashed)
             }
             None => (messages::read(&messages.json, direction, None), None, Hashed::default()),
@@ -470,6 +517,7 @@ impl Fold<'_> {
             cursors.push(cursor);
         }
         self.heard(&reading);
+        self.uttered(&reading.stands);
         if reading.withheld {
             let changed = !self.turn().withheld;
             self.turn().withheld = true;
@@ -489,6 +537,32 @@ impl Fold<'_> {
                 self.call_in(provenance, call, read_at, kth, &reading.bodies);
             }
         }
+    }
+
+    /// Keeps what binds the conversation in an array that a model read.
+    fn uttered(&mut self, stands: &[Uttered]) {
+        for Uttered { stand, k, place, now } in stands {
+            self.utter(stand.clone(), *k, *place, Some(*now));
+        }
+    }
+
+    /// Keeps what binds the conversation in what a record says that the user asked for.
+    fn utter_all(&mut self, text: &Known<Text>) {
+        let Known::Value(text) = text else { return };
+        let body = self.evidence.bodies.iter().find(|body| body.digest == text.digest);
+        let whole = body.and_then(|body| std::str::from_utf8(&body.bytes).ok()).unwrap_or(&text.head);
+        let now = (self.evidence.node != Node::Log || self.evidence.span.is_none()).then_some(true);
+        for (part, stand) in standing::stands(whole).into_iter().enumerate() {
+            self.utter(stand, 0, place(0, part), now);
+        }
+    }
+
+    fn utter(&mut self, stand: Stand, k: u32, place: u64, now: Option<bool>) {
+        let Evidence { id, start, span, .. } = *self.evidence;
+        let at = self.book.arrived.map_or(start, Nanos);
+        let changed = self.turn().utter(stand, k, Utterance { at, place, evidence: id, span, now });
+        self.tied |= changed;
+        self.shared(changed);
     }
 
     /// Keeps the last of what was said in an array, to be tied by.
@@ -545,6 +619,7 @@ impl Fold<'_> {
             result: call.result.clone(),
             target: call.target.clone(),
             effect: call.effect,
+            egress: call.egress,
             plan_step: call.plan_step.clone(),
             state_versions: call.state_versions.clone(),
             policies: self.policies(),
@@ -689,7 +764,7 @@ impl Fold<'_> {
         let tenant = &self.evidence.tenant;
         let new = || Arc::new(TurnState::new(turn, tenant.clone(), None));
         let slot = Arc::make_mut(self.book.turns.entry(turn).or_insert_with(new)).attached.entry(about).or_default();
-        let everywhere = !matches!(what, Attached::Target(_));
+        let everywhere = !matches!(what, Attached::Target(_) | Attached::Did(_));
         if keep_attached(slot, what) && everywhere {
             touch(&mut self.touched.turns, turn, Nanos(0));
         }
@@ -707,6 +782,7 @@ impl Fold<'_> {
             start: evidence.start,
             dialect: evidence.dialect.into(),
             instrumentation: evidence.instrumentation.clone(),
+            service_version: evidence.service_version.clone(),
             provenance,
             role: evidence.role,
             service: evidence.service.clone(),
@@ -882,6 +958,7 @@ fn keep_attached(said: &mut BTreeSet<Attached>, new: Attached) -> bool {
         Attached::Decision(decision) => (0, decision.outcome == Outcome::Deny, decision.at),
         Attached::Check(check) => (1, check.result == CheckResult::Fail, check.at),
         Attached::Target(_) => (2, false, Nanos(0)),
+        Attached::Did(_) => (3, false, Nanos(0)),
     };
     let kind = worth(&new).0;
     if !said.insert(new.clone()) {

@@ -17,8 +17,10 @@ use serde::Deserialize;
 use serde::de::{SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::model::{Call, Direction, Hash, Known, Missing, Moment, Text};
-use crate::values;
+use crate::model::{Call, Direction, Hash, Known, Missing, Moment, Stand, Text};
+use crate::values::{self, standing};
+
+use super::above::{place, words_of};
 
 /// What a message array says.
 #[derive(Debug, Default, PartialEq)]
@@ -43,8 +45,23 @@ pub struct Reading {
     pub users: Vec<(u64, Hash)>,
     /// Texts of the model, by their place: of what it read, those before the last user message.
     pub answers: Vec<(u64, Hash)>,
+    /// Standing constraints in what users say, in order.
+    pub stands: Vec<Uttered>,
     /// How many messages stand up to here.
     pub messages: u64,
+}
+
+/// A standing constraint in a message array.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Uttered {
+    /// What is said.
+    pub stand: Stand,
+    /// How often the same was said before in this array.
+    pub k: u32,
+    /// Its place in the array.
+    pub place: u64,
+    /// It stands in the last message of the user.
+    pub now: bool,
 }
 
 /// How many calls before the last user message are read. They complete actions of earlier turns and create none,
@@ -64,6 +81,8 @@ pub(super) struct Cursor {
     pub messages: u64,
     /// BLAKE3 of those bytes.
     pub hash: [u8; 32],
+    /// Standing constraints in them.
+    pub stands: Vec<Uttered>,
 }
 
 /// The hash of an array's first bytes, ready to go on: no byte is hashed twice.
@@ -83,8 +102,8 @@ impl Cursor {
         }
         let Hashed { mut hasher, len } = hashed;
         hasher.update(open.get(len..)?);
-        let (direction, messages) = (reading.direction, reading.messages);
-        Some(Self { direction, start, len: open.len(), messages, hash: *hasher.finalize().as_bytes() })
+        let (direction, messages, stands) = (reading.direction, reading.messages, reading.stands.clone());
+        Some(Self { direction, start, len: open.len(), messages, hash: *hasher.finalize().as_bytes(), stands })
     }
 
     /// The part of `json` behind this array, if `json` continues it, and the hash of what stands before.
@@ -281,9 +300,22 @@ impl Reader {
             "user" | "human" => {
                 self.out.intent = Some(said);
                 self.history.append(&mut self.current);
+                self.binds(texts);
             }
             "system" | "developer" => self.out.prompt = Some(said),
             _ => {}
+        }
+    }
+
+    /// Keeps what a user says that binds the conversation. What was said before it is history now.
+    fn binds(&mut self, texts: &[Cow<'_, str>]) {
+        self.out.stands.iter_mut().for_each(|earlier| earlier.now = false);
+        let found: Vec<Stand> = texts.iter().flat_map(|text| standing::stands(text)).collect();
+        for (part, stand) in found.into_iter().enumerate() {
+            let words = words_of(&stand);
+            let same = self.out.stands.iter().filter(|known| words_of(&known.stand) == words).count();
+            let place = place(self.out.messages, part);
+            self.out.stands.push(Uttered { stand, k: u32::try_from(same).unwrap_or(u32::MAX), place, now: true });
         }
     }
 

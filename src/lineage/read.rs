@@ -8,9 +8,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Action, ActionId, By, CallSays, Check, ConversationId, Decision, Evidence, Execution, Field, GrantScope, Join,
-    JoinMethod, Key, Known, Marks, Missing, Moment, Nanos, Outcome, Phase, Piece, Proof, Provenance, Says, Shared,
-    State, Status, Tenant, Turn, TurnId, Witness, last_word,
+    Action, ActionId, By, CallSays, Check, ConversationId, Decision, Did, Digest, Effect, Evidence, Execution, Field,
+    GrantScope, Join, JoinMethod, Key, Known, Marks, Missing, Moment, Nanos, Outcome, Phase, Piece, Proof, Provenance,
+    Says, Shared, State, Status, Tenant, Turn, TurnId, Witness, last_word,
 };
 use crate::values;
 
@@ -252,7 +252,9 @@ impl Reader<'_> {
             state => state,
         };
         let (start, end) = self.times();
-        let Said { decisions, checks, targets, .. } = said;
+        let Said { decisions, checks, targets, did, .. } = said;
+        let tool = self.winner(|call| call.tool.clone()).map(|(tool, _)| tool);
+        let defined = tool.value().map(|tool| self.defined(book, &turns, tool)).unwrap_or_default();
         let decisions = self.decided(decisions);
         let checks: Vec<Check> = checks.into_iter().cloned().collect();
         let policy = self.policies(&decisions);
@@ -262,14 +264,15 @@ impl Reader<'_> {
             tenant: turn.tenant.clone(),
             merged_into: None,
             turn: turn.id,
-            turns: turns.into_iter().collect(),
             service: self.service(),
+            service_version: actor(&self.pieces).and_then(|piece| piece.service_version.clone()),
             agent: self.agent(book),
             call_id: self.calls().find_map(|(_, call)| call.id.clone()),
-            tool: self.winner(|call| call.tool.clone()).map(|(tool, _)| tool),
             arguments: self.known(|call| &call.arguments),
             target: self.target(&targets),
-            effect: self.winner(|call| call.effect),
+            effect: self.effect(&defined, &did, tool.value()),
+            egress: self.egress(&defined, &did, tool.value()),
+            tool_version: defined.digest,
             output: self.known(|call| &call.result),
             state,
             plan_step: self.winner(|call| call.plan_step.clone()).value().map(|(step, _)| step.clone()),
@@ -291,6 +294,8 @@ impl Reader<'_> {
             judged_by: None,
             verdicts: Vec::new(),
             findings: Vec::new(),
+            turns: turns.into_iter().collect(),
+            tool,
             keys,
             decisions,
             checks,
@@ -342,6 +347,39 @@ impl Reader<'_> {
             .filter_map(|(piece, call)| Some((rank(piece, call), field(call)?, piece.provenance)))
             .max_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)))
             .map_or(Known::Missing(self.missing()), |(_, value, provenance)| Known::Value((value, provenance)))
+    }
+
+    /// What its turns define of its tool, first its home.
+    fn defined(&self, book: &Book, turns: &BTreeSet<TurnId>, tool: &Arc<str>) -> Defined {
+        let others = turns.iter().filter(|turn| **turn != self.turn.id).filter_map(|turn| book.turns.get(turn));
+        let turns = std::iter::once(self.turn).chain(others.map(|turn| &**turn));
+        turns.filter_map(|turn| turn.tools.get(tool)).fold(Defined::default(), |found, said| Defined {
+            digest: found.digest.or(said.digest.as_ref().map(|it| it.value)),
+            effect: found.effect.or(said.effect.as_ref().map(|it| it.value)),
+            egress: found.egress.or(said.egress.as_ref().map(|it| it.value)),
+        })
+    }
+
+    /// What it does: what its records say of it, else what its tool's definition says, else what was done below it, of
+    /// which the most far-reaching counts, else what its tool's name suggests.
+    fn effect(&self, defined: &Defined, did: &BTreeSet<Did>, tool: Option<&Arc<str>>) -> Known<(Effect, Provenance)> {
+        let done = || did.iter().filter_map(|did| did.effect).max_by_key(|effect| effect.reach());
+        let named = || values::effect_of(tool?);
+        else_first(
+            self.winner(|call| call.effect),
+            &[(Provenance::Dialect, &|| defined.effect), (Provenance::Computed, &done), (Provenance::Inferred, &named)],
+        )
+    }
+
+    /// Whether it reaches out, by the same order. Nothing that was done below a call shows that nothing left, and
+    /// neither does a name.
+    fn egress(&self, defined: &Defined, did: &BTreeSet<Did>, tool: Option<&Arc<str>>) -> Known<(bool, Provenance)> {
+        let left = || did.iter().any(|did| did.egress).then_some(true);
+        let named = || values::reaches_out(tool?).then_some(true);
+        else_first(
+            self.winner(|call| call.egress),
+            &[(Provenance::Dialect, &|| defined.egress), (Provenance::Computed, &left), (Provenance::Inferred, &named)],
+        )
     }
 
     /// The resource it is about: what its records say, else what spans below it touched, else what an argument names.
@@ -460,6 +498,24 @@ impl Reader<'_> {
     }
 }
 
+/// What is defined of an action's tool.
+#[derive(Default)]
+struct Defined {
+    digest: Option<Digest>,
+    effect: Option<Effect>,
+    egress: Option<bool>,
+}
+
+/// What is said, else the first of the others that says something.
+fn else_first<T>(
+    said: Known<(T, Provenance)>,
+    others: &[(Provenance, &dyn Fn() -> Option<T>)],
+) -> Known<(T, Provenance)> {
+    let mut others = others.iter().filter(|_| !said.is_present());
+    let other = others.find_map(|(provenance, say)| Some((say()?, *provenance)));
+    other.map_or(said, Known::Value)
+}
+
 /// How much a record's word on a call's own facts counts: a run before messages, then provenance, then later end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
@@ -482,6 +538,7 @@ fn inferred_approval(ran: &Piece, call: &CallSays) -> Decision {
         scope: GrantScope::Unknown,
         enforced: true,
         standing: false,
+        waited: None,
         raw: "asked, then ran".into(),
         policies: Vec::new(),
         call_id: call.id.clone(),
@@ -618,6 +675,10 @@ impl TurnState {
             prompt: text(self.prompt.as_ref()),
             prompt_version: self.prompt_version.as_ref().map(|ranked| ranked.shared(ranked.value.clone())),
             policies: self.policies.iter().cloned().collect(),
+            modes: self.modes.iter().cloned().collect(),
+            root: None,
+            task: None,
+            stands: Vec::new(),
             context: Vec::new(),
             plan: match &self.plan {
                 Some(ranked) => Known::Value(ranked.shared(ranked.value.clone())),

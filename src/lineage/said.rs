@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::{
-    CallSays, Check, Decision, Digest, Key, Moment, Nanos, Node, Outcome, Piece, Proof, Provenance, Says, Status,
+    CallSays, Check, Decision, Did, Digest, Key, Moment, Nanos, Node, Outcome, Piece, Proof, Provenance, Says, Status,
     Tenant, TurnId,
 };
 
@@ -41,6 +41,7 @@ impl Book {
                     Attached::Decision(decision) => drop(said.decisions.insert((**decision).clone())),
                     Attached::Check(check) => drop(said.checks.insert(&**check)),
                     Attached::Target(target) => drop(said.targets.insert(target)),
+                    Attached::Did(did) => drop(said.did.insert(*did)),
                 }
             }
         };
@@ -113,7 +114,7 @@ impl Book {
             let said = of_tool.filter(|(about, _)| !elsewhere(about)).flat_map(|(_, said)| said);
             let said = said.filter_map(|it| match it {
                 Attached::Decision(decision) => Some(&**decision),
-                Attached::Check(_) | Attached::Target(_) => None,
+                Attached::Check(_) | Attached::Target(_) | Attached::Did(_) => None,
             });
             let said: Vec<&Decision> = said.filter(|decision| own.fits(decision)).collect();
             if said.is_empty() {
@@ -136,6 +137,8 @@ pub(super) struct Said<'a> {
     pub(super) decisions: BTreeSet<Decision>,
     pub(super) checks: BTreeSet<&'a Check>,
     pub(super) targets: BTreeSet<&'a Arc<str>>,
+    /// What was done below its spans.
+    pub(super) did: BTreeSet<Did>,
     /// The run of the agent that proposed it was stopped before anything came of it.
     pub(super) stopped: bool,
 }

@@ -16,10 +16,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::model::{
-    Check, Containment, Decision, EvidenceId, Hash, Key, Known, ModelUse, Moment, Nanos, Piece, PlanText, Provenance,
-    Says, Service, SpanId, SpanNode, Tenant, Text, Tie, TraceId, TurnId, Witness,
+    Check, Containment, Decision, Did, Digest, Effect, EvidenceId, Hash, Key, Known, ModeAt, ModelUse, Moment, Nanos,
+    Piece, PlanText, Provenance, Says, Service, SpanId, SpanNode, Stand, Tenant, Text, Tie, TraceId, TurnId, Witness,
 };
 
+use super::above::StandKey;
 use super::edges::{Tied, Ties};
 use super::fold::{turn_of_response, turn_of_trace};
 use super::kth::KthPairs;
@@ -81,7 +82,7 @@ pub enum About {
     Turn,
 }
 
-/// A decision, a check or a target that is attached to the actions it is about when they are read.
+/// A decision, a check, a target or a deed that is attached to the actions it is about when they are read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Attached {
     /// A decision.
@@ -90,6 +91,20 @@ pub enum Attached {
     Check(Box<Check>),
     /// A resource that was touched.
     Target(Arc<str>),
+    /// What was done below it.
+    Did(Did),
+}
+
+/// What a turn's records define of one tool: of each the winner, because a server tells hints that a model's list of
+/// tools lacks.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ToolSaid {
+    /// Digest of its definition.
+    pub digest: Option<Ranked<Digest>>,
+    /// What it does.
+    pub effect: Option<Ranked<Effect>>,
+    /// Whether it reaches out.
+    pub egress: Option<Ranked<bool>>,
 }
 
 /// What users said in the records of one span.
@@ -99,6 +114,31 @@ pub struct Asked {
     pub first: Nanos,
     /// The last of them.
     pub last: Ranked<Known<Text>>,
+}
+
+/// A standing constraint in the messages that a turn's models read, and which records carry it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spoken {
+    /// What is said.
+    pub stand: Stand,
+    /// By which records: the first few.
+    pub said: BTreeSet<Utterance>,
+}
+
+/// That a record carries a user's words.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Utterance {
+    /// Its start as sent.
+    pub at: Nanos,
+    /// Where in it.
+    pub place: u64,
+    /// Itself.
+    pub evidence: EvidenceId,
+    /// Its span.
+    pub span: Option<SpanId>,
+    /// The words are what it was asked, and no history. `None` where a model call has a record for each message: then
+    /// `asked` tells.
+    pub now: Option<bool>,
 }
 
 /// One turn's state.
@@ -136,6 +176,10 @@ pub struct TurnState {
     pub plan_decisions: BTreeSet<Decision>,
     /// Policies in force.
     pub policies: BTreeSet<Arc<str>>,
+    /// Modes of approval, by time.
+    pub modes: BTreeSet<ModeAt>,
+    /// Tools that were defined, by name.
+    pub tools: BTreeMap<Arc<str>, ToolSaid>,
     /// Retrievals: end, record, ids.
     pub context: BTreeSet<(Nanos, EvidenceId, Known<Vec<Arc<str>>>)>,
     /// What spans tell of model calls, by span, or by the first eight bytes of a record without an id.
@@ -159,6 +203,8 @@ pub struct TurnState {
     /// What users said in records of their own, by the span they were written in: a model call has one record for
     /// each of its messages, and its last is what it was asked.
     pub asked: BTreeMap<SpanId, Asked>,
+    /// Standing constraints in messages under role user.
+    pub stands: BTreeMap<StandKey, Spoken>,
     /// Containment steps.
     pub containment: BTreeSet<(Nanos, Containment, Witness)>,
     /// Decisions, checks and targets by what they are about.
@@ -277,6 +323,8 @@ impl TurnState {
             plan: None,
             plan_decisions: BTreeSet::new(),
             policies: BTreeSet::new(),
+            modes: BTreeSet::new(),
+            tools: BTreeMap::new(),
             context: BTreeSet::new(),
             models: BTreeMap::new(),
             logged: BTreeMap::new(),
@@ -288,6 +336,7 @@ impl TurnState {
             users_read: BTreeSet::new(),
             links: BTreeSet::new(),
             asked: BTreeMap::new(),
+            stands: BTreeMap::new(),
             containment: BTreeSet::new(),
             attached: BTreeMap::new(),
             tool_spans: false,

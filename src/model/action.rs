@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ActionId, By, Check, Containment, ConversationId, Cost, Decision, Digest, Effect, EvidenceId, Finding, Hash, Known,
-    Moment, Nanos, Node, Outcome, Provenance, Pseudo, Role, Service, Sli, SpanId, Tenant, Text, TraceId, TurnId,
+    Moment, Nanos, Node, Outcome, Provenance, Pseudo, Role, Service, Sli, SpanId, StandAt, Tenant, Text, TraceId, TurnId,
     Verdict, Witness, words,
 };
 
@@ -59,6 +59,8 @@ pub struct Piece {
     pub dialect: Arc<str>,
     /// Instrumentation scope, `name@version`. Empty in rows of a former version.
     pub instrumentation: Arc<str>,
+    /// `service.version` of the service that sent it.
+    pub service_version: Option<Arc<str>>,
     /// How it is known.
     pub provenance: Provenance,
     /// The role of its token.
@@ -98,6 +100,7 @@ pub struct CallSays {
     pub result: Known<Text>,
     pub target: Option<Arc<str>>,
     pub effect: Option<Effect>,
+    pub egress: Option<bool>,
     pub plan_step: Option<Arc<str>>,
     pub state_versions: Option<(Arc<str>, Arc<str>)>,
     pub policies: Vec<Arc<str>>,
@@ -262,6 +265,8 @@ pub struct Action {
     pub turns: Vec<TurnId>,
     /// The acting service.
     pub service: Service,
+    /// Its version, as the record says that tells of it.
+    pub service_version: Option<Arc<str>>,
     /// The acting agent: name and version.
     pub agent: Known<(Arc<str>, Option<Arc<str>>)>,
     /// Call id as sent.
@@ -274,6 +279,11 @@ pub struct Action {
     pub target: Known<(Arc<str>, Provenance)>,
     /// What it does, and how that is known.
     pub effect: Known<(Effect, Provenance)>,
+    /// Whether it reaches out of the own systems, and how that is known.
+    pub egress: Known<(bool, Provenance)>,
+    /// Digest of its tool's definition, where its turn shows one: two calls with different ones are calls of different
+    /// tools, whatever their name.
+    pub tool_version: Option<Digest>,
     /// What came back.
     pub output: Known<Text>,
     /// Where it stands.
@@ -449,6 +459,14 @@ pub struct Turn {
     pub prompt_version: Option<Shared<Arc<str>>>,
     /// Policies in force, `id@version`, sorted.
     pub policies: Vec<Arc<str>>,
+    /// Modes of approval, by time: each holds until the next.
+    pub modes: Vec<ModeAt>,
+    /// The turn where the work began, when this one was handed it: its intent is that one's.
+    pub root: Option<TurnId>,
+    /// What the caller told it, when it was handed its work.
+    pub task: Option<Shared<Text>>,
+    /// What users said that binds it: in this turn, in those before it and above it, oldest first.
+    pub stands: Vec<StandAt>,
     /// What was retrieved, by end time: ids, or withheld.
     pub context: Vec<(Nanos, Known<Vec<Arc<str>>>)>,
     /// The plan.
@@ -484,6 +502,11 @@ impl Turn {
         before.filter_map(|(_, ids)| ids.value()).flatten().collect()
     }
 
+    /// The mode of approval in force at a time. `None`: nobody said one until then.
+    pub fn mode_at(&self, at: Nanos) -> Option<&ModeAt> {
+        self.modes.iter().rfind(|mode| mode.at <= at)
+    }
+
     /// A turn of which nothing was seen yet.
     pub fn unseen(id: TurnId, tenant: Tenant) -> Self {
         let pending = super::Missing::Pending;
@@ -500,6 +523,10 @@ impl Turn {
             prompt: Known::Missing(pending),
             prompt_version: None,
             policies: Vec::new(),
+            modes: Vec::new(),
+            root: None,
+            task: None,
+            stands: Vec::new(),
             context: Vec::new(),
             plan: Known::Missing(pending),
             plan_decisions: Vec::new(),
@@ -515,6 +542,19 @@ impl Turn {
             end: Nanos(0),
         }
     }
+}
+
+/// A mode of approval, from a time on. First the time, because modes are sorted by it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ModeAt {
+    /// Since when, as sent.
+    pub at: Nanos,
+    /// The record that says so.
+    pub evidence: EvidenceId,
+    /// The producer's word for it.
+    pub mode: Arc<str>,
+    /// Whether calls run in it without anybody being asked. `None`: some do, or nobody knows.
+    pub bypass: Option<bool>,
 }
 
 /// One agent handed work to another: a handoff, or an agent called as a tool.
@@ -559,6 +599,8 @@ pub enum Tie {
     Conversation(Arc<str>),
     /// The hash of what a model answered last.
     Answer(Hash),
+    /// A conversation in which a user stated a constraint. Every turn of it takes that up.
+    Stands(Arc<str>),
 }
 
 /// A plan: its id and its text.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Digest, EvidenceId, Known, Nanos, Provenance, Role, Service, SpanId, Text, TraceId};
+use super::{Digest, EvidenceId, Known, Nanos, Provenance, Role, Service, Span, SpanId, Text, TraceId};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
@@ -115,6 +115,21 @@ words!(
     }
 );
 
+impl Effect {
+    /// How far it reaches, for choosing among several: what is gone or has left cannot be called back, what was changed
+    /// or made can, and what was run shows itself in one of these.
+    pub fn reach(self) -> u8 {
+        match self {
+            Self::Read => 0,
+            Self::Execute => 1,
+            Self::Create => 2,
+            Self::Update => 3,
+            Self::Send => 4,
+            Self::Delete => 5,
+        }
+    }
+}
+
 words!(
     /// When a check looked.
     Phase {
@@ -195,8 +210,10 @@ pub struct Decision {
     pub scope: GrantScope,
     /// False when the decider only watched.
     pub enforced: bool,
-    /// An earlier grant was used; nobody was asked now.
+    /// An earlier grant or a configuration was used; nobody was asked now.
     pub standing: bool,
+    /// How long whoever decided was asked, where the producer measured it.
+    pub waited: Option<Span>,
     /// The producer's own words.
     pub raw: Arc<str>,
     /// Policies it rests on, `id@version`.

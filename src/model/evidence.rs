@@ -18,8 +18,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Body, Check, Containment, Cost, Decision, Effect, EvidenceId, Known, Nanos, Role, Service, SpanId, Tenant, Text,
-    Tie, TraceId,
+    Body, Check, Containment, Cost, Decision, Digest, Effect, EvidenceId, Known, Nanos, Role, Service, SpanId, Tenant,
+    Text, Tie, TraceId,
 };
 
 /// How a fact came to be known. Orders conflicts: `Explicit` wins.
@@ -160,6 +160,13 @@ pub enum What {
     PromptVersion(Arc<str>),
     /// A policy in force, `id@version`.
     Policy(Arc<str>),
+    /// A mode of approval that is in force when the record begins.
+    Mode {
+        /// The producer's word for it.
+        mode: Arc<str>,
+        /// Whether calls run in it without anybody being asked. `None`: some do, or nobody knows.
+        bypass: Option<bool>,
+    },
     /// Ids of what was retrieved; empty means: retrieval ran and found nothing.
     Context {
         /// Document ids.
@@ -193,6 +200,10 @@ pub enum What {
     Decision(Box<Decision>),
     /// A resource that this record's work touched, as a URI where possible: a tool that it was done for is about it.
     Target(Arc<str>),
+    /// What this record's work did, by its protocol: a tool that it was done for did at least that.
+    Did(Did),
+    /// Tools that a model was offered, or that a server has.
+    Tools(Vec<ToolDefinition>),
     /// A validator or evaluation spoke.
     Check(Box<Check>),
     /// Somebody contained, or resumed.
@@ -220,6 +231,28 @@ pub enum Direction {
     Output,
 }
 
+/// What one operation of a client did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Did {
+    /// What it did to its target, where its protocol says so.
+    pub effect: Option<Effect>,
+    /// It went out of the own network. False: nobody knows, a proxy nearby may have passed it on.
+    pub egress: bool,
+}
+
+/// A tool as it was defined: for a model to choose from, or by the server that has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolDefinition {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Of what is defined: description, parameters, hints. Not of how that is wrapped.
+    pub digest: Digest,
+    /// What it does, where the definition says so.
+    pub effect: Option<Effect>,
+    /// Whether it reaches out of the own systems, where the definition says so.
+    pub egress: Option<bool>,
+}
+
 /// What one record or one message part says about one tool call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
@@ -237,6 +270,8 @@ pub struct Call {
     pub target: Option<Arc<str>>,
     /// What it does to the target.
     pub effect: Option<Effect>,
+    /// Whether it reaches out of the own systems.
+    pub egress: Option<bool>,
     /// `plan id/step`.
     pub plan_step: Option<Arc<str>>,
     /// State before and after, as versions.
@@ -258,6 +293,7 @@ impl Call {
             result: Known::ABSENT,
             target: None,
             effect: None,
+            egress: None,
             plan_step: None,
             state_versions: None,
             mcp: None,

@@ -10,6 +10,7 @@ mod known;
 #[cfg(test)]
 pub(crate) mod sample;
 mod source;
+mod stand;
 mod time;
 mod verdict;
 
@@ -21,6 +22,7 @@ pub use evidence::*;
 pub use ids::*;
 pub use known::*;
 pub use source::*;
+pub use stand::*;
 pub use time::*;
 pub use verdict::*;
 

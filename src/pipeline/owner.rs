@@ -21,6 +21,9 @@ use super::read::evidence_of;
 const SNAPSHOT_AFTER: Duration = Duration::from_millis(200);
 /// However many series there are, making them takes at most this part of the time.
 const SNAPSHOT_PART: u32 = 20;
+/// How often rows are looked for that others want. One more than lineage looks up from turn to turn, and two for the
+/// turn itself.
+const ROUNDS: usize = 12;
 /// How long the fold waits for a frame before it looks at questions and deadlines.
 const PATIENCE: Duration = Duration::from_millis(10);
 /// While anything is open a tick is written at least this often.
@@ -251,11 +254,11 @@ impl Owner {
         }
     }
 
-    /// Brings back the turns that a step may touch. A loaded row may want another; what that one wants comes along
-    /// with it, so the third round finds nothing.
+    /// Brings back the turns that a step may touch. A loaded row may want another: those above it, one above another.
+    /// What else it wants comes along with it.
     fn load(&mut self, now: Nanos, evidence: &[Evidence]) -> Result<(), FoldError> {
         let mut asked: BTreeSet<Want> = BTreeSet::new();
-        for _ in 0..3 {
+        for _ in 0..ROUNDS {
             let wants: BTreeSet<Want> =
                 self.engine.wants(now, evidence).into_iter().filter(|want| !asked.contains(want)).collect();
             if wants.is_empty() || !self.keeper.load(&mut self.engine, &wants)? {

@@ -6,12 +6,14 @@
 
 mod canonical;
 pub mod document;
+mod effect;
 mod number;
 mod pseudo;
 mod read;
 mod replaced;
 mod resource;
 mod spoken;
+pub mod standing;
 
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ use bytes::Bytes;
 use crate::model::{Algorithm, Body, Digest, Hash, Text};
 
 pub use canonical::canonical;
+pub use effect::{effect_of, reaches_out};
 pub use number::write_number;
 pub use pseudo::pseudo;
 pub use read::{known, number_of, truth_of};

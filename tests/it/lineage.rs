@@ -9,9 +9,9 @@ use std::sync::Arc;
 use wherefore::engine::{Configuration, Engine, Input};
 use wherefore::lineage::{Book, Group, Handle, Reading, assemble, turn_of, turn_of_trace};
 use wherefore::model::{
-    Action, By, Call, Check, CheckResult, Containment, Cost, Decision, Direction, Evidence, EvidenceId, Fact,
-    GrantScope, JoinMethod, Known, Messages, Moment, Nanos, Node, Outcome, Phase, Proof, Provenance, Role, Service,
-    Sli, Span, SpanId, State, Status, Tenant, Tie, TraceId, What,
+    Action, By, Call, Check, CheckResult, Containment, Cost, Decision, Did, Direction, Effect, Evidence, EvidenceId,
+    Fact, GrantScope, JoinMethod, Known, Messages, Moment, Nanos, Node, Outcome, Phase, Proof, Provenance, Role,
+    Service, Sli, Span, SpanId, State, Status, Tenant, Tie, ToolDefinition, TraceId, What,
 };
 use wherefore::values;
 
@@ -247,6 +247,148 @@ fn spans_that_never_came_make_completeness_unknown() {
         let actions = settle(&rules, &evidence);
         assert_eq!(reason(&actions[0], Sli::LineageComplete), want, "{name}");
     }
+}
+
+// ── what a tool does ─────────────────────────────────────────────────────────────────────────────────────────────
+
+fn deed(effect: Option<Effect>, egress: bool) -> What {
+    What::Did(Did { effect, egress })
+}
+
+fn defines(tool: &str, effect: Option<Effect>, egress: Option<bool>) -> What {
+    let digest = values::digest_json(tool);
+    What::Tools(vec![ToolDefinition { name: tool.into(), digest, effect, egress }])
+}
+
+/// What is said of the call counts before what defines its tool, then what was done below it, then its name.
+#[test]
+fn what_a_tool_does_is_known_by_the_surest_source() {
+    use Effect::{Create, Delete, Execute, Read, Send, Update};
+    let tool = |facts: Vec<What>| {
+        let own = vec![call(ran(Some("c1"), "get_order", Some("{}")))];
+        span(2, 1, Node::Tool, (5, 20), own.into_iter().chain(facts).collect())
+    };
+    let own = |effect, egress| {
+        let mut told = ran(Some("c1"), "get_order", None);
+        (told.effect, told.egress) = (effect, egress);
+        let mut tool = tool(vec![]);
+        tool.facts.push(Fact { provenance: Provenance::Explicit, what: call(told) });
+        tool
+    };
+    let below = |number, said| span(number, 2, Node::Other, (6, 7), said);
+    let model = |said| span(8, 1, Node::Model, (1, 2), said);
+    let done = |effects: &[Effect]| effects.iter().map(|effect| deed(Some(*effect), false)).collect::<Vec<_>>();
+    for (name, evidence, effect, egress) in [
+        ("by its name", vec![tool(vec![])], Some((Read, Provenance::Inferred)), None),
+        (
+            "by what was done below",
+            vec![tool(vec![]), below(3, done(&[Read, Update, Create])), below(4, vec![deed(None, true)])],
+            Some((Update, Provenance::Computed)),
+            Some((true, Provenance::Computed)),
+        ),
+        (
+            "what is gone reaches farthest",
+            vec![tool(vec![]), below(3, done(&[Execute, Send, Delete]))],
+            Some((Delete, Provenance::Computed)),
+            None,
+        ),
+        (
+            "by its definition",
+            vec![
+                tool(vec![]),
+                below(3, vec![deed(Some(Delete), true)]),
+                model(vec![defines("get_order", Some(Update), Some(false))]),
+            ],
+            Some((Update, Provenance::Dialect)),
+            Some((false, Provenance::Dialect)),
+        ),
+        (
+            "by a definition that says nothing of it",
+            vec![tool(vec![]), model(vec![defines("get_order", None, None), defines("other", Some(Send), Some(true))])],
+            Some((Read, Provenance::Inferred)),
+            None,
+        ),
+        (
+            "by what is said of the call",
+            vec![own(Some(Create), Some(true)), model(vec![defines("get_order", Some(Update), Some(false))])],
+            Some((Create, Provenance::Explicit)),
+            Some((true, Provenance::Explicit)),
+        ),
+    ] {
+        let evidence: Vec<Evidence> = evidence.into_iter().chain([root(30)]).collect();
+        let actions = settle(&Configuration::default(), &evidence);
+        let [action] = &actions[..] else { panic!("{name}: {actions:#?}") };
+        assert_eq!(action.effect.value().copied(), effect, "{name}");
+        assert_eq!(action.egress.value().copied(), egress, "{name}");
+        let defined = evidence.iter().any(|it| it.node == Node::Model);
+        assert_eq!(action.tool_version, defined.then(|| values::digest_json("get_order")), "{name}");
+    }
+}
+
+/// A list of tools and a server's hints are two records: of each the first that says something counts.
+#[test]
+fn what_one_definition_leaves_open_another_may_say() {
+    let offered = span(8, 1, Node::Model, (1, 2), vec![defines("purge", None, None)]);
+    let listed = span(9, 1, Node::Other, (3, 4), vec![defines("purge", Some(Effect::Update), None)]);
+    let changed = span(10, 1, Node::Other, (4, 5), vec![defines("purge", Some(Effect::Read), Some(true))]);
+    let run = span(2, 1, Node::Tool, (5, 20), vec![call(ran(Some("c1"), "purge", Some("{}")))]);
+    let actions = settle(&Configuration::default(), &[offered, listed, changed, run, root(30)]);
+    assert_eq!(actions[0].effect, Known::Value((Effect::Update, Provenance::Dialect)));
+    assert_eq!(actions[0].egress, Known::Value((true, Provenance::Dialect)));
+}
+
+/// Of too many tools the same stay in any order.
+#[test]
+fn a_turn_keeps_so_many_tools_and_the_same_in_any_order() {
+    let many = |number: u32, names: std::ops::Range<u32>| {
+        let tools = names.flat_map(|name| match defines(&format!("tool_{name:04}"), None, None) {
+            What::Tools(tools) => tools,
+            _ => unreachable!("definitions"),
+        });
+        span(number, 1, Node::Model, (1, 2), vec![What::Tools(tools.collect())])
+    };
+    let run = |number, tool| span(number, 1, Node::Tool, (5, 20), vec![call(ran(None, tool, Some("{}")))]);
+    let evidence = [many(8, 300..700), many(9, 0..400), run(2, "tool_0007"), run(3, "tool_0699"), root(30)];
+    let actions = settle(&Configuration::default(), &evidence);
+    let known: BTreeMap<_, _> = actions.iter().map(|it| (it.tool_label(), it.tool_version.is_some())).collect();
+    assert_eq!(known, BTreeMap::from([("tool_0007", true), ("tool_0699", false)]));
+}
+
+/// A mode holds from its time on, whatever order the records come in; a call runs under the one that came last.
+#[test]
+fn a_turn_tells_under_which_mode_a_call_ran() {
+    let says = |number: u32, second: u64, mode: &str, bypass| {
+        let said = vec![What::Mode { mode: mode.into(), bypass }];
+        Evidence { parent: None, ..span(number, 0, Node::Log, (second, second), said) }
+    };
+    let run = span(2, 1, Node::Tool, (5, 10), vec![call(ran(Some("c1"), "get", Some("{}")))]);
+    let evidence = [
+        says(7, 2, "default", Some(false)),
+        says(8, 4, "yolo", Some(true)),
+        says(9, 6, "default", Some(false)),
+        run,
+        root(30),
+    ];
+    for evidence in [evidence.to_vec(), evidence.iter().rev().cloned().collect()] {
+        let turns = assemble(&evidence).turns;
+        let [turn] = &turns[..] else { panic!("{turns:#?}") };
+        let mode = |second| turn.mode_at(at(second)).map(|it| (&*it.mode, it.bypass));
+        assert_eq!(mode(1), None);
+        assert_eq!(mode(5), Some(("yolo", Some(true))));
+        assert_eq!(mode(10), Some(("default", Some(false))));
+    }
+}
+
+/// The version of the service that acted, and not of the tool's server.
+#[test]
+fn an_action_knows_the_version_of_who_acted() {
+    let version = |evidence: Evidence, version: &str| Evidence { service_version: Some(version.into()), ..evidence };
+    let outer = span(2, 1, Node::Tool, (5, 10), vec![call(ran(Some("c1"), "get", Some("{}")))]);
+    let mut inner = span(3, 2, Node::Tool, (6, 9), vec![call(ran(None, "get", None))]);
+    inner.service = service("server");
+    let evidence = [version(outer, "1.4.0"), version(inner, "7"), root(30)];
+    let actions = settle(&Configuration::default(), &evidence);
+    assert_eq!(actions[0].service_version.as_deref(), Some("1.4.0"));
 }
 
 // ── what names no call ───────────────────────────────────────────────────────────────────────────────────────────
@@ -608,7 +750,7 @@ fn random_half(random: &mut Random, number: u32) -> Evidence {
 // ── how it is checked ────────────────────────────────────────────────────────────────────────────────────────────
 
 /// What the records come to, by their smallest key, after every deadline passed; the same in every order tried.
-fn settle(configuration: &Configuration, evidence: &[Evidence]) -> Vec<Action> {
+pub fn settle(configuration: &Configuration, evidence: &[Evidence]) -> Vec<Action> {
     let mut random = Random(seed());
     let mut order: Vec<&Evidence> = evidence.iter().collect();
     let want = settle_in(configuration, &order, || Span(0));
@@ -639,7 +781,7 @@ fn settle_in(configuration: &Configuration, evidence: &[&Evidence], mut wait: im
     actions
 }
 
-fn configuration(rules: &str) -> Configuration {
+pub fn configuration(rules: &str) -> Configuration {
     let rules = wherefore::envelope::parse(&[("rules.yaml", rules)]).expect("an envelope");
     Configuration { rules: Arc::new(rules), ..Configuration::default() }
 }
@@ -649,16 +791,16 @@ fn reason(action: &Action, sli: Sli) -> &str {
 }
 
 /// Seconds after 2026-11-20T06:30:00Z.
-fn at(seconds: u64) -> Nanos {
+pub fn at(seconds: u64) -> Nanos {
     Nanos(1_795_156_200_000_000_000) + Span::seconds(seconds)
 }
 
-fn service(name: &str) -> Service {
+pub fn service(name: &str) -> Service {
     Service { namespace: "shop".into(), name: name.into() }
 }
 
 /// A record of trace 1 by the service `agent`: its span's number, its parent's (0: none), its seconds, what it says.
-fn span(number: u32, parent: u32, node: Node, seconds: (u64, u64), says: Vec<What>) -> Evidence {
+pub fn span(number: u32, parent: u32, node: Node, seconds: (u64, u64), says: Vec<What>) -> Evidence {
     let spelled = format!("{number} {parent} {node:?} {seconds:?} {says:?}");
     let mut id = [0; 16];
     id.copy_from_slice(&values::digest_bytes(spelled.as_bytes()).bytes.0[..16]);
@@ -684,26 +826,26 @@ fn span(number: u32, parent: u32, node: Node, seconds: (u64, u64), says: Vec<Wha
     }
 }
 
-fn in_trace(number: u8, evidence: Evidence) -> Evidence {
+pub fn in_trace(number: u8, evidence: Evidence) -> Evidence {
     Evidence { trace: Some(TraceId([number; 16])), ..evidence }
 }
 
-fn span_id(number: u32) -> SpanId {
+pub fn span_id(number: u32) -> SpanId {
     let mut id = [1; 8];
     id[..4].copy_from_slice(&number.to_be_bytes());
     SpanId(id)
 }
 
 /// The agent's own span, number 1, of so many seconds.
-fn root(seconds: u64) -> Evidence {
+pub fn root(seconds: u64) -> Evidence {
     span(1, 0, Node::Agent, (0, seconds), Vec::new())
 }
 
-fn call(call: Call) -> What {
+pub fn call(call: Call) -> What {
     What::Call(Box::new(call))
 }
 
-fn a_call(moment: Moment, id: Option<&str>, tool: &str, arguments: Option<&str>) -> Call {
+pub fn a_call(moment: Moment, id: Option<&str>, tool: &str, arguments: Option<&str>) -> Call {
     let mut call = Call::new(moment);
     call.id = id.map(Arc::from);
     call.tool = Some(tool.into());
@@ -712,11 +854,11 @@ fn a_call(moment: Moment, id: Option<&str>, tool: &str, arguments: Option<&str>)
 }
 
 /// A tool span that proves that the tool ran.
-fn ran(id: Option<&str>, tool: &str, arguments: Option<&str>) -> Call {
+pub fn ran(id: Option<&str>, tool: &str, arguments: Option<&str>) -> Call {
     a_call(Moment::Ran { status: Status::Fine, proof: Proof::Ran }, id, tool, arguments)
 }
 
-fn a_denial(second: u64, call_id: Option<&str>) -> Decision {
+pub fn a_denial(second: u64, call_id: Option<&str>) -> Decision {
     Decision {
         at: at(second),
         outcome: Outcome::Deny,
@@ -725,6 +867,7 @@ fn a_denial(second: u64, call_id: Option<&str>) -> Decision {
         scope: GrantScope::Once,
         enforced: true,
         standing: false,
+        waited: None,
         raw: "".into(),
         policies: Vec::new(),
         call_id: call_id.map(Arc::from),
@@ -739,7 +882,7 @@ fn denial(second: u64, call_id: Option<&str>) -> What {
     What::Decision(Box::new(a_denial(second, call_id)))
 }
 
-fn checked(name: &str, result: CheckResult, second: u64, call_id: Option<&str>) -> What {
+pub fn checked(name: &str, result: CheckResult, second: u64, call_id: Option<&str>) -> What {
     What::Check(Box::new(Check {
         at: at(second),
         name: name.into(),

@@ -41,6 +41,7 @@ mod rules_dashboard;
 mod rules_deploy;
 mod sets;
 mod simulation;
+mod standing;
 mod store;
 mod support;
 mod tidy;

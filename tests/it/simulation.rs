@@ -178,9 +178,12 @@ impl<'a> Life<'a> {
 
     fn fold(&mut self, position: u64, frame: &Frame) {
         let mut asked = BTreeSet::new();
-        for _ in 0..3 {
+        loop {
             let wants: BTreeSet<_> =
                 self.engine.wants(frame.now, frame.evidence()).difference(&asked).cloned().collect();
+            if wants.is_empty() {
+                break;
+            }
             self.bring(&wants);
             asked.extend(wants);
         }

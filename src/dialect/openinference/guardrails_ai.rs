@@ -77,6 +77,7 @@ fn validated(source: &Source<'_>, draft: &mut Draft<'_>) {
             scope: GrantScope::Once,
             enforced: *enforced,
             standing: false,
+            waited: None,
             raw: word(&format!("{label}/{raw}")),
             policies: vec![word(name)],
             call_id: None,

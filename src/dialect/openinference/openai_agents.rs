@@ -72,6 +72,7 @@ fn tripwire(source: &Source<'_>, draft: &mut Draft<'_>) {
         scope: GrantScope::Once,
         enforced: true,
         standing: false,
+        waited: None,
         raw: word(span.status.message),
         policies: Vec::new(),
         call_id: None,

@@ -23,7 +23,7 @@ const TRACE: TraceId = TraceId([0x72; 16]);
 const SPAN: SpanId = SpanId([0x73; 8]);
 
 const ACTION: &[&str] =
-    &["agent", "service", "tool", "target", "parameters", "at", "state", "effect", "output", "approved"];
+    &["agent", "service", "tool", "target", "parameters", "at", "state", "effect", "egress", "output", "approved"];
 
 /// The states that a call can be in.
 #[rustfmt::skip]
@@ -57,12 +57,15 @@ pub(super) fn action(page: &mut Page, node: &Node) -> Option<Action> {
         turn: TURN,
         turns: vec![TURN],
         service,
+        service_version: None,
         agent: Known::or_absent(agent.map(|name| (name, None))),
         call_id: Some("call-1".into()),
         tool: Known::or_absent(page.maybe(table, "tool", Page::text)),
         arguments: Known::or_absent(page.maybe(table, "parameters", content)),
         target: said(page.maybe(table, "target", Page::text)),
         effect: Known::or_absent(page.maybe(table, "effect", effect).map(|effect| (effect, Provenance::Dialect))),
+        egress: Known::or_absent(page.maybe(table, "egress", Page::flag).map(|it| (it, Provenance::Dialect))),
+        tool_version: None,
         output: Known::or_absent(page.maybe(table, "output", content)),
         state: state.unwrap_or(State::Executed(Execution::Ok)),
         plan_step: None,
@@ -125,6 +128,7 @@ fn piece(action: &Action, record: u8, moment: Moment, end: Nanos) -> Piece {
         result: Known::ABSENT,
         target: action.target.value().map(|(target, _)| Arc::clone(target)),
         effect: action.effect.value().map(|(effect, _)| *effect),
+        egress: action.egress.value().map(|(egress, _)| *egress),
         plan_step: None,
         state_versions: None,
         policies: Vec::new(),
@@ -142,6 +146,7 @@ fn piece(action: &Action, record: u8, moment: Moment, end: Nanos) -> Piece {
         provenance: Provenance::Dialect,
         role: Role::Unspecified,
         service: action.service.clone(),
+        service_version: None,
         turn: TURN,
         span: Some((TRACE, SPAN)),
         agent: action.agent.value().cloned(),
@@ -190,6 +195,7 @@ fn decision(outcome: Outcome, by: By, at: Nanos, witness: Witness) -> Decision {
         plan: None,
         tool: None,
         parameters: None,
+        waited: None,
         witness: Some(witness),
     }
 }

@@ -11,18 +11,18 @@ use crate::proto::records as v1;
 use super::{Entry, Malformed, Wire, entry, record, required, tuple};
 
 record! { Action = Action {
-    id, revision, tenant, keys, merged_into, turn, turns, service, agent, call_id, tool, arguments, target, effect,
-    output, state, plan_step, state_versions, start, end, decisions, checks, context, policy, joins, retry_of, marks,
+    id, revision, tenant, keys, merged_into, turn, turns, service, service_version, agent, call_id, tool, arguments, target, effect,
+    egress, tool_version, output, state, plan_step, state_versions, start, end, decisions, checks, context, policy, joins, retry_of, marks,
     fields, pieces, judged_by, verdicts, findings,
 } }
 record! { Piece = Piece {
-    end, evidence, part, read_at, start, dialect, provenance, role, service, turn, span, agent, says, instrumentation,
+    end, evidence, part, read_at, start, dialect, provenance, role, service, turn, span, agent, says, instrumentation, service_version,
 } }
 record! { CallSays = CallSays {
-    moment, id, tool, arguments, result, target, effect, plan_step, state_versions, policies, pseudo, response_id,
+    moment, id, tool, arguments, result, target, effect, egress, plan_step, state_versions, policies, pseudo, response_id,
 } }
 record! { Decision = Decision {
-    at, outcome, by, principal, scope, enforced, standing, raw, policies, call_id, plan, tool, parameters, witness,
+    at, outcome, by, principal, scope, enforced, standing, waited, raw, policies, call_id, plan, tool, parameters, witness,
 } }
 record! { Check = Check {
     at, name, phase, result, label, score, explanation, call_id, response_id, about, witness,
@@ -106,6 +106,7 @@ one_of! { Tie = Tie::tie {
     Self::Task(id) => Case::Task(id.put()), Case::Task(id) => Self::Task(id.into());
     Self::Conversation(id) => Case::Conversation(id.put()), Case::Conversation(id) => Self::Conversation(id.into());
     Self::Answer(hash) => Case::Answer(hash.put()), Case::Answer(hash) => Self::Answer(Wire::take(hash)?);
+    Self::Stands(id) => Case::Stands(id.put()), Case::Stands(id) => Self::Stands(id.into());
 } }
 
 one_of! { State = State::state {

@@ -30,7 +30,9 @@ impl Wire<v1::Asked> for Vec<Field> {
     }
 }
 record! { Denial = Denial { turn, tool, about, start } }
-record! { TurnAccount = TurnAccount { revision, last_seen, root_seen, closed, published, denied, contained } }
+record! { TurnAccount = TurnAccount {
+    revision, last_seen, root_seen, closed, published, denied, contained, inherited, told,
+} }
 record! { LedgerKey = LedgerKey { slice, tenant, sli, agent } }
 record! { Exemplar = Exemplar { trace, span, at } }
 tuple! { (Nanos, ActionId) = DeniedAttempt { 0: start, 1: action } }

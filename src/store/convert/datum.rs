@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::parts::Ranked;
-use crate::model::{ConversationId, Effect, Known, Missing, PlanText, Provenance, Service, Shared, Text};
+use crate::model::{ConversationId, Digest, Effect, Known, Missing, PlanText, Provenance, Service, Shared, Text};
 use crate::proto::records::{self as v1, datum::Datum};
 
 use super::{Malformed, Wire, record, required, tuple};
@@ -42,6 +42,9 @@ kinds! {
     Plan = PlanText;
     Service = Service;
     There = ();
+    Digest = Digest;
+    Deed = Effect;
+    Truth = bool;
 }
 
 /// How many. Older rows have the words themselves.
@@ -103,6 +106,29 @@ impl<T: Kind> Wire<Option<v1::Datum>> for Known<T> {
 
     fn take(stored: Option<v1::Datum>) -> Result<Self, Malformed> {
         unpack(stored)
+    }
+}
+
+/// Whether a call reaches out. Rows of former versions do not say.
+impl Wire<Option<v1::EgressSaid>> for Known<(bool, Provenance)> {
+    fn put(&self) -> Option<v1::EgressSaid> {
+        use v1::egress_said::Said;
+        let said = match self {
+            Self::Value((true, provenance)) => Said::Out(provenance.put()),
+            Self::Value((false, provenance)) => Said::In(provenance.put()),
+            Self::Missing(why) => Said::Missing(why.put()),
+        };
+        Some(v1::EgressSaid { said: Some(said) })
+    }
+
+    fn take(stored: Option<v1::EgressSaid>) -> Result<Self, Malformed> {
+        use v1::egress_said::Said;
+        Ok(match stored.and_then(|stored| stored.said) {
+            None => Self::ABSENT,
+            Some(Said::Out(provenance)) => Self::Value((true, Wire::take(provenance)?)),
+            Some(Said::In(provenance)) => Self::Value((false, Wire::take(provenance)?)),
+            Some(Said::Missing(why)) => Self::Missing(Wire::take(why)?),
+        })
     }
 }
 
@@ -177,8 +203,6 @@ impl Wire<v1::Words> for Vec<Arc<str>> {
         Wire::take(stored.words)
     }
 }
-
-type Digest = crate::model::Digest;
 
 impl Wire<v1::Digest> for Digest {
     fn put(&self) -> v1::Digest {

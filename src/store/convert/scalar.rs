@@ -9,7 +9,7 @@ use crate::engine::parts::Did;
 use crate::model::{
     ActionId, Algorithm, By, CheckResult, Class, Confidence, Containment, ConversationId, Cost, Effect, EvidenceId,
     Field, FindingId, FindingState, GrantScope, Hash, IncidentId, JoinMethod, Missing, Nanos, Node, Outcome, Phase,
-    Proof, Provenance, Role, Severity, Sli, Span, SpanId, Stop, Tenant, TraceId, TurnId, Value,
+    Proof, Provenance, Role, Severity, Sli, Span, SpanId, StandKind, Stop, Tenant, TraceId, TurnId, Value,
 };
 use crate::proto::records as v1;
 
@@ -172,7 +172,6 @@ words! {
     Class { Security, Reliability, Ambiguous }
     Confidence { None, Low, High }
     Containment { Halt, Revoke, Isolate, Rollback, Resume }
-    Did { Wrote, Refused, Aborted }
     Effect { Read, Create, Update, Delete, Send, Execute }
     Field { Intent, Policy, Context, Tool, Parameters, Target, Output, PostCheck }
     FindingState { Open, Retracted, Superseded }
@@ -188,6 +187,7 @@ words! {
     Provenance { Inferred, Computed, Dialect, Explicit }
     Role { Unspecified, Agent, Gateway, PolicyEngine, Evaluator, HumanChannel }
     Severity { Info, Ticket, Page }
+    StandKind { Hold, Release }
     Sli {
         IntentAlignment, OutcomeValidation, DeniedActions, ContainmentWithin, Envelope, PlanCommit, ApprovalReviewed,
         LineageComplete
@@ -195,4 +195,5 @@ words! {
     Stop { Command, Abort, Refusal }
     Value { Good, Bad, Unknown }
 }
+words! { @ Did = ActResult { Wrote, Refused, Aborted } }
 words! { @ Node = NodeKind { Agent, Model, Tool, Retrieval, Plan, Check, Other, Log } }

@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::engine::parts::{About, ActionState, Asked, Attached, TurnState};
-use crate::model::{EvidenceId, Hash, Known, ModelUse, Nanos, Piece, SpanId, SpanNode};
+use crate::engine::parts::{About, ActionState, Asked, Attached, Spoken, StandKey, ToolSaid, TurnState, Utterance};
+use crate::model::{Did, EvidenceId, Hash, Known, ModelUse, Nanos, Piece, SpanId, SpanNode};
 use crate::proto::records as v1;
 
 use super::{Entry, Malformed, Wire, entry, record, required, tuple};
 
 record! { SpanNode = SpanNode { parent, node, tool, call_id, agent, remote_parent, start, end } }
 record! { Asked = AskedIn { first, last } }
+record! { Did = Did { effect, egress } }
+record! { ToolSaid = ToolSaid { digest, effect, egress } }
+record! { Utterance = Utterance { at, place, evidence, span, now } }
 record! { ActionState = ActionState { handle, tenant, home, keys, pieces, delegates, crowded } }
 tuple! { (Nanos, EvidenceId, Known<Vec<Arc<str>>>) = Retrieval { 0: end, 1: evidence, 2: ids } }
 tuple! { (Nanos, Arc<str>) = LastResponse { 0: end, 1: id } }
@@ -21,6 +24,7 @@ entry! { SpanId => SpanNode = SpanEntry { span, node } }
 entry! { SpanId => BTreeSet<SpanNode> = OtherSpans { span, nodes } }
 entry! { SpanId => ModelUse = ModelEntry { span, r#use } }
 entry! { About => BTreeSet<Attached> = AttachedEntry { about, attached } }
+entry! { Arc<str> => ToolSaid = ToolEntry { name, said } }
 entry! { u128 => Piece = PieceEntry { identity, piece } }
 
 /// What the schema keeps of a turn. The rest follows from it when it is put back.
@@ -60,7 +64,8 @@ macro_rules! turn_state {
 turn_state! {
     evidence, spans, service, conversation, agent, intent, intent_id, prompt, prompt_version, plan, plan_decisions,
     policies, context, models, containment, attached, tool_spans, sampled, withheld, root_ended, start,
-    end, members, others, takes, responses, answers, answers_read, users_read, links, asked, gives, logged,
+    end, members, others, takes, responses, answers, answers_read, users_read, links, asked, gives, logged, tools, modes,
+    stands,
 }
 required!(TurnState = TurnState);
 
@@ -101,6 +106,19 @@ impl Entry<(Option<SpanId>, EvidenceId), ModelUse> for v1::LoggedModel {
     }
 }
 
+impl Entry<StandKey, Spoken> for v1::SpokenEntry {
+    fn of((words, k): &StandKey, Spoken { stand, said }: &Spoken) -> Self {
+        Self { words: words.put(), k: *k, stand: stand.put(), said: said.put() }
+    }
+
+    fn parts(self) -> Result<(StandKey, Spoken), Malformed> {
+        let words = Wire::take(self.words).map_err(|at| at.within("words"))?;
+        let stand = Wire::take(self.stand).map_err(|at| at.within("stand"))?;
+        let said = Wire::take(self.said).map_err(|at| at.within("said"))?;
+        Ok(((words, self.k), Spoken { stand, said }))
+    }
+}
+
 impl Wire<v1::Attached> for Attached {
     fn put(&self) -> v1::Attached {
         use v1::attached::Attached as Case;
@@ -108,6 +126,7 @@ impl Wire<v1::Attached> for Attached {
             Self::Decision(it) => Case::Decision(it.put()),
             Self::Check(it) => Case::Check(it.put()),
             Self::Target(target) => Case::Target(target.put()),
+            Self::Did(did) => Case::Did(did.put()),
         };
         v1::Attached { attached: Some(case) }
     }
@@ -118,6 +137,7 @@ impl Wire<v1::Attached> for Attached {
             Case::Decision(it) => Self::Decision(Wire::take(it)?),
             Case::Check(it) => Self::Check(Wire::take(it)?),
             Case::Target(target) => Self::Target(target.into()),
+            Case::Did(did) => Self::Did(Wire::take(did)?),
         })
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::engine::parts::{
-    About, ActionState, Attached, EndedBy, Histogram, Incident, Metric, Ranked, Series, TurnState,
+    About, ActionState, Attached, EndedBy, Histogram, Incident, Metric, Ranked, Series, Spoken, TurnState,
 };
 use crate::engine::{Account, Checkpoint, Ended, FindingEvent, Raised, TurnAccount};
 use crate::model::*;
@@ -103,10 +103,16 @@ any! {
         5 => Self::Answered { error: Any::any(source), history: Any::any(source) },
         _ => Self::Refused { by: Any::any(source) },
     };
-    Tie: source => match source.byte() % 4 {
+    Effects: source => match BTreeSet::any(source) {
+        none if none.is_empty() => Self::All,
+        some => Self::Some(some),
+    };
+    Spoken: source => Self { stand: Any::any(source), said: Any::any(source) };
+    Tie: source => match source.byte() % 5 {
         0 => Self::Response(Any::any(source)),
         1 => Self::Task(Any::any(source)),
         2 => Self::Conversation(Any::any(source)),
+        3 => Self::Stands(Any::any(source)),
         _ => Self::Answer(Any::any(source)),
     };
     Pseudo: source => match source.byte() % 3 {
@@ -139,9 +145,10 @@ any! {
         end: Any::any(source),
         arrived: Any::any(source),
     };
-    Attached: source => match source.byte() % 3 {
+    Attached: source => match source.byte() % 4 {
         0 => Self::Decision(Any::any(source)),
         1 => Self::Target(Any::any(source)),
+        2 => Self::Did(Any::any(source)),
         _ => Self::Check(Any::any(source)),
     };
 }
