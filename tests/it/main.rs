@@ -29,6 +29,7 @@ mod layers;
 mod licences;
 mod lineage;
 mod model_uses;
+mod packs;
 mod poisoned;
 mod prometheus;
 mod receive;
