@@ -49,6 +49,18 @@ pub enum Demand {
     Invariant(Invariant),
 }
 
+impl Demand {
+    /// Whether it limits what a call may be: such a rule keeps a verdict from being good while nobody knows whether it
+    /// is about the call.
+    pub fn limits(&self) -> bool {
+        match self {
+            Self::Forbid | Self::Freeze | Self::Outside | Self::Hold => true,
+            Self::Parameters(_) | Self::Output(_) | Self::Approval(_) | Self::Limit(_) => true,
+            Self::TwoPhase | Self::Breaker(_) | Self::Grant | Self::Task(_) | Self::Invariant(_) => false,
+        }
+    }
+}
+
 /// Who has to approve.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Approval {

@@ -149,6 +149,10 @@ impl<'a> Look<'a> {
                 (true, answer) => allowed.push((entry.envelope, answer)),
                 (false, Answer::Yes) => fits.push((number, Fit::Yes)),
                 (false, Answer::Maybe(reason)) => fits.push((number, Fit::Unclear(reason))),
+                // That a limit is about another call is only a guess, and a guess makes nothing good.
+                (false, Answer::Hardly(reason)) if self.rule(number).demand().limits() => {
+                    fits.push((number, Fit::Unclear(reason)));
+                }
                 (false, Answer::Hardly(_) | Answer::No) => {}
             }
         }
@@ -162,12 +166,14 @@ impl<'a> Look<'a> {
     /// Entries that may be about the call, sorted, each once.
     fn candidates(&self) -> Vec<u32> {
         let mut found = Vec::with_capacity(64);
+        // A guess excludes no rule, so it narrows nothing.
+        let sure = |authority: &Authority| *authority > Authority::Inferred;
         for doing in self.doings.each() {
             let keys = Keys {
                 tool: self.action.tool.value().map(|tool| &**tool),
-                effect: doing.effect.map(|(effect, _)| effect),
-                egress: doing.egress.map(|(egress, _)| egress),
-                target: doing.target.as_ref().map(|(target, _)| &**target).filter(|target| !is_mark(target)),
+                effect: doing.effect.filter(|(_, by)| sure(by)).map(|(effect, _)| effect),
+                egress: doing.egress.filter(|(_, by)| sure(by)).map(|(egress, _)| egress),
+                target: known_target(doing).filter(|target| !is_mark(target)),
             };
             self.rules.index.find(&keys, &mut found);
         }
@@ -244,6 +250,9 @@ impl Rules {
                 match answer {
                     Answer::Yes => told.push(format!("{} {:?}", rule.name(), Fit::Yes)),
                     Answer::Maybe(reason) => told.push(format!("{} {:?}", rule.name(), Fit::Unclear(reason))),
+                    Answer::Hardly(reason) if rule.demand().limits() => {
+                        told.push(format!("{} {:?}", rule.name(), Fit::Unclear(reason)));
+                    }
                     Answer::Hardly(_) | Answer::No => {}
                 }
             }

@@ -52,19 +52,8 @@ pub(super) fn counts(rule: &Rule) -> bool {
 
 fn of_rule<'a>(context: &Context<'_>, hit: &Hit<'a>, action: &Action) -> Option<Said<'a>> {
     let rule = hit.rule;
-    let limits = matches!(
-        rule.demand(),
-        Demand::Forbid
-            | Demand::Freeze
-            | Demand::Outside
-            | Demand::Parameters(_)
-            | Demand::Output(_)
-            | Demand::Approval(_)
-            | Demand::Limit(_)
-            | Demand::Hold
-    );
     match hit.fit {
-        _ if !limits => None,
+        _ if !rule.demand().limits() => None,
         Fit::Unclear(reason) => Some(Said::Unclear(rule, reason)),
         Fit::Yes => Some(demanded(context, rule, action)),
     }

@@ -169,8 +169,10 @@ fn compare(plans: &[&Shared<PlanText>], action: &Action, at: crate::model::Nanos
 
 /// Every version of the plan that is no guess, oldest first.
 fn plans<'a>(context: &Context<'a>) -> impl Iterator<Item = &'a Shared<PlanText>> {
-    let plan = context.turn.plan.value().into_iter();
-    plan.filter(|plan| plan.provenance != Provenance::Inferred)
+    let versions = context.turn.plans.iter();
+    // A record of a former version has the one that won alone.
+    let only = context.turn.plan.value().filter(|_| context.turn.plans.is_empty());
+    versions.chain(only).filter(|plan| plan.provenance != Provenance::Inferred)
 }
 
 /// Who approved, and when.

@@ -43,13 +43,14 @@ fn selectors_are_sure_unclear_or_not_met() {
         ("effect: delete", same, "r"),
         ("effect: delete", no_effect, "r effect_unknown"),
         ("effect: delete", guess, "r effect_inferred"),
-        ("effect: delete", wrong_guess, ""),
+        // A guess excludes nothing from a limit.
+        ("effect: delete", wrong_guess, "r effect_inferred"),
         ("tool: x, effect: delete", no_effect, "r effect_unknown"),
         ("tool: delete_row, effect: read", no_effect, "r"),
         ("target: \"pg://prod/*\"", same, "r"),
         ("target: \"pg://prod/*\"", no_target, "r target_unknown"),
         ("target: \"pg://prod/*\"", guess, "r target_inferred"),
-        ("target: \"pg://prod/*\"", wrong_guess, ""),
+        ("target: \"pg://prod/*\"", wrong_guess, "r target_inferred"),
         ("target: \"pg://prod/*\"", redacted, "r target_redacted"),
         // One sure no outweighs everything that is not known.
         ("tool: x, target: \"pg://prod/*\"", no_target, ""),

@@ -11,18 +11,21 @@ use crate::proto::records as v1;
 use super::{Entry, Malformed, Wire, entry, record, required, tuple};
 
 record! { Action = Action {
-    id, revision, tenant, keys, merged_into, turn, turns, service, service_version, agent, call_id, tool, arguments, target, effect,
-    egress, tool_version, output, state, plan_step, state_versions, start, end, decisions, checks, context, policy, joins, retry_of, marks,
-    fields, pieces, judged_by, verdicts, findings,
+    id, revision, tenant, keys, merged_into, turn, turns, service, service_version, agent, call_id, tool, arguments,
+    target, effect, egress, tool_version, output, state, plan_step, state_versions, start, end, decisions, checks,
+    context, policy, joins, retry_of, marks, fields, pieces, judged_by, verdicts, findings,
 } }
 record! { Piece = Piece {
-    end, evidence, part, read_at, start, dialect, provenance, role, service, turn, span, agent, says, instrumentation, service_version,
+    end, evidence, part, read_at, start, dialect, provenance, role, service, turn, span, agent, says, instrumentation,
+    service_version,
 } }
 record! { CallSays = CallSays {
-    moment, id, tool, arguments, result, target, effect, egress, plan_step, state_versions, policies, pseudo, response_id,
+    moment, id, tool, arguments, result, target, effect, egress, plan_step, state_versions, policies, pseudo,
+    response_id,
 } }
 record! { Decision = Decision {
-    at, outcome, by, principal, scope, enforced, standing, waited, raw, policies, call_id, plan, tool, parameters, witness,
+    at, outcome, by, principal, scope, enforced, standing, waited, raw, policies, call_id, plan, tool, parameters,
+    witness,
 } }
 record! { Check = Check {
     at, name, phase, result, label, score, explanation, call_id, response_id, about, witness,

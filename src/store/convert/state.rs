@@ -65,8 +65,8 @@ macro_rules! turn_state {
 turn_state! {
     evidence, spans, service, conversation, agent, intent, intent_id, prompt, prompt_version, plan, plan_decisions,
     policies, context, models, containment, attached, tool_spans, sampled, withheld, root_ended, start,
-    end, members, others, takes, responses, answers, answers_read, users_read, links, asked, gives, logged, tools, modes,
-    stands, plans,
+    end, members, others, takes, responses, answers, answers_read, users_read, links, asked, gives, logged, tools,
+    modes, stands, plans,
 }
 required!(TurnState = TurnState);
 
