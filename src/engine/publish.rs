@@ -103,7 +103,7 @@ impl Engine {
         let configuration = &self.configuration_of(action.judged_by).1;
         let learnt = self.asked_of(account, configuration, action);
         let around = self.around(group, action);
-        let context = judge::Context { rules: &configuration.rules, turn: &turn, learnt: &learnt, around: &around };
+        let context = judge::Context::new(&configuration.rules, &turn, &learnt, &around);
         (action.verdicts, action.findings) = judge::judge(&context, action);
         if !action.findings.is_empty() {
             let changes = self.changes(action, &turn);

@@ -33,7 +33,7 @@ pub struct Hit<'a> {
 
 impl Rules {
     /// Everything the envelopes say about one action, in one indexed pass. Nothing is said about how the call ended.
-    pub fn view<'a>(&'a self, action: &'a Action) -> View<'a> {
+    pub fn view<'r>(&'r self, action: &Action) -> View<'r> {
         let applying = self.index.applying(action, &self.envelopes);
         if applying.is_empty() {
             let Doing { effect, egress, target } = Doing::said(action);
@@ -92,15 +92,15 @@ impl Doings {
 }
 
 /// One look at one action.
-struct Look<'a> {
-    rules: &'a Rules,
+struct Look<'r, 'a> {
+    rules: &'r Rules,
     action: &'a Action,
     applying: Vec<u32>,
     doings: Doings,
     contents: Contents<'a>,
 }
 
-impl<'a> Look<'a> {
+impl<'r> Look<'r, '_> {
     fn facts(&self, envelope: u32) -> Facts<'_> {
         Facts { action: self.action, doing: self.doings.of(envelope), contents: &self.contents }
     }
@@ -137,7 +137,7 @@ impl<'a> Look<'a> {
         });
     }
 
-    fn hits(&self) -> Vec<Hit<'a>> {
+    fn hits(&self) -> Vec<Hit<'r>> {
         let mut fits = Vec::new();
         let mut allowed: Vec<(u32, Answer)> = Vec::new();
         for number in self.candidates() {
@@ -220,7 +220,7 @@ impl<'a> Look<'a> {
         answer::any((0..many).map(|at| self.answer(Entry { envelope, at, is_allowed: true })))
     }
 
-    fn rule(&self, number: u32) -> &'a Rule {
+    fn rule(&self, number: u32) -> &'r Rule {
         let entry = self.rules.index.entries[number as usize];
         &self.rules.envelopes[entry.envelope as usize].rules[entry.at as usize]
     }

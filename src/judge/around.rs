@@ -305,7 +305,7 @@ pub(super) fn as_action(read: &Read, like: &Action) -> Action {
 
 /// Whether a call changes something, as far as is known and not guessed.
 pub fn changes_something(context: &Context<'_>, action: &Action) -> bool {
-    let effect = context.rules.view(action).deed.effect;
+    let effect = context.view(action).deed.effect;
     effect.is_some_and(|(effect, authority)| effect != Effect::Read && authority > Authority::Inferred)
 }
 

@@ -27,7 +27,7 @@ impl Validator for Envelope {
         let State::Executed(execution) = &action.state else {
             return None;
         };
-        let view = context.rules.view(action);
+        let view = context.view(action);
         let unknown = |reason: &str, because: String| verdict(self.sli(), Value::Unknown, reason, because, None);
         if !view.covered {
             return Some(unknown("no_envelope", "no envelope is about its agent".to_owned()));
@@ -35,7 +35,7 @@ impl Validator for Envelope {
         if *execution == Execution::UnknownResult {
             return Some(unknown("execution_not_proven", "nothing proves that the tool ran".to_owned()));
         }
-        let said = limits::said(context, &view, action);
+        let said = limits::said(context, view, action);
         let broken = said.iter().find_map(|it| match it {
             Said::Broken(breach) if limits::counts(breach.rule) => Some(breach),
             _ => None,

@@ -50,7 +50,7 @@ pub fn at_once(context: &Context<'_>, action: &Action) -> Vec<Finding> {
 }
 
 /// The enforced rules that an action broke, with evidence of execution: the violations that are counted at once.
-pub fn violated<'a>(context: &Context<'a>, action: &'a Action) -> impl Iterator<Item = &'a Rule> {
+pub fn violated<'a>(context: &Context<'a>, action: &Action) -> impl Iterator<Item = &'a Rule> + use<'a> {
     let proven = action.state.is_proven_execution() && action.merged_into.is_none();
     let rules = if proven { broken(context, action) } else { Vec::new() };
     let counts = |breach: &Breach<'a>| breach.rule.mode() == Mode::Enforce && is_monotone(breach.rule);
@@ -62,9 +62,9 @@ fn is_monotone(rule: &Rule) -> bool {
     matches!(rule.demand(), Demand::Forbid | Demand::Freeze | Demand::Parameters(_))
 }
 
-fn broken<'a>(context: &Context<'a>, action: &'a Action) -> Vec<Breach<'a>> {
-    let view = context.rules.view(action);
-    let said = limits::said(context, &view, action).into_iter();
+fn broken<'a>(context: &Context<'a>, action: &Action) -> Vec<Breach<'a>> {
+    let view = context.view(action);
+    let said = limits::said(context, view, action).into_iter();
     let broken = said.filter_map(|it| match it {
         Said::Broken(breach) => Some(breach),
         Said::Unclear(..) | Said::Kept => None,
@@ -134,7 +134,7 @@ fn breaker(context: &Context<'_>, action: &Action) -> Vec<Finding> {
     if context.around.attempts.is_empty() {
         return Vec::new();
     }
-    let hits = context.rules.view(action).hits;
+    let hits = &context.view(action).hits;
     let tripped = hits.iter().filter(|hit| hit.fit == Fit::Yes).filter_map(|hit| {
         let Demand::Breaker(breaker) = hit.rule.demand() else { return None };
         let why = super::breaker::tips(breaker, &context.around.attempts)?;

@@ -104,8 +104,8 @@ fn final_word(context: &Context<'_>, action: &Action) -> Option<Answer> {
 }
 
 fn forbidden(context: &Context<'_>, action: &Action) -> Option<Answer> {
-    let view = context.rules.view(action);
-    let said = limits::said(context, &view, action);
+    let view = context.view(action);
+    let said = limits::said(context, view, action);
     let final_ = |reason: &str| matches!(reason, "forbidden" | "frozen" | "outside_allowed" | "held");
     let breach = said.iter().find_map(|it| match it {
         Said::Broken(breach) if counts(breach.rule) && final_(breach.reason) => Some(breach),
@@ -162,10 +162,10 @@ fn lifts(later: &Decision, denial: &Decision, action: &Action) -> bool {
 
 /// The first rung that says good or bad, else the first reason why one could not, else no authority.
 fn ladder(context: &Context<'_>, action: &Action) -> Option<Answer> {
-    let view = context.rules.view(action);
+    let view = context.view(action);
     let rungs: [&dyn Fn() -> Option<Answer>; 4] =
         [&|| evaluation(action), &|| approval(action), &|| approved_plan(context, action), &|| {
-            grant(context, &view, action)
+            grant(context, view, action)
         }];
     let mut unknown = None;
     for (rung, said) in (1..).zip(rungs.iter().map(|rung| rung())) {

@@ -30,10 +30,11 @@ mod plan_commit;
 mod standing;
 mod witness;
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::envelope::Rules;
+use crate::envelope::{Rules, View};
 use crate::model::{Action, EvidenceId, Field, Finding, Sli, Turn, Value, Verdict};
 
 pub use around::{
@@ -45,7 +46,7 @@ pub use lineage_complete::applies;
 pub use witness::is_independent;
 
 /// What an action is judged with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Context<'a> {
     /// The rules in force when its first evidence was folded.
     pub rules: &'a Rules,
@@ -56,12 +57,24 @@ pub struct Context<'a> {
     pub learnt: &'a Learnt,
     /// What is not its own.
     pub around: &'a Around,
+    /// What the rules say of it, once somebody asks.
+    view: OnceCell<View<'a>>,
 }
 
 impl<'a> Context<'a> {
     /// An action that has nothing around it, and of which nothing was learnt.
     pub fn alone(rules: &'a Rules, turn: &'a Turn) -> Self {
-        Self { rules, turn, learnt: &Learnt::Off, around: &around::NOTHING }
+        Self::new(rules, turn, &Learnt::Off, &around::NOTHING)
+    }
+
+    /// What one action is judged with: a context is not for two.
+    pub fn new(rules: &'a Rules, turn: &'a Turn, learnt: &'a Learnt, around: &'a Around) -> Self {
+        Self { rules, turn, learnt, around, view: OnceCell::new() }
+    }
+
+    /// What the rules say of its action, looked up once.
+    fn view(&self, action: &Action) -> &View<'a> {
+        self.view.get_or_init(|| self.rules.view(action))
     }
 }
 

@@ -99,8 +99,8 @@ impl OutcomeValidation {
 }
 
 /// What each invariant that is about a call says of it.
-fn invariants<'a>(context: &Context<'a>, action: &'a Action) -> Vec<(&'a Rule, Kept)> {
-    let hits = context.rules.view(action).hits.into_iter();
+fn invariants<'a>(context: &Context<'a>, action: &Action) -> Vec<(&'a Rule, Kept)> {
+    let hits = context.view(action).hits.iter();
     let about = hits.filter_map(|hit| match (hit.rule.demand(), hit.fit) {
         (Demand::Invariant(invariant), Fit::Yes) => Some((hit.rule, kept(context, hit.rule, invariant, action))),
         (Demand::Invariant(_), Fit::Unclear(reason)) => Some((hit.rule, Kept::Unclear(reason))),

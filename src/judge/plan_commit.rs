@@ -77,8 +77,8 @@ pub(super) fn finding(context: &Context<'_>, action: &Action) -> Option<Finding>
 }
 
 /// The rule that asks for two phases: the loudest.
-fn two_phase<'a>(context: &Context<'a>, action: &'a Action) -> Option<&'a Rule> {
-    let hits = context.rules.view(action).hits.into_iter();
+fn two_phase<'a>(context: &Context<'a>, action: &Action) -> Option<&'a Rule> {
+    let hits = context.view(action).hits.iter();
     let asks = hits.filter(|hit| hit.fit == Fit::Yes && matches!(hit.rule.demand(), Demand::TwoPhase));
     asks.map(|hit| hit.rule).max_by_key(|rule| rule.severity())
 }
@@ -184,7 +184,7 @@ enum Approval<'a> {
 }
 
 /// The approval that counts: of the plan, or of exactly this call. One before the run outranks a late one.
-fn approval<'a>(context: &Context<'a>, action: &'a Action) -> Approval<'a> {
+fn approval<'c>(context: &'c Context<'_>, action: &'c Action) -> Approval<'c> {
     let ran = approvals::ran_at(action);
     let decisions = || context.turn.plan_decisions.iter();
     let before = last_word(decisions().filter(|decision| decision.at <= ran));

@@ -40,7 +40,7 @@ pub(super) fn holds(context: &Context<'_>, action: &Action) -> Option<Held> {
     if context.turn.stands.is_empty() {
         return None;
     }
-    let (deed, ran) = (context.rules.view(action).deed, approvals::ran_at(action));
+    let (deed, ran) = (&context.view(action).deed, approvals::ran_at(action));
     let said = context.turn.stands.iter().filter(|stand| stand.at <= ran);
     let held = said.fold(None, |held: Option<Held>, stand| after(held, stand, action, &deed));
     let plan = last_word(context.turn.plan_decisions.iter().filter(|decision| decision.at <= ran));

@@ -1258,7 +1258,7 @@ fn a_learnt_profile_is_asked_for_and_an_envelope_tightens_it() {
         };
         let (mut action, turn) = (called(), sample::turn());
         action.fields.extend(missing.map(|field| (field, Known::ABSENT)));
-        let (verdicts, _) = judge(&Context { learnt: &learnt, ..Context::alone(&rules, &turn) }, &action);
+        let (verdicts, _) = judge(&Context::new(&rules, &turn, &learnt, &Around::default()), &action);
         let verdict = verdicts.iter().find(|verdict| verdict.sli == Sli::LineageComplete).expect("it applies");
         assert_eq!(format!("{} {}", verdict.value, verdict.reason), want, "{learnt:?} {missing:?}");
     }
