@@ -65,8 +65,8 @@ const DECISIONS: &[(&str, &str, Outcome, By, GrantScope, bool)] = &[
     ("reject", "", Outcome::Deny, By::Unknown, GrantScope::Unknown, false),
 ];
 
-/// Permission modes, and whether calls run in them unasked. In `acceptEdits` and `auto` some do; in `dontAsk` what would
-/// be asked is denied.
+/// Permission modes, and whether calls run in them unasked. In `acceptEdits` and `auto` some do; in `dontAsk` what
+/// would be asked is denied.
 const MODES: &[(&str, Option<bool>)] = &[
     ("default", Some(false)),
     ("plan", Some(false)),

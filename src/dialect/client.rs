@@ -19,7 +19,7 @@
 //! Source: semantic conventions 1.41, `docs/http`, `docs/db`, `docs/messaging`, `docs/registry/attributes/file.md`; old
 //! names stand behind the current ones. RFC 9110 §9.2.1 for which methods only read.
 
-use std::net::IpAddr;
+use core::net::IpAddr; // the type alone: nothing here opens a socket
 use std::sync::Arc;
 
 use crate::model::{Did, Effect, Node, What};

@@ -7,6 +7,7 @@
 //! | `llm.tools.<i>.tool.json_schema` (OpenInference) | one definition each |
 //! | `llm.request.functions.<i>.{name,description,parameters}` (OpenLLMetry) | one definition each, in attributes |
 //! | `ai.prompt.tools` (Vercel AI SDK) | array of texts that are one |
+//! | `gen_ai.tool.json_schema`, `gen_ai.tool.description` (Strands) | the tool that a tool's span names |
 //! | the result of MCP's `tools/list`, in any attribute that holds results | `{tools: […]}` |
 //!
 //! A definition is `{name, description, parameters}`, alone or as `function` or `toolSpec` of another object; its
@@ -38,6 +39,8 @@ const LISTS: &[&str] = &["gen_ai.tool.definitions", "ai.prompt.tools"];
 /// Attributes that hold one each: what stands before and after its number.
 const TOOLS: (&str, &str) = ("llm.tools.", ".tool.json_schema");
 const FUNCTIONS: &str = "llm.request.functions.";
+/// What the span of a tool says of it.
+const OWN: [&str; 3] = ["gen_ai.tool.name", "gen_ai.tool.description", "gen_ai.tool.json_schema"];
 /// MCP's listing of tools, and where a span may hold what it gave.
 const LISTING: &str = "tools/list";
 const RESULTS: &[&str] =
@@ -67,12 +70,14 @@ pub fn read(source: &Source<'_>, draft: &mut Draft<'_>) {
     for key in LISTS {
         of_attribute(source.get(key), &mut found);
     }
-    for (_, value) in source.with_prefix(TOOLS.0).filter(|(rest, _)| rest.ends_with(TOOLS.1)) {
-        of_attribute(Some(value), &mut found);
+    if source.has_prefix(TOOLS.0) {
+        let tools = source.with_prefix(TOOLS.0).filter(|(rest, _)| rest.ends_with(TOOLS.1));
+        tools.for_each(|(_, value)| of_attribute(Some(value), &mut found));
     }
     if source.has_prefix(FUNCTIONS) {
         of_functions(source, &mut found);
     }
+    of_span(source, &mut found);
     if source.text("mcp.method.name") == Some(LISTING) {
         RESULTS.iter().for_each(|key| of_attribute(source.get(key), &mut found));
     }
@@ -157,6 +162,15 @@ fn hinted(hints: &Value) -> (Option<Effect>, Option<bool>) {
     (effect, hint(["openWorldHint", "open_world_hint"]))
 }
 
+/// The tool that a tool's span names.
+fn of_span(source: &Source<'_>, found: &mut Vec<ToolDefinition>) {
+    let Some(parameters) = source.text(OWN[2]).and_then(|json| serde_json::from_str::<Value>(json).ok()) else {
+        return;
+    };
+    let tool = json!({ "name": source.text(OWN[0]), "description": source.text(OWN[1]), "parameters": parameters });
+    found.extend(definition(&tool, &Value::Null));
+}
+
 /// Functions of which each member is an attribute.
 fn of_functions(source: &Source<'_>, found: &mut Vec<ToolDefinition>) {
     let numbers = source.with_prefix(FUNCTIONS).filter_map(|(rest, _)| rest.strip_suffix(".name"));
@@ -209,6 +223,8 @@ mod tests {
             json!({"llm.tools.0.tool.json_schema": json!({"type": "function", "function": flat}).to_string()}),
             json!({"llm.request.functions.0.name": "get_order", "llm.request.functions.0.description": about,
                 "llm.request.functions.0.parameters": parameters.to_string()}),
+            json!({"gen_ai.tool.name": "get_order", "gen_ai.tool.description": about,
+                "gen_ai.tool.json_schema": parameters.to_string()}),
             json!({"mcp.method.name": "tools/list", "output.value": json!({"tools": [listed]}).to_string()}),
             json!({"mcp.method.name": "tools/list", "mcp.response.value": json!({"result": {"tools": [listed]}}).to_string()}),
         ];

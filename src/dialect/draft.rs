@@ -175,6 +175,12 @@ impl<'a> Draft<'a> {
         if !text.trim().is_empty() {
             let hash = values::digest_json(text).bytes;
             self.say(What::Spoke { direction, by_user, hash });
+            if direction == Direction::Output
+                && let Some(plan) = values::plan::plan_in(text)
+            {
+                let text = self.text(plan);
+                self.fact(Provenance::Computed, What::Plan { id: None, text });
+            }
         }
     }
 

@@ -25,7 +25,7 @@ use crate::model::{
 use super::draft::{a_check, a_decision, an_id, word};
 use super::evaluation::result_of;
 use super::message::{Message, Part, message, messages, to_json};
-use super::{Content, Dialect, Draft, Rules, Source, documents, genai};
+use super::{Content, Dialect, Draft, Rules, Source, definitions, documents, genai};
 
 const TYPE: &str = "langfuse.observation.type";
 const INPUT: &str = "langfuse.observation.input";
@@ -168,6 +168,9 @@ fn generation(source: &Source<'_>, draft: &mut Draft<'_>) {
     }
     if !said(draft, Direction::Input) {
         let input = parsed(source, INPUT);
+        if let Some(tools) = input.get("tools").or_else(|| input.pointer("/kwargs/tools")) {
+            definitions::of_value(tools, draft);
+        }
         let listed = input.get("messages").or_else(|| input.pointer("/kwargs/messages")).unwrap_or(&input);
         draft.message_json(Direction::Input, to_json(&messages(listed)));
     }

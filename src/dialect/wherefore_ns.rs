@@ -10,6 +10,7 @@
 //! | `plan.step`, `target`, `effect`, `egress`, `state.versions` | of the tool call that the span is; on a plan span, the plan's id |
 //! | `decision.{outcome,by,principal,scope}` | a decision, on event `wherefore.decision` or on a span |
 //! | `check.phase` | the phase of the record's checks |
+//! | `target` with `gen_ai.tool.name` | beside a check: the call that it is about, where it names none |
 //! | `containment` | a step of containment |
 //!
 //! Source: `telemetry.md` §13.2. A string over 512 bytes is not one of these values and is ignored (a cut id would be
@@ -125,7 +126,7 @@ fn tool_call(source: &Source<'_>, draft: &mut Draft<'_>) {
     let mut call = Call::new(own.moment.clone());
     call.target = text(source, "wherefore.target").map(Arc::from);
     call.effect = text(source, "wherefore.effect").and_then(Effect::from_word);
-    call.egress = source.get("wherefore.egress").and_then(|value| value.as_bool());
+    call.egress = source.get("wherefore.egress").and_then(|it| it.as_bool().or_else(|| values::truth_of(it.as_str()?)));
     call.plan_step = text(source, "wherefore.plan.step").map(Arc::from);
     call.state_versions = state_versions(source);
     if call == Call::new(own.moment.clone()) {
@@ -173,6 +174,12 @@ fn decision(source: &Source<'_>, draft: &mut Draft<'_>) {
 }
 
 fn checks(source: &Source<'_>, draft: &mut Draft<'_>) {
+    let tool = source.text("gen_ai.tool.name").filter(|_| draft.own.is_none());
+    let checks = draft.checks().next().is_some();
+    if let (Some(tool), Some(target), true) = (tool, text(source, "wherefore.target"), checks) {
+        let (tool, target) = (super::draft::word(tool), target.into());
+        explicit(draft, What::Checked { tool, target });
+    }
     let Some(word) = text(source, "wherefore.check.phase") else { return };
     let phase = Phase::from_word(word).unwrap_or(Phase::Unknown);
     draft.checks().for_each(|check| check.phase = phase);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::judge::{Place, Topic};
-use crate::lineage::EndedBy;
-use crate::model::{ActionId, Digest, Field, Finding, FindingId, Hash, Nanos, Sli, Span, TurnId, Value};
+use crate::lineage::{EndedBy, Handle};
+use crate::model::{ActionId, Class, Digest, Field, Finding, FindingId, Hash, Nanos, Sli, Span, TurnId, Value};
 use crate::sli::LedgerKey;
 
 /// The books of one component: what was seen of it, and, if it was published, what was told and counted.
@@ -103,7 +103,9 @@ pub struct Raised {
     pub finding: FindingId,
     /// It pages.
     pub pages: bool,
-    /// The turn whose incident it is part of. `None` in rows of a former version: the action's own.
+    /// Who was told to look.
+    pub class: Class,
+    /// The root of the lineage whose incident it is part of. `None` in rows of a former version: the action's turn.
     pub turn: Option<TurnId>,
 }
 
@@ -199,6 +201,8 @@ pub struct TurnAccount {
     pub denied: BTreeMap<(Arc<str>, Arc<str>), BTreeSet<(Nanos, ActionId)>>,
     /// Containment steps already told to the incidents.
     pub contained: usize,
+    /// Actions of it whose judgement rests on their neighbours: what was denied, or has a finding.
+    pub watch: BTreeSet<Handle>,
     /// Hash of what its actions were last read with from the turns above it.
     pub inherited: Option<Hash>,
     /// When evidence of another turn last came that may change its edges, on the journal's clock.

@@ -1,12 +1,18 @@
 //! What an action is judged with that is not its own: gathered from the boards, the incidents and its turn's books.
 
-use crate::judge::{self, Around, Clock, Note, Place, Topic};
-use crate::lineage::{Group, Handle};
-use crate::model::{Action, Nanos, Turn};
+use std::collections::BTreeSet;
+
+use crate::envelope::Demand;
+use crate::judge::{self, Around, Change, Clock, Note, Place, Topic};
+use crate::lineage::{self, Group, Handle};
+use crate::model::{Action, ActionId, Nanos, Turn, TurnId};
 
 use super::containment::named;
 use super::count::Standing;
-use super::{Configuration, Due, Engine, SOON};
+use super::{Configuration, Due, Engine, SOON, TurnAccount};
+
+/// How many actions of a turn are looked at for what they mean to one of them.
+const KIN: usize = 1_000;
 
 impl Engine {
     /// Everything around an action, as it is known now.
@@ -16,7 +22,76 @@ impl Engine {
         for (topic, place) in notes {
             self.read_board(action, topic, *place, &mut around);
         }
+        if let Some(account) = self.turns.get(&action.turn).filter(|account| !account.denied.is_empty()) {
+            if action.state.is_proven_execution() {
+                around.denied = self.denied_before(action, account);
+            }
+            if lineage::is_denied(action) && self.has_breaker(action) {
+                around.attempts = self.attempts_up_to(action);
+            }
+        }
         around
+    }
+
+    /// What was denied in a turn before an action began: of each thing that was tried the first attempt.
+    fn denied_before(&self, action: &Action, account: &TurnAccount) -> Vec<Action> {
+        let firsts = account.denied.values().filter_map(|attempts| attempts.first());
+        let mut before: Vec<&(Nanos, ActionId)> = firsts.filter(|(start, _)| *start < action.start).collect();
+        before.sort_unstable();
+        let handles = before.into_iter().filter_map(|(_, id)| self.by_id.get(id));
+        handles.filter_map(|handle| self.assembled(&self.book.group(*handle)?)).collect()
+    }
+
+    /// Distinct attempts of an action's turn, oldest first, up to its own: whether each was denied. The first of each
+    /// thing counts.
+    fn attempts_up_to(&self, action: &Action) -> Vec<bool> {
+        let place = |action: &Action| (action.start, named(action));
+        let kin = self.kin(action.turn);
+        let until = place(action);
+        let mut attempts: Vec<&Action> = kin.iter().filter(|other| place(other) <= until).collect();
+        attempts.sort_by_key(|other| place(other));
+        let mut seen = BTreeSet::new();
+        attempts.retain(|other| lineage::attempt(other).is_none_or(|attempt| seen.insert(attempt)));
+        // A retry tips nothing: what it repeats did, or did not.
+        match attempts.last() {
+            Some(last) if place(last) == until => attempts.into_iter().map(lineage::is_denied).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn has_breaker(&self, action: &Action) -> bool {
+        let rules = &self.configuration_of(action.judged_by).1.rules;
+        rules.view(action).hits.iter().any(|hit| matches!(hit.rule.demand(), Demand::Breaker(_)))
+    }
+
+    /// The actions of a turn as they stand, not judged; of very many the first.
+    fn kin(&self, turn: TurnId) -> Vec<Action> {
+        let members = self.book.members(turn).into_iter().take(KIN);
+        let groups = members.filter_map(|handle| self.book.group(handle).filter(|group| group.root == handle));
+        groups.filter_map(|group| self.assembled(&group)).collect()
+    }
+
+    /// What may explain what was found: what its agent runs with since lately, and content that it read before.
+    pub(super) fn changes(&self, action: &Action, turn: &Turn) -> Vec<Change> {
+        let mut before = self.kin(action.turn);
+        before.retain(|other| other.end <= action.start);
+        before.sort_by_key(|other| (other.start, named(other)));
+        let content = judge::content(action, turn, &before);
+        content.into_iter().chain(self.facets.changes(action, turn)).collect()
+    }
+
+    /// Others of a turn whose judgement rests on their neighbours are read again: one of them says something new.
+    pub(super) fn tell_watchers(&mut self, root: Handle, turn: TurnId, watches: bool) {
+        let Some(account) = self.turns.get_mut(&turn) else { return };
+        let changed = if watches { account.watch.insert(root) } else { account.watch.remove(&root) };
+        let others: Vec<Handle> = account.watch.iter().copied().filter(|other| *other != root).collect();
+        if changed {
+            self.changed.turns.insert(turn);
+        }
+        let heard = self.accounts.get(&root).map_or(self.now, |account| account.heard);
+        for other in others {
+            self.reread(other, heard, SOON);
+        }
     }
 
     fn read_board(&self, action: &Action, topic: &Topic, place: Place, around: &mut Around) {
@@ -94,7 +169,7 @@ impl Engine {
 
     /// The clock of the incident that an action opened.
     pub(super) fn clock_of(&self, action: &Action) -> Option<Clock> {
-        let incident = self.incidents.of(&action.tenant, action.turn)?;
+        let incident = self.incidents.of(&action.tenant, self.book.root_of(action.turn))?;
         if incident.opened_by() != Some(action.id) {
             return None;
         }

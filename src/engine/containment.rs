@@ -33,7 +33,7 @@ impl Engine {
         if violates {
             self.violated(root, (action, id), finding);
         } else {
-            self.excused(action, action.turn, finding);
+            self.excused(action, self.book.root_of(action.turn), finding);
         }
     }
 
@@ -42,7 +42,7 @@ impl Engine {
         let conversation = self.book.turn_state(action.turn).and_then(|turn| turn.conversation.as_ref());
         let moved = self.incidents.found(Found {
             tenant: action.tenant.clone(),
-            turn: action.turn,
+            turn: self.book.root_of(action.turn),
             conversation: conversation.map(|conversation| conversation.value.clone()),
             agent: action.agent_label().into(),
             service: action.service.clone(),
@@ -66,7 +66,8 @@ impl Engine {
 
     /// Tells an incident what an action of its lineage came to.
     pub(super) fn act(&mut self, action: &Action, context: &judge::Context<'_>) {
-        if self.incidents.of(&action.tenant, action.turn).is_none() {
+        let root = self.book.root_of(action.turn);
+        if self.incidents.of(&action.tenant, root).is_none() {
             return;
         }
         let did = match &action.state {
@@ -76,7 +77,7 @@ impl Engine {
             _ => None,
         };
         let act = did.map(|did| Act { at: action.start, did });
-        let moved = self.incidents.acted(&action.tenant, action.turn, action.id, act);
+        let moved = self.incidents.acted(&action.tenant, root, action.id, act);
         self.moved(moved);
     }
 
@@ -89,7 +90,7 @@ impl Engine {
                 evidence: witness.evidence,
                 service: witness.service.clone(),
                 independent: witness.role.is_independent(),
-                turn: turn.id,
+                turn: self.book.root_of(turn.id),
                 conversation: turn.conversation.as_ref().map(|conversation| conversation.value.1.clone()),
                 agent: turn.agent.as_ref().map(|agent| agent.value.0.clone()),
             };

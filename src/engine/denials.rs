@@ -29,6 +29,8 @@ impl Engine {
             self.drop_denial(&before, action.id, heard);
         }
         if let Some(now) = now {
+            // What ran after it may do in another way what was denied.
+            self.marks_since(now.turn, now.start);
             self.change_denials(&now, heard, |attempts| attempts.insert((now.start, action.id)));
         }
     }

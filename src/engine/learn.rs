@@ -51,6 +51,11 @@ impl Engine {
         if late || action.marks.sampled {
             return;
         }
+        if let Some(turn) = self.gist_of(action)
+            && !self.facets.learn(action, &turn, self.now)
+        {
+            self.counters.add(Metric::CardinalityOverflow, &["facet"], 1, self.now, None);
+        }
         let Some(scope) = lineage::instrumentation(action).map(|scope| Scope::of(scope)) else {
             return;
         };

@@ -23,6 +23,7 @@ mod containment;
 mod count;
 mod denials;
 mod dues;
+mod facets;
 mod instrumentations;
 mod learn;
 mod merge;
@@ -47,10 +48,12 @@ use crate::model::{
 use crate::sli::{Cell, Counters, Ledger};
 use crate::values;
 use boards::Boards;
+use facets::Facets;
 
 pub use account::{Account, Denial, Ended, Raised, TurnAccount};
 pub use boards::BoardKey;
 pub use dues::{Due, Dues};
+pub use facets::Facet;
 pub use instrumentations::{Instrumentations, Shown, Unread};
 pub use profiles::{Profile, Profiles, Regression, Scope, Share};
 pub use rows::{Changes, Checkpoint, Rows, TurnRow, Want};
@@ -152,6 +155,7 @@ pub struct Engine {
     ledger: Ledger,
     incidents: Incidents,
     boards: Boards,
+    facets: Facets,
     profiles: Profiles,
     configurations: Vec<(Digest, Configuration)>,
     /// Of the last frame.
@@ -180,6 +184,7 @@ impl Engine {
             ledger: Ledger::default(),
             incidents: Incidents::default(),
             boards: Boards::default(),
+            facets: Facets::default(),
             profiles: Profiles::default(),
             configurations: vec![(configuration.digest(), configuration)],
             now: Nanos(0),
@@ -246,6 +251,7 @@ impl Engine {
         self.introduced.clear();
         self.incidents.tidy(self.now);
         self.boards.tidy(self.now);
+        self.facets.tidy(self.now);
         self.profiles.tidy(self.now);
         let horizon = self.constants().horizon;
         self.ledger.forget(self.now - Span(horizon.0.saturating_mul(2)));
@@ -324,6 +330,10 @@ impl Engine {
         let wait = self.visit_turn(&touched);
         for handle in &touched.actions {
             self.visit(*handle, wait);
+        }
+        let soon = self.clock() + SOON;
+        for handle in touched.kin.iter().filter(|handle| self.accounts.contains_key(handle)) {
+            self.dues.sooner(Due::Kin(*handle), soon);
         }
         for handle in &touched.told {
             self.reread(*handle, self.now, REVISE_AFTER);

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use crate::catalogue::{Exemplar, Metric};
 use crate::envelope::Rules;
 use crate::judge;
-use crate::lineage::{Group, Handle, Reading};
+use crate::lineage::{self, Group, Handle, Reading};
 use crate::model::{
-    Action, ActionId, Finding, FindingState, Nanos, Severity, Sli, SpanId, State, TraceId, Turn, TurnId,
+    Action, ActionId, Confidence, Finding, FindingState, Nanos, Severity, Sli, SpanId, State, Tag, TraceId, Turn,
+    TurnId,
 };
 use crate::values;
 
@@ -78,7 +79,7 @@ impl Engine {
     }
 
     /// Reads one action, not judged yet.
-    fn assembled(&self, group: &Group) -> Option<Action> {
+    pub(super) fn assembled(&self, group: &Group) -> Option<Action> {
         let account = self.accounts.get(&group.root)?;
         let mut action = self.book.action(group, self.reading(group.root, group))?;
         action.id = account.id.unwrap_or(action.id);
@@ -89,7 +90,7 @@ impl Engine {
     }
 
     /// What an action's turn shares, as far as judging needs it.
-    fn gist_of(&self, action: &Action) -> Option<Turn> {
+    pub(super) fn gist_of(&self, action: &Action) -> Option<Turn> {
         let closed = self.turns.get(&action.turn).is_some_and(|turn| turn.closed);
         self.book.gist(action.turn, closed)
     }
@@ -104,6 +105,10 @@ impl Engine {
         let around = self.around(group, action);
         let context = judge::Context { rules: &configuration.rules, turn: &turn, learnt: &learnt, around: &around };
         (action.verdicts, action.findings) = judge::judge(&context, action);
+        if !action.findings.is_empty() {
+            let changes = self.changes(action, &turn);
+            judge::tag(&mut action.findings, &changes);
+        }
         action.findings.extend(self.tipped(group).cloned());
         for finding in &mut action.findings {
             if let Some(raised) = account.raised.get(&finding.rule) {
@@ -167,6 +172,8 @@ impl Engine {
         account.merged_into = None;
         account.revision += 1;
         action.revision = account.revision;
+        let watches = !action.findings.is_empty() || lineage::is_denied(&action);
+        self.tell_watchers(root, action.turn, watches);
         output.actions.push(action);
     }
 
@@ -194,6 +201,7 @@ impl Engine {
     ) {
         let id = self.fix_id(root, action.id);
         let agent: Arc<str> = action.agent_label().into();
+        let lineage = self.book.root_of(action.turn);
         let turn = self.book.turn_state(action.turn).filter(|_| !rules.is_empty());
         let violated: Vec<Arc<str>> = match turn.map(|turn| turn.gist(false)) {
             Some(turn) => {
@@ -205,22 +213,26 @@ impl Engine {
         let Some(account) = self.accounts.get_mut(&root) else {
             return;
         };
-        let (mut opened, mut stands) = (Vec::new(), Vec::new());
+        let (mut opened, mut retagged, mut stands) = (Vec::new(), Vec::new(), Vec::new());
         for finding in found {
             let pages = finding.severity == Severity::Page;
             let known = account.raised.get(&finding.rule).copied();
             let finding = Finding { id: known.map_or(finding.id, |known| known.finding), ..finding };
-            let turn = known.and_then(|known| known.turn).filter(|turn| *turn != action.turn);
+            let turn = known.and_then(|known| known.turn).filter(|turn| *turn != lineage);
             let raised = Raised {
                 finding: finding.id,
                 pages: pages || known.is_some_and(|known| known.pages),
-                turn: Some(action.turn),
+                class: finding.class,
+                turn: Some(lineage),
             };
             account.raised.insert(finding.rule.clone(), raised);
             stands.push((finding.clone(), turn));
-            // What was told before is told again only when it has become a page.
-            if known.is_none_or(|known| pages && !known.pages) {
-                opened.push(finding);
+            // What was told before is told again when it has become a page, or is for somebody else.
+            match known {
+                None => opened.push(finding),
+                Some(known) if pages && !known.pages => opened.push(finding),
+                Some(known) if known.class != finding.class => retagged.push((finding, known.class)),
+                Some(_) => {}
             }
         }
         let counted: Vec<Arc<str>> =
@@ -233,6 +245,12 @@ impl Engine {
         }
         for (finding, before) in stands {
             self.belongs(root, (action, id), &finding, before);
+        }
+        for (mut finding, before) in retagged {
+            let was = Tag { class: before, confidence: Confidence::None, because: "what was known before".into() };
+            finding.tags.insert(0, was);
+            let (tenant, agent) = (action.tenant.clone(), agent.clone());
+            output.findings.push(FindingEvent { finding, tenant, action: id, agent, turn: action.turn });
         }
         for finding in opened {
             let (tenant, agent) = (action.tenant.clone(), agent.clone());

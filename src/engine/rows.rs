@@ -15,6 +15,7 @@ use crate::sli::{Cell, Counters, Histogram, Ledger, LedgerKey, Series};
 use crate::judge::{Pin, Place};
 
 use super::boards::{BoardKey, Boards};
+use super::facets::{Facet, Facets};
 use super::{Account, Configuration, Due, Dues, Engine, Profile, Profiles, TurnAccount};
 
 /// A name under which the store finds the turns that keep something.
@@ -104,6 +105,8 @@ pub struct Checkpoint {
     pub ledger_from: Nanos,
     /// What instrumentations have shown.
     pub profiles: Vec<Profile>,
+    /// What agents run with, and since when.
+    pub facets: Vec<Facet>,
     /// Steps of containment, lately.
     pub steps: Vec<(Tenant, Step)>,
 }
@@ -131,6 +134,7 @@ impl Engine {
         engine.ledger = Ledger::restore(ledger, small.ledger_from);
         engine.incidents = Incidents::restore(incidents, small.steps);
         engine.boards = Boards::restore(notes);
+        engine.facets = Facets::restore(small.facets);
         engine.profiles = Profiles::restore(small.profiles);
         engine
     }
@@ -183,6 +187,7 @@ impl Engine {
         };
         let above = self.book.names_above(turn);
         wants.extend(above.ties.into_iter().map(|tie| Want::Giver(state.tenant.clone(), tie)));
+        wants.extend(above.taken.into_iter().map(|tie| Want::Taker(state.tenant.clone(), tie)));
         above.turns.into_iter().for_each(|turn| self.want_turn(turn, wants));
     }
 
@@ -252,7 +257,7 @@ impl Engine {
                         wants.insert(Want::Response(tenant.clone(), response.clone()));
                         self.want_turn(lineage::turn_of_response(tenant, response), wants);
                     }
-                    if let Some((trace, _)) = it.about {
+                    if let Some((trace, _)) = lineage::checked_span(evidence, it) {
                         self.want_turn(lineage::turn_of_trace(tenant, trace), wants);
                     }
                 }
@@ -324,6 +329,7 @@ impl Engine {
             configurations: self.configurations.iter().map(|(digest, _)| *digest).collect(),
             ledger_from: self.ledger.floor(),
             profiles: self.profiles.all().cloned().collect(),
+            facets: self.facets.all().collect(),
             steps: self.incidents.steps().map(|(tenant, step)| (tenant.clone(), step.clone())).collect(),
         };
         changes.small.last_evidence.sort();

@@ -7,8 +7,8 @@ use super::*;
 use crate::model::sample::{self, at, check, decision, ran, record, shared, text, witness};
 use crate::model::{
     Action, ActionId, By, Check, CheckResult, Class, ConversationId, Cost, Decision, Delegation, Effect, Execution,
-    Field, Finding, FindingId, FindingState, GrantScope, Join, JoinMethod, Known, Missing, ModelUse, Moment, Neighbour,
-    Outcome, PlanText, Provenance, Role, Says, Severity, Sli, State, Text, Turn, Value, Verdict,
+    Field, Finding, FindingId, FindingState, GrantScope, Join, JoinMethod, Known, Missing, ModeAt, ModelUse, Moment,
+    Neighbour, Outcome, PlanText, Provenance, Role, Says, Severity, Sli, State, Text, Turn, Value, Verdict,
 };
 
 fn verdict(sli: Sli, value: Value, reason: &str, because: &str, evidence: &[u8]) -> Verdict {
@@ -261,4 +261,21 @@ fn what_models_used_is_summed_and_what_is_not_told_is_said() {
     line(vec![known(), used("m", (0, 0), None)], "2 calls, 100 tokens read, 10 written told of 1, 0.25 USD told of 1");
     line(vec![used("m", (0, 0), None)], "m by openai, 1 call, tokens not told");
     line(vec![known(), used("n", (1, 1), Some(0.5))], "together 2 calls, 101 tokens read, 11 written, 0.75 USD");
+}
+
+#[test]
+fn the_mode_that_a_call_ran_under_and_a_measured_wait_are_shown() {
+    let mut lineage = approved();
+    let mode =
+        |second, mode: &str, bypass| ModeAt { at: at(second), evidence: record(0x60), mode: mode.into(), bypass };
+    lineage.turn.modes = vec![mode(1, "default", Some(false)), mode(4, "yolo", Some(true)), mode(50, "plan", None)];
+    lineage.action.egress = Known::Value((true, Provenance::Computed));
+    lineage.action.service_version = Some("2.0.1".into());
+    lineage.action.decisions.iter_mut().for_each(|decision| decision.waited = Some(crate::model::Span::seconds(7)));
+    let text = why(&lineage).split_whitespace().collect::<Vec<_>>().join(" ");
+    for wanted in
+        ["mode yolo since 06:30:04.000, nobody is asked", "egress (computed)", "of shop/ops 2.0.1", "after 7.0 s"]
+    {
+        assert!(text.contains(wanted), "{wanted}\n{text}");
+    }
 }

@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Authority, Demand, Fit, Per, Rules};
 use crate::model::{
-    Action, ActionId, Class, Confidence, ConversationId, Effect, Hash, Known, Missing, Nanos, Provenance, Span, State,
-    Stop, Text, Turn, TurnId,
+    Action, ActionId, ConversationId, Effect, Hash, Known, Missing, Nanos, Provenance, Span, State, Stop, Text, Turn,
+    TurnId,
 };
 use crate::values;
 
@@ -205,12 +205,6 @@ pub struct Around {
     /// Distinct attempts of its turn up to it, oldest first: whether each was denied. Only for a call that a breaker
     /// watches.
     pub attempts: Vec<bool>,
-    /// Calls of its turn that ended before it began: tool and end. Only for a call that needs to know.
-    pub earlier: Vec<(Arc<str>, Nanos)>,
-    /// What changed lately in how its agent runs.
-    pub changes: Vec<Change>,
-    /// Where values of the call stand that its user did not say.
-    pub content: Vec<Change>,
 }
 
 /// Nothing is known.
@@ -221,9 +215,6 @@ pub(super) static NOTHING: Around = Around {
     load: None,
     denied: Vec::new(),
     attempts: Vec::new(),
-    earlier: Vec::new(),
-    changes: Vec::new(),
-    content: Vec::new(),
 };
 
 /// The clock of the incident that an action opened.
@@ -239,17 +230,6 @@ pub struct Clock {
     pub within: Span,
     /// That time has passed.
     pub is_over: bool,
-}
-
-/// What may explain a finding: something that changed, or content that was read.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Change {
-    /// Whom it points to.
-    pub class: Class,
-    /// How sure.
-    pub confidence: Confidence,
-    /// What, for a person: `model gpt-5.2 since 2026-11-20T06:30:00Z, before it gpt-5.1`.
-    pub what: Arc<str>,
 }
 
 /// What an action has to say to others, on which board, at which time.

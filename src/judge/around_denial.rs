@@ -85,7 +85,7 @@ fn speaks_of(denied: &Action, meant: &Deed, action: &Action) -> bool {
 }
 
 /// The values of parameters that name one thing: long enough, and with something that prose has not.
-fn telling(parameters: &str) -> Vec<String> {
+pub(super) fn telling(parameters: &str) -> Vec<String> {
     let mut values = Vec::new();
     if let Ok(parsed) = serde_json::from_str(parameters) {
         gather(&parsed, &mut values);
@@ -108,7 +108,7 @@ fn gather(value: &serde_json::Value, into: &mut Vec<String>) {
 }
 
 /// Whether a text holds a value that no letter, digit or path goes on from.
-fn holds_word(text: &str, value: &str) -> bool {
+pub(super) fn holds_word(text: &str, value: &str) -> bool {
     let goes_on = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '/' | '.');
     text.match_indices(value).any(|(at, _)| {
         let before = text[..at].chars().next_back();

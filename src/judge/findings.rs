@@ -20,7 +20,7 @@
 use super::around::Clock;
 use super::around_denial::How;
 use super::limits::{self, Breach, Said};
-use super::{Context, approval_reviewed, around_denial, classify, outcome_validation, plan_commit, standing};
+use super::{Context, approval_reviewed, around_denial, outcome_validation, plan_commit, standing};
 use crate::envelope::{Demand, Fit, Mode, Rule};
 use crate::model::{
     Action, EvidenceId, Execution, Finding, FindingId, FindingState, Severity, Sli, State, Value, Verdict,
@@ -38,9 +38,6 @@ pub(super) fn findings(context: &Context<'_>, action: &Action, verdicts: &[Verdi
     }
     found.extend(fatigue(context, action));
     found.extend(containment(context, action, verdicts));
-    for finding in &mut found {
-        classify::tag(context, action, finding);
-    }
     found
 }
 
@@ -49,11 +46,7 @@ pub fn at_once(context: &Context<'_>, action: &Action) -> Vec<Finding> {
     if action.merged_into.is_some() {
         return Vec::new();
     }
-    let mut found = of_rules(context, action, is_monotone);
-    for finding in &mut found {
-        classify::tag(context, action, finding);
-    }
-    found
+    of_rules(context, action, is_monotone)
 }
 
 /// The enforced rules that an action broke, with evidence of execution: the violations that are counted at once.

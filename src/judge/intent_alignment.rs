@@ -4,7 +4,8 @@
 //!
 //! | | asked | bad | good |
 //! |---|---|---|---|
-//! | – | an enforced envelope rule forbids it, and it ran | `forbidden`, `frozen`, `outside_allowed`, `held` | |
+//! | – | an enforced envelope rule forbids, freezes or does not allow it, and it ran | `forbidden` | |
+//! | – | an enforced envelope rule holds it back, and nobody approved exactly this call | `held` | |
 //! | – | policy, model, hook or system denied it before it ran, and nobody lifted that | `ran_against_denial` | |
 //! | – | another call was denied before, and it does the same | `around_denial` | |
 //! | – | the user said to wait, and neither said otherwise nor approved exactly this call | `held` | |
@@ -111,7 +112,8 @@ fn forbidden(context: &Context<'_>, action: &Action) -> Option<Answer> {
         _ => None,
     })?;
     let because = findings::sentence(breach.rule, action, "ran", &breach.what);
-    let said = answer(Value::Bad, breach.reason, because, &[]);
+    let reason = if breach.reason == "held" { "held" } else { "forbidden" };
+    let said = answer(Value::Bad, reason, because, &[]);
     said.map(|said| Answer { evidence: findings::evidence(action), rule: Some(rule_name(breach.rule)), ..said })
 }
 

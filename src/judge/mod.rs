@@ -37,8 +37,9 @@ use crate::envelope::Rules;
 use crate::model::{Action, EvidenceId, Field, Finding, Sli, Turn, Value, Verdict};
 
 pub use around::{
-    Around, Board, Change, Clock, Decided, Load, Note, Pin, Place, Read, Topic, Window, changes_something, notes,
+    Around, Board, Clock, Decided, Load, Note, Pin, Place, Read, Topic, Window, changes_something, notes,
 };
+pub use classify::{Change, content, tag};
 pub use findings::{at_once, violated};
 pub use lineage_complete::applies;
 pub use witness::is_independent;

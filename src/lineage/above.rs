@@ -40,6 +40,8 @@ pub struct Above {
     pub ties: BTreeSet<Tie>,
     /// These are.
     pub turns: BTreeSet<TurnId>,
+    /// Who takes one of these up may have done what is checked in its conversation.
+    pub taken: BTreeSet<Tie>,
 }
 
 impl Book {
@@ -65,18 +67,30 @@ impl Book {
         }
     }
 
+    /// The turn where the work began that a turn belongs to: its own, when nobody handed it over.
+    pub fn root_of(&self, turn: TurnId) -> TurnId {
+        let root = self.turns.get(&turn).and_then(|state| self.root(state));
+        root.map_or(turn, |root| root.id)
+    }
+
     /// What a turn has from above, as one value: when it changes, its actions are judged again.
     pub fn inherited(&self, turn: TurnId) -> Option<Hash> {
         let state = self.turns.get(&turn)?;
         let stands: Vec<StandAt> = self.stands(state).into_iter().filter(|stand| stand.from.is_some()).collect();
         let root = self.root(state).map(|root| (root.id, root.intent().map(|intent| intent.value.clone())));
-        (!stands.is_empty() || root.is_some()).then(|| values::digest_of(&(stands, root)))
+        let key = |handle| self.actions.get(&handle).and_then(|action| action.keys.first());
+        let checked: Vec<_> = self.checked_in(state).into_iter().map(|(check, root)| (check, key(root))).collect();
+        let any = !stands.is_empty() || root.is_some() || !checked.is_empty();
+        any.then(|| values::digest_of(&(stands, root, checked)))
     }
 
     /// Under which names the turns above one are found, as far as those in memory tell.
     pub fn names_above(&self, turn: TurnId) -> Above {
         let mut above = Above::default();
         let Some(state) = self.turns.get(&turn) else { return above };
+        let checked = state.conversation.iter().filter(|it| self.is_checked(&state.tenant, &it.value));
+        above.taken.extend(checked.map(|it| Tie::Conversation(it.value.clone())));
+        above.ties.extend(state.conversation.iter().map(|it| Tie::Checks(it.value.clone())));
         for state in self.ancestry(state).into_iter().chain([state]) {
             above.turns.extend(&state.links);
             above.ties.extend(state.takes.iter().filter(|tie| leads_up(tie)).cloned());

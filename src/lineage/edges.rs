@@ -32,7 +32,7 @@ const READ: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Tied {
     givers: BTreeSet<TurnId>,
-    takers: BTreeSet<TurnId>,
+    pub(super) takers: BTreeSet<TurnId>,
 }
 
 /// The ties of one turn. Follow from its state.
@@ -89,7 +89,11 @@ impl Book {
     /// Turns that take up what this one gives: their edges may be others when it changes.
     pub fn takers(&self, turn: TurnId) -> BTreeSet<TurnId> {
         let Some(state) = self.turns.get(&turn) else { return BTreeSet::new() };
-        let tied = state.ties.gives.iter().filter_map(|tie| self.by_tie.get(&(state.tenant.clone(), taken_as(tie))));
+        // What was done last decides what a check of the conversation is about.
+        let checked = state.conversation.iter().filter(|it| self.is_checked(&state.tenant, &it.value));
+        let checked = checked.map(|it| Tie::Conversation(it.value.clone()));
+        let taken: BTreeSet<Tie> = state.ties.gives.iter().map(taken_as).chain(checked).collect();
+        let tied = taken.into_iter().filter_map(|tie| self.by_tie.get(&(state.tenant.clone(), tie)));
         let few = tied.filter(|tied| tied.takers.len() <= REPEATED);
         few.flat_map(|tied| &tied.takers).copied().filter(|taker| *taker != turn).collect()
     }
@@ -129,7 +133,7 @@ impl Book {
                 }
                 Tie::Conversation(_) => (JoinMethod::Delegated, Provenance::Inferred),
                 Tie::Answer(_) => (JoinMethod::Answer, Provenance::Inferred),
-                Tie::Stands(_) => continue,
+                Tie::Stands(_) | Tie::Checks(_) => continue,
             };
             add(earlier.id, method, confidence);
         }
@@ -227,9 +231,16 @@ impl TurnState {
         let others = self.answers_read.iter().rev().filter(|(_, hash)| !own.contains(hash)).take(READ);
         let read = others.map(|(_, hash)| Tie::Answer(*hash));
         let conversation = self.conversation.iter().map(|it| Tie::Conversation(it.value.clone()));
-        let states = self.conversation.iter().filter(|_| self.states()).map(|it| Tie::Stands(it.value.clone()));
+        let of_conversation = |tie: fn(Arc<str>) -> Tie| self.conversation.iter().map(move |it| tie(it.value.clone()));
+        let states = of_conversation(Tie::Stands).filter(|_| self.states());
+        let checks = of_conversation(Tie::Checks).filter(|_| self.checks_others());
         Ties {
-            gives: responses.chain(answers).chain(self.gives.iter().chain(tasks).cloned()).chain(states).collect(),
+            gives: responses
+                .chain(answers)
+                .chain(self.gives.iter().chain(tasks).cloned())
+                .chain(states)
+                .chain(checks)
+                .collect(),
             takes: self.takes.iter().cloned().chain(read).chain(conversation).collect(),
         }
     }
@@ -337,10 +348,10 @@ fn hands_over(piece: &Piece) -> Option<Hands<'_>> {
     }
 }
 
-/// As what others take a tie up: every turn of a conversation takes what its turns state.
+/// As what others take a tie up: every turn of a conversation takes what its turns state and check.
 pub fn taken_as(tie: &Tie) -> Tie {
     match tie {
-        Tie::Stands(conversation) => Tie::Conversation(conversation.clone()),
+        Tie::Stands(conversation) | Tie::Checks(conversation) => Tie::Conversation(conversation.clone()),
         tie => tie.clone(),
     }
 }

@@ -10,8 +10,8 @@ use crate::model::{
     Missing, ModeAt, ModelUse, Moment, Node, Piece, PlanText, Provenance, Says, SpanId, SpanNode, Tenant, Text,
     ToolDefinition, TraceId, TurnId, What, Witness,
 };
-use crate::model::{CallSays, Outcome, Pseudo, Stand};
-use crate::values::standing;
+use crate::model::{CallSays, Outcome, Pseudo, Shared, Stand};
+use crate::values::{self, standing};
 
 use super::above::place;
 use super::messages::{self, Cursor, Hashed, Reading as MessageReading, Uttered};
@@ -48,6 +48,8 @@ pub struct Touched {
     pub turns: BTreeMap<TurnId, Nanos>,
     /// Components of which something was said elsewhere: settled ones are read again.
     pub told: BTreeSet<Handle>,
+    /// Components whose turn is of another conversation now: halves of the same action may be others.
+    pub kin: BTreeSet<Handle>,
     /// Components that turned out to be one: (kept, gone).
     pub merged: Vec<(Handle, Handle)>,
     /// The turn's root has ended.
@@ -109,6 +111,22 @@ pub fn turn_of(evidence: &Evidence) -> TurnId {
         }
     }
     turn_id(tenant, b"record", &[&evidence.id.0])
+}
+
+/// The span that a check is about, by its own word or as the one that the check's span links to.
+pub fn checked_span(evidence: &Evidence, check: &Check) -> Option<(TraceId, SpanId)> {
+    match evidence.links[..] {
+        [only] if evidence.node == Node::Check => check.about.or(Some(only)),
+        _ => check.about,
+    }
+}
+
+/// What a record's checks are about, where they name no call.
+fn checked(evidence: &Evidence) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+    evidence.facts.iter().filter_map(|fact| match &fact.what {
+        What::Checked { tool, target } => Some((tool, target)),
+        _ => None,
+    })
 }
 
 impl Book {
@@ -199,6 +217,13 @@ impl Fold<'_> {
         }
     }
 
+    /// The turn is of another conversation: calls of it may go on in other turns, or not.
+    fn moves(&mut self) {
+        let Some(turn) = self.book.turns.get(&self.turn) else { return };
+        let named = |handle: &&Handle| !turn.idless.contains(handle);
+        self.touched.kin.extend(turn.members.iter().filter(named));
+    }
+
     /// Puts a span into the tree, and looks again from the spans below it.
     fn span(&mut self, trace: TraceId, span: SpanId) {
         let evidence = self.evidence;
@@ -273,7 +298,7 @@ impl Fold<'_> {
         let provenance = fact.provenance;
         let bodies = &self.evidence.bodies;
         match &fact.what {
-            What::Turn(_) | What::Cost(_) => {}
+            What::Turn(_) | What::Cost(_) | What::Checked { .. } => {}
             What::Response(id) => {
                 let last = (self.evidence.end, id.clone());
                 keep_last(&mut self.turn().responses, last);
@@ -287,6 +312,9 @@ impl Fold<'_> {
                 let changed = ranked.offer(&mut self.turn().conversation);
                 self.tied |= changed;
                 self.shared(changed);
+                if changed {
+                    self.moves();
+                }
             }
             What::Agent { name, version } => {
                 let ranked = self.ranked(provenance, 0, (name.clone(), version.clone()));
@@ -445,10 +473,18 @@ impl Fold<'_> {
 
     fn plan(&mut self, provenance: Provenance, id: Option<Arc<str>>, text: &Known<Text>) {
         let Known::Value(text) = text else { return };
-        let ranked = self.ranked(provenance, 0, PlanText { id, text: text.clone() });
-        let changed = ranked.offer(&mut self.turn().plan);
         let bodies = &self.evidence.bodies;
-        self.said(changed, &Known::Value(text.clone()), bodies);
+        self.plan_at(provenance, self.evidence.end, PlanText { id, text: text.clone() }, bodies);
+    }
+
+    /// A plan, and since when it is known.
+    fn plan_at(&mut self, provenance: Provenance, at: Nanos, plan: PlanText, bodies: &[Body]) {
+        let text = Known::Value(plan.text.clone());
+        let ranked = self.ranked(provenance, 0, plan.clone());
+        let shared = Shared { value: plan, provenance, evidence: self.evidence.id, at };
+        let is_new = self.turn().keep_plan(shared);
+        let changed = ranked.offer(&mut self.turn().plan) || is_new;
+        self.said(changed, &text, bodies);
     }
 
     fn model(&mut self, provider: &Arc<str>, model: &Arc<str>, tokens: (u64, u64)) {
@@ -496,6 +532,9 @@ impl Fold<'_> {
                     // What stood before is history only now.
                     reading = messages::read(&messages.json, direction, None);
                 }
+                if reading.plan.is_none() {
+                    reading.plan = self.turn().cursors.get(index).and_then(|it| it.plan.clone());
+                }
                 if reading.users.is_empty() {
                     // What was said before stands here too: whose words they are, each record's place tells.
                     reading.stands = self.turn().cursors.get(index).map(|it| it.stands.clone()).unwrap_or_default();
@@ -518,6 +557,10 @@ impl Fold<'_> {
         }
         self.heard(&reading);
         self.uttered(&reading.stands);
+        if let Some(plan) = &reading.plan {
+            let plan = PlanText { id: None, text: plan.clone() };
+            self.plan_at(Provenance::Computed, self.evidence.end, plan, &reading.bodies);
+        }
         if reading.withheld {
             let changed = !self.turn().withheld;
             self.turn().withheld = true;
@@ -628,9 +671,23 @@ impl Fold<'_> {
         }));
         let kept = self.piece(provenance, &keys, read_at, says);
         if kept {
+            self.plan_of(provenance, call, bodies);
             for text in [&call.arguments, &call.result].into_iter().filter_map(Known::value) {
                 self.body_of(text, bodies);
             }
+        }
+    }
+
+    /// The plan that a call of a plan tool writes down: known when the model has asked for it, or when the tool begins.
+    fn plan_of(&mut self, provenance: Provenance, call: &Call, bodies: &[Body]) {
+        let at = match call.moment {
+            Moment::Proposed | Moment::Asked => self.evidence.end,
+            Moment::Ran { .. } => self.evidence.start,
+            _ => return,
+        };
+        let keeps = call.tool.as_deref().is_some_and(values::plan::keeps_plan);
+        if let (true, Known::Value(text)) = (keeps, &call.arguments) {
+            self.plan_at(provenance, at, PlanText { id: None, text: text.clone() }, bodies);
         }
     }
 
@@ -701,6 +758,10 @@ impl Fold<'_> {
     fn decision(&mut self, provenance: Provenance, decision: &Decision) {
         let decision = Decision { witness: Some(self.witness(provenance)), ..decision.clone() };
         let keys = self.subject(decision.call_id.as_ref());
+        if decision.plan.is_none() && self.is_of_plan(&decision) {
+            let changed = keep_largest(&mut self.turn().plan_decisions, decision.clone());
+            self.shared(changed);
+        }
         if !keys.is_empty() {
             self.piece(provenance, &keys, 0, Says::Decision(Box::new(decision)));
         } else if decision.plan.is_some() {
@@ -720,6 +781,15 @@ impl Fold<'_> {
         }
     }
 
+    /// Whether a decision is about a call that asks for the plan to be approved.
+    fn is_of_plan(&self, decision: &Decision) -> bool {
+        let own = self.evidence.facts.iter().find_map(|fact| match &fact.what {
+            What::Call(call) => call.tool.as_deref(),
+            _ => None,
+        });
+        decision.tool.as_deref().or(own).is_some_and(values::plan::asks_for_plan)
+    }
+
     /// Something was said by a span that is no tool's: the nearest tool above it is what it may be about.
     fn speaks(&mut self, span: SpanId) {
         let Some(trace) = self.evidence.trace.filter(|_| self.turn().spans.contains_key(&span)) else { return };
@@ -737,7 +807,7 @@ impl Fold<'_> {
         }
         let boxed = Attached::Check(Box::new(check.clone()));
         let tenant = self.evidence.tenant.clone();
-        if let Some((trace, span)) = check.about {
+        if let Some((trace, span)) = checked_span(self.evidence, &check) {
             let linked = turn_of_trace(&tenant, trace);
             self.attach(linked, About::Span(span), boxed.clone());
             if let Some(turn) = self.book.turns.get_mut(&linked).filter(|turn| turn.spans.contains_key(&span)) {
@@ -747,6 +817,10 @@ impl Fold<'_> {
         if let Some(response) = &check.response_id {
             self.attach(turn_of_response(&tenant, response), About::Response(response.clone()), boxed.clone());
             self.tell(response);
+        }
+        for (tool, target) in checked(self.evidence) {
+            self.attach(self.turn, About::Latest(tool.clone(), target.clone()), boxed.clone());
+            self.tied = true;
         }
         let about = self.evidence.span.map_or(About::Turn, About::Span);
         self.attach(self.turn, about, boxed);
@@ -904,6 +978,7 @@ impl Fold<'_> {
         let spoken_of = self.turn().speaks_of_tools();
         self.shared(spoken_of);
         self.touched.actions.remove(&gone);
+        self.touched.kin.remove(&gone);
         self.touched.actions.insert(kept);
         self.touched.merged.push((kept, gone));
         kept

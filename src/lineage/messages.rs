@@ -45,6 +45,8 @@ pub struct Reading {
     pub users: Vec<(u64, Hash)>,
     /// Texts of the model, by their place: of what it read, those before the last user message.
     pub answers: Vec<(u64, Hash)>,
+    /// The last message of the model that is a plan, where it wrote.
+    pub plan: Option<Text>,
     /// Standing constraints in what users say, in order.
     pub stands: Vec<Uttered>,
     /// How many messages stand up to here.
@@ -83,6 +85,8 @@ pub(super) struct Cursor {
     pub hash: [u8; 32],
     /// Standing constraints in them.
     pub stands: Vec<Uttered>,
+    /// The last plan in them.
+    pub plan: Option<Text>,
 }
 
 /// The hash of an array's first bytes, ready to go on: no byte is hashed twice.
@@ -103,7 +107,8 @@ impl Cursor {
         let Hashed { mut hasher, len } = hashed;
         hasher.update(open.get(len..)?);
         let (direction, messages, stands) = (reading.direction, reading.messages, reading.stands.clone());
-        Some(Self { direction, start, len: open.len(), messages, hash: *hasher.finalize().as_bytes(), stands })
+        let plan = reading.plan.clone();
+        Some(Self { direction, start, len: open.len(), messages, hash: *hasher.finalize().as_bytes(), stands, plan })
     }
 
     /// The part of `json` behind this array, if `json` continues it, and the hash of what stands before.
@@ -280,8 +285,19 @@ impl Reader {
                 self.out.users.push(spoken);
                 self.out.answers.append(&mut self.answers);
             }
-            "assistant" | "model" | "ai" => self.answers.push(spoken),
+            "assistant" | "model" | "ai" => {
+                self.answers.push(spoken);
+                self.planned(texts);
+            }
             _ => {}
+        }
+    }
+
+    /// Keeps what the model wrote where it is a plan.
+    fn planned(&mut self, texts: &[Cow<'_, str>]) {
+        let written = texts.iter().filter(|_| self.out.direction == Direction::Output);
+        if let Some(plan) = written.filter_map(|text| values::plan::plan_in(text)).next_back() {
+            self.out.plan = Some(self.text(plan));
         }
     }
 

@@ -9,10 +9,12 @@ mod book;
 mod edges;
 mod fold;
 mod kth;
+mod later;
 mod messages;
 mod models;
 mod pair;
 mod pieces;
+mod plans;
 mod read;
 mod said;
 mod standing;
@@ -21,7 +23,7 @@ mod tree;
 
 pub use above::{Above, StandKey};
 pub use edges::{Ties, taken_as};
-pub use fold::{Touched, turn_of, turn_of_response, turn_of_trace};
+pub use fold::{Touched, checked_span, turn_of, turn_of_response, turn_of_trace};
 pub use messages::Reading as MessageReading;
 pub use pair::Group;
 pub use read::{

@@ -54,6 +54,8 @@ pub(super) struct Half<'a> {
     carries: bool,
     /// It says something of a call, not only of a decision or a check.
     calls: bool,
+    /// Checks speak in it, and nothing else.
+    is_check: bool,
     /// A span of the tool is part of it.
     has_span: bool,
     /// All it says of the call stands before the last user message.
@@ -71,7 +73,8 @@ impl Book {
         let mut members: Vec<_> = halves[root].kth_pairs().collect();
         for (index, half) in halves.iter().enumerate() {
             if index != root && roots[index] == root {
-                members.push((half.root, JoinMethod::ApprovalPair));
+                let method = if half.is_check { JoinMethod::Check } else { JoinMethod::ApprovalPair };
+                members.push((half.root, method));
                 members.extend(half.kth_pairs());
             }
         }
@@ -150,6 +153,10 @@ impl Book {
         // Whether an action may still be claimed, as long as nothing joins it.
         let mut open: Vec<Option<bool>> = vec![None; halves.len()];
         for (index, later) in halves.iter().enumerate() {
+            if later.is_check {
+                roots[index] = checked(&halves[..index], &roots[..index], later).unwrap_or(index);
+                continue;
+            }
             let found = (0..index).rev().find(|&earlier| {
                 let root = roots[earlier];
                 let chain = || (0..index).filter(|half| roots[*half] == root).map(|half| &halves[half]);
@@ -208,6 +215,7 @@ impl<'a> Half<'a> {
                 *moment == Moment::Carried || answers && !is_old(moment)
             }),
             calls: moments().next().is_some(),
+            is_check: pieces.iter().all(|piece| matches!(piece.says, Says::Check(_))),
             has_span: false,
             is_history: moments().next().is_some() && moments().all(is_old),
         })
@@ -222,13 +230,29 @@ impl<'a> Half<'a> {
             (Some(earlier), Some(later)) => earlier.agrees_with(&later) == Some(true),
             _ => true,
         };
-        let one_service = self.service == later.service || self.is_bystander || later.is_bystander;
+        // Whoever checks may be another service: what its word is worth is asked elsewhere.
+        let one_service = self.service == later.service || self.is_bystander || later.is_bystander || later.is_check;
         apart && shares_id && one_tool && one_call && one_service
     }
 
     fn kth_pairs(&self) -> impl Iterator<Item = (Handle, JoinMethod)> + '_ {
         self.partners.iter().map(|partner| (*partner, JoinMethod::KthPair))
     }
+}
+
+/// The action that a check in another turn is about: the latest earlier one of its conversation, else the only one.
+fn checked(earlier: &[Half<'_>], roots: &[usize], check: &Half<'_>) -> Option<usize> {
+    let may_be = |(_, half): &(usize, &Half<'_>)| half.calls && !half.is_history && half.may_be(check);
+    let fitting = || earlier.iter().enumerate().filter(may_be);
+    let same = |half: &Half<'_>| check.conversation.is_some() && half.conversation == check.conversation;
+    let latest = fitting().filter(|(_, half)| same(half)).last().map(|(index, _)| roots[index]);
+    let unknown = |half: &Half<'_>| half.conversation.is_none() || check.conversation.is_none();
+    let only = || {
+        let mut all: BTreeSet<usize> = fitting().map(|(index, _)| roots[index]).collect();
+        let apart = fitting().any(|(_, half)| !unknown(half));
+        all.pop_first().filter(|_| all.is_empty() && !apart)
+    };
+    latest.or_else(only)
 }
 
 /// Whether two halves may be of one action.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{
     Action, ActionId, By, CallSays, Check, ConversationId, Decision, Did, Digest, Effect, Evidence, Execution, Field,
     GrantScope, Join, JoinMethod, Key, Known, Marks, Missing, Moment, Nanos, Outcome, Phase, Piece, Proof, Provenance,
-    Says, Shared, State, Status, Tenant, Turn, TurnId, Witness, last_word,
+    Says, Shared, Span, State, Status, Tenant, Turn, TurnId, Witness, last_word,
 };
 use crate::values;
 
@@ -22,6 +22,9 @@ use super::state::{Book, Handle, Ranked, TurnState};
 
 /// In longer turns actions are not told from what is none when they are counted.
 const COUNTED: usize = 256;
+
+/// How far apart two records of one decision may be stamped: one of them tells when it was written.
+const TOLD_TWICE: Span = Span::seconds(5);
 
 /// What the reader knows about time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -256,7 +259,9 @@ impl Reader<'_> {
         let tool = self.winner(|call| call.tool.clone()).map(|(tool, _)| tool);
         let defined = tool.value().map(|tool| self.defined(book, &turns, tool)).unwrap_or_default();
         let decisions = self.decided(decisions);
-        let checks: Vec<Check> = checks.into_iter().cloned().collect();
+        let mut checks: BTreeSet<Check> = checks.into_iter().cloned().collect();
+        checks.extend(book.later_checks(turn, keys.iter()));
+        let checks: Vec<Check> = checks.into_iter().collect();
         let policy = self.policies(&decisions);
         let mut action = Action {
             id: action_id(&turn.tenant, &keys[0]),
@@ -308,7 +313,7 @@ impl Reader<'_> {
     /// went to: a person. Of one that ran afterwards and that nobody is said to have allowed, it is inferred.
     fn decided(&self, said: BTreeSet<Decision>) -> Vec<Decision> {
         let asked = self.calls().filter(|(_, call)| call.moment == Moment::Asked).map(|(piece, _)| piece.start).min();
-        let mut decisions: Vec<Decision> = said.into_iter().collect();
+        let mut decisions = told_once(said);
         let Some(asked) = asked else { return decisions };
         let answers = |it: &Decision| !matches!(it.outcome, Outcome::Ask | Outcome::Warn) && it.enforced;
         let unnamed = |it: &Decision| it.by == By::Unknown && it.at >= asked && answers(it);
@@ -528,6 +533,18 @@ fn rank(piece: &Piece, call: &CallSays) -> Rank {
     Rank { ran: matches!(call.moment, Moment::Ran { .. }), provenance: piece.provenance, end: piece.end }
 }
 
+/// Decisions, each once: of one that two records of a producer tell, the one stays that says how long somebody was
+/// asked, and so whether anybody was.
+fn told_once(said: BTreeSet<Decision>) -> Vec<Decision> {
+    let same = |one: &Decision, other: &Decision| {
+        let service = |it: &Decision| it.witness.as_ref().map(|witness| witness.service.clone());
+        let about = |it: &Decision| (it.outcome, it.by, it.raw.clone(), service(it));
+        one.at.since(other.at).max(other.at.since(one.at)) <= TOLD_TWICE && about(one) == about(other)
+    };
+    let measured = |one: &Decision| said.iter().any(|other| other.waited.is_some() && same(one, other));
+    said.iter().filter(|one| one.waited.is_some() || !measured(one)).cloned().collect()
+}
+
 /// That a call ran after somebody was asked shows that it was allowed. It is a guess by whom, and makes nothing good.
 fn inferred_approval(ran: &Piece, call: &CallSays) -> Decision {
     Decision {
@@ -684,6 +701,7 @@ impl TurnState {
                 Some(ranked) => Known::Value(ranked.shared(ranked.value.clone())),
                 None => Known::Missing(missing),
             },
+            plans: self.plan_versions(),
             plan_decisions: self.plan_decisions.iter().cloned().collect(),
             models: Vec::new(),
             delegations: Vec::new(),

@@ -17,7 +17,8 @@ use std::sync::Arc;
 
 use crate::model::{
     Check, Containment, Decision, Did, Digest, Effect, EvidenceId, Hash, Key, Known, ModeAt, ModelUse, Moment, Nanos,
-    Piece, PlanText, Provenance, Says, Service, SpanId, SpanNode, Stand, Tenant, Text, Tie, TraceId, TurnId, Witness,
+    Piece, PlanText, Provenance, Says, Service, Shared, SpanId, SpanNode, Stand, Tenant, Text, Tie, TraceId, TurnId,
+    Witness,
 };
 
 use super::above::StandKey;
@@ -80,6 +81,8 @@ pub enum About {
     Tool(Arc<str>, Option<SpanId>),
     /// The turn as a whole.
     Turn,
+    /// The latest call of a tool on a target in the conversation, in whichever turn.
+    Latest(Arc<str>, Arc<str>),
 }
 
 /// A decision, a check, a target or a deed that is attached to the actions it is about when they are read.
@@ -172,6 +175,8 @@ pub struct TurnState {
     pub prompt_version: Option<Ranked<Arc<str>>>,
     /// The plan.
     pub plan: Option<Ranked<PlanText>>,
+    /// Every plan, by the time at which it was known.
+    pub plans: BTreeSet<(Nanos, Shared<PlanText>)>,
     /// Decisions about plans.
     pub plan_decisions: BTreeSet<Decision>,
     /// Policies in force.
@@ -321,6 +326,7 @@ impl TurnState {
             prompt: None,
             prompt_version: None,
             plan: None,
+            plans: BTreeSet::new(),
             plan_decisions: BTreeSet::new(),
             policies: BTreeSet::new(),
             modes: BTreeSet::new(),

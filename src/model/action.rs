@@ -136,6 +136,8 @@ words!(
         Task = "a2a_task",
         /// A turn handed work to the conversation that another is of.
         Delegated = "delegation",
+        /// A check in another turn names the call.
+        Check = "later_check",
     }
 );
 
@@ -471,7 +473,10 @@ pub struct Turn {
     pub context: Vec<(Nanos, Known<Vec<Arc<str>>>)>,
     /// The plan.
     pub plan: Known<Shared<PlanText>>,
-    /// Decisions about plans.
+    /// Every plan of the turn by the time at which it was known, the first and the latest of too many. One that only
+    /// repeats the one before is left out.
+    pub plans: Vec<Shared<PlanText>>,
+    /// Decisions about plans. One that names no plan is about the latest that was known.
     pub plan_decisions: Vec<Decision>,
     /// Models that answered, each call once, by end time.
     pub models: Vec<ModelUse>,
@@ -529,6 +534,7 @@ impl Turn {
             stands: Vec::new(),
             context: Vec::new(),
             plan: Known::Missing(pending),
+            plans: Vec::new(),
             plan_decisions: Vec::new(),
             models: Vec::new(),
             delegations: Vec::new(),
@@ -601,6 +607,8 @@ pub enum Tie {
     Answer(Hash),
     /// A conversation in which a user stated a constraint. Every turn of it takes that up.
     Stands(Arc<str>),
+    /// A conversation in which something was checked that another turn of it may have done.
+    Checks(Arc<str>),
 }
 
 /// A plan: its id and its text.

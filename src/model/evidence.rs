@@ -206,6 +206,13 @@ pub enum What {
     Tools(Vec<ToolDefinition>),
     /// A validator or evaluation spoke.
     Check(Box<Check>),
+    /// What the record's checks are about, where they name no call: the latest call of this tool on this target.
+    Checked {
+        /// The tool.
+        tool: Arc<str>,
+        /// The target.
+        target: Arc<str>,
+    },
     /// Somebody contained, or resumed.
     Containment(Containment),
     /// Content capture is off at this record: what its convention would carry is withheld, not absent.

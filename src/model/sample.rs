@@ -166,6 +166,7 @@ pub(crate) fn turn() -> Turn {
         stands: Vec::new(),
         context: vec![(at(2), Known::Value(vec!["doc-7".into()]))],
         plan: Known::ABSENT,
+        plans: Vec::new(),
         plan_decisions: Vec::new(),
         models: vec![ModelUse {
             end: at(2),

@@ -360,7 +360,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_name_is_read(tool in ".{0,40}", case in "(?i)[a-z_]{0,20}") {
+        fn any_name_is_read(tool in ".{0,40}", case in "[a-zA-Z_]{0,20}") {
             let _ = reaches_out(&tool);
             prop_assert_eq!(effect_of(&tool), effect_of(&format!("{tool}__")));
             prop_assert_eq!(effect_of(&case.to_lowercase()), effect_of(&case.to_uppercase()));

@@ -8,6 +8,7 @@ mod canonical;
 pub mod document;
 mod effect;
 mod number;
+pub mod plan;
 mod pseudo;
 mod read;
 mod replaced;

@@ -354,6 +354,28 @@ fn a_turn_keeps_so_many_tools_and_the_same_in_any_order() {
     assert_eq!(known, BTreeMap::from([("tool_0007", true), ("tool_0699", false)]));
 }
 
+/// A log record and a span tell one answer; the span measured that nobody was asked. Another answer stays.
+#[test]
+fn one_decision_that_two_records_tell_is_one() {
+    let decided = |second, raw: &str, waited: Option<Span>| {
+        let decision = a_denial(second, Some("c1"));
+        let standing = waited == Some(Span(0));
+        let raw = raw.into();
+        What::Decision(Box::new(Decision { outcome: Outcome::Allow, by: By::Human, raw, waited, standing, ..decision }))
+    };
+    let log = |number, second, raw| Evidence {
+        parent: None,
+        ..span(number, 0, Node::Log, (second, second), vec![decided(second, raw, None)])
+    };
+    let waited = span(4, 2, Node::Other, (4, 5), vec![decided(5, "accept/rule", Some(Span(0)))]);
+    let run = span(2, 1, Node::Tool, (3, 20), vec![call(ran(Some("c1"), "get", Some("{}")))]);
+    let evidence =
+        [log(7, 6, "accept/rule"), log(8, 7, "accept/once"), log(9, 15, "accept/rule"), waited, run, root(30)];
+    let actions = settle(&Configuration::default(), &evidence);
+    let told: Vec<_> = actions[0].decisions.iter().map(|it| (it.at, &*it.raw, it.standing)).collect();
+    assert_eq!(told, [(at(5), "accept/rule", true), (at(7), "accept/once", false), (at(15), "accept/rule", false)]);
+}
+
 /// A mode holds from its time on, whatever order the records come in; a call runs under the one that came last.
 #[test]
 fn a_turn_tells_under_which_mode_a_call_ran() {

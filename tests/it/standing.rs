@@ -3,14 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use wherefore::lineage::{assemble, turn_of};
+use wherefore::lineage::{Book, Reading, assemble, turn_of};
 use wherefore::model::{
-    Direction, Evidence, Fact, Known, Messages, Node, Provenance, StandKind, Tie, Turn, TurnId, What,
+    Action, By, CheckResult, Decision, Direction, Evidence, Fact, Known, Messages, Moment, Node, Outcome, Provenance,
+    Role, StandKind, Tie, Turn, TurnId, What,
 };
 use wherefore::pipeline::evidence_of;
 use wherefore::values;
 
-use super::lineage::{call, in_trace, ran, service, span};
+use super::lineage::{a_call, a_denial, at, call, checked, in_trace, ran, service, span};
 use super::sets::{compare, disturbed, undisturbed};
 use crate::support::random::{Random, seed};
 use crate::support::recordings::read_recordings;
@@ -217,15 +218,175 @@ fn no_benign_run_holds_anything_back() {
 /// The intent of every recording with a sub-agent is what its user said.
 #[test]
 fn a_sub_agent_never_overwrites_what_the_user_asked() {
-    let mut seen = 0;
+    const ASKED: &str = "My order A-1001 arrived damaged. Please refund it.";
+    const CODEX: &str = "Read notes.txt and write summary.txt";
+    let (mut seen, mut handed) = (0, 0);
     for recording in read_recordings().into_iter().filter(|it| it.scenario.starts_with("06")) {
         let read = |(signal, body)| evidence_of(&Default::default(), Default::default(), signal, &body);
         let evidence: Vec<Evidence> = recording.requests().into_iter().flat_map(read).collect();
         for turn in assemble(&evidence).turns {
             let Known::Value(intent) = &turn.intent else { continue };
-            println!("{} {:?} {}", recording.name(), turn.root, intent.value.head);
+            let said = if recording.stack == "codex-cli" { CODEX } else { ASKED };
+            assert_eq!(&*intent.value.head, said, "{}", recording.name());
+            handed += usize::from(turn.root.is_some());
             seen += 1;
         }
     }
-    assert!(seen > 8, "{seen} intents");
+    assert_eq!((seen, handed), (25, 1), "Codex runs its sub-agent as a conversation of its own");
+}
+
+// ── checks that come later ───────────────────────────────────────────────────────────────────────────────────────
+
+/// An action of a conversation: its trace, its call id, its target.
+fn did(trace: u8, conversation: &str, second: u64, id: Option<&str>, target: &str) -> Vec<Evidence> {
+    let mut own = ran(id, "archive", Some(&format!("{{\"n\":{trace}}}")));
+    own.target = Some(target.into());
+    let mut turn = turn_in(trace, conversation, second, &[("user", "Tidy up.")]);
+    turn[2].facts = vec![of_dialect(call(own))];
+    turn
+}
+
+/// A check by another service, in a trace of its own eight minutes later.
+fn found_later(conversation: Option<&str>, call_id: Option<&str>, more: Vec<What>) -> Vec<Evidence> {
+    let second = 8 * 60;
+    let mut says = vec![checked("tidy", CheckResult::Fail, second, call_id)];
+    says.extend(conversation.map(|id| What::Conversation(id.into())));
+    says.extend(more);
+    let mut evidence = in_trace(9, span(900, 0, Node::Check, (second, second + 1), says));
+    evidence.service = service("evaluator");
+    evidence.role = Role::Evaluator;
+    vec![evidence]
+}
+
+/// How many actions a set has, and which have a check, by their trace.
+fn checked_traces(evidence: &[Evidence]) -> (usize, Vec<u8>) {
+    let judged = assemble(evidence);
+    let has = |action: &&Action| !action.checks.is_empty();
+    let mut traces: Vec<u8> = judged.actions.iter().filter(has).map(|it| it.trace().expect("a span").0.0[0]).collect();
+    traces.sort_unstable();
+    (judged.actions.len(), traces)
+}
+
+fn on(target: &str) -> What {
+    What::Checked { tool: "archive".into(), target: target.into() }
+}
+
+#[test]
+fn a_later_check_reaches_the_action_that_it_can_mean() {
+    let one = did(1, "c", 0, Some("a"), "mail://7");
+    let again = did(2, "c", 100, Some("a"), "mail://7");
+    let other = did(3, "c", 200, Some("b"), "mail://8");
+    let elsewhere = did(4, "d", 50, Some("a"), "mail://7");
+    let all = || [&one[..], &again, &other, &elsewhere].concat();
+    for (name, acted, check, want) in [
+        ("its call id, of the only one", one.clone(), found_later(None, Some("a"), vec![]), vec![1]),
+        ("its call id, of two", [&one[..], &elsewhere].concat(), found_later(None, Some("a"), vec![]), vec![]),
+        ("its call id, of two in one conversation", all(), found_later(Some("c"), Some("a"), vec![]), vec![2]),
+        ("its call id, of another conversation", one.clone(), found_later(Some("d"), Some("a"), vec![]), vec![]),
+        ("tool and target", all(), found_later(Some("c"), None, vec![on("mail://7")]), vec![2]),
+        (
+            "tool and target, of another conversation",
+            all(),
+            found_later(Some("d"), None, vec![on("mail://7")]),
+            vec![4],
+        ),
+        ("tool and target of none", all(), found_later(Some("c"), None, vec![on("mail://9")]), vec![]),
+        ("tool and target without a conversation", all(), found_later(None, None, vec![on("mail://7")]), vec![]),
+    ] {
+        let evidence = [acted.clone(), check].concat();
+        let (actions, traces) = checked_traces(&evidence);
+        assert_eq!((actions, traces), (acted.len() / 3, want), "{name}");
+        let seed = seed();
+        for seed in seed..seed + 6 {
+            compare(name, seed, &undisturbed(&evidence), &disturbed(&evidence, &mut Random(seed)));
+        }
+    }
+}
+
+/// Two calls of one tool on one target at once: nobody knows which was checked.
+#[test]
+fn of_two_at_once_nobody_knows_which_was_checked() {
+    let (one, other) = (did(1, "c", 0, None, "mail://7"), did(2, "c", 0, None, "mail://7"));
+    let evidence = [&one[..], &other, &found_later(Some("c"), None, vec![on("mail://7")])].concat();
+    assert_eq!(checked_traces(&evidence), (2, vec![]));
+}
+
+/// A check's span that links to the tool's span is about it.
+#[test]
+fn a_later_check_reaches_the_span_that_it_links_to() {
+    let one = did(1, "c", 0, None, "mail://7");
+    let mut check = found_later(None, None, vec![]);
+    check[0].links = one[2].trace.zip(one[2].span).into_iter().collect();
+    let evidence = [one, check].concat();
+    assert_eq!(checked_traces(&evidence), (1, vec![1]));
+    for seed in seed()..seed() + 6 {
+        compare("link", seed, &undisturbed(&evidence), &disturbed(&evidence, &mut Random(seed)));
+    }
+}
+
+/// A model that proposed it, named by its response, and a check of the response in another trace.
+#[test]
+fn a_later_check_reaches_what_a_response_proposed() {
+    let mut one = did(1, "c", 0, Some("a"), "mail://7");
+    let proposed = a_call(Moment::Proposed, Some("a"), "archive", Some("{\"n\":1}"));
+    one[1].facts = vec![of_dialect(What::Response("r1".into())), of_dialect(call(proposed))];
+    let mut check = found_later(None, None, vec![]);
+    let What::Check(about) = &mut check[0].facts[0].what else { panic!("a check") };
+    about.response_id = Some("r1".into());
+    let evidence = [one, check].concat();
+    assert_eq!(checked_traces(&evidence), (1, vec![1]));
+    for seed in seed()..seed() + 6 {
+        compare("response", seed, &undisturbed(&evidence), &disturbed(&evidence, &mut Random(seed)));
+    }
+}
+
+// ── plans ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Written by the model, kept by a tool, repeated, replaced: each version once, by its time, and what was decided.
+#[test]
+fn every_version_of_a_plan_is_kept_by_its_time() {
+    let plan = |tool: &str| format!(r#"{{"steps":[{{"tool":"{tool}"}}]}}"#);
+    let wrote = |text: &str| {
+        let json = serde_json::json!([{ "role": "assistant", "parts": [{ "type": "text", "content": text }] }]);
+        What::Messages(Messages { direction: Direction::Output, json: json.to_string().into_bytes().into() })
+    };
+    let kept = |text: &str| call(ran(None, "update_plan", Some(text)));
+    let approved =
+        Decision { by: By::Human, outcome: Outcome::Allow, tool: Some("ExitPlanMode".into()), ..a_denial(7, None) };
+    let evidence = vec![
+        span(1, 0, Node::Agent, (0, 60), vec![]),
+        span(2, 1, Node::Model, (1, 2), vec![wrote(&plan("get"))]),
+        span(3, 1, Node::Model, (3, 4), vec![wrote("I would get it first.")]),
+        span(4, 1, Node::Tool, (5, 6), vec![kept(&plan("get"))]),
+        span(5, 1, Node::Tool, (7, 8), vec![What::Decision(Box::new(approved))]),
+        span(6, 1, Node::Tool, (9, 10), vec![kept(&plan("put"))]),
+        span(7, 1, Node::Tool, (11, 12), vec![kept(&plan("get"))]),
+    ];
+    let judged = assemble(&evidence);
+    let turn = &judged.turns[0];
+    let versions: Vec<(u64, &str)> =
+        turn.plans.iter().map(|plan| (plan.at.since(at(0)).0 / 1_000_000_000, &*plan.value.text.head)).collect();
+    assert_eq!(versions, [(2, &*plan("get")), (9, &*plan("put")), (11, &*plan("get"))]);
+    let [decision] = &turn.plan_decisions[..] else { panic!("{:#?}", turn.plan_decisions) };
+    assert_eq!((decision.at, decision.by, decision.outcome), (at(7), By::Human, Outcome::Allow));
+    assert!(decision.witness.is_some() && decision.plan.is_none());
+    for seed in seed()..seed() + 6 {
+        compare("plans", seed, &undisturbed(&evidence), &disturbed(&evidence, &mut Random(seed)));
+    }
+}
+
+/// Of very many plans the first and the latest stay, whatever the order.
+#[test]
+fn plans_are_bounded() {
+    let plan = |number: u64| What::Plan { id: None, text: Known::Value(values::text(&format!("plan {number}")).0) };
+    let mut evidence: Vec<Evidence> =
+        (1..=300).map(|number| span(number as u32, 0, Node::Plan, (number, number), vec![plan(number)])).collect();
+    let want = assemble(&evidence).turns.remove(0).plans;
+    assert_eq!(want.len(), 64);
+    assert_eq!((&*want[0].value.text.head, &*want[63].value.text.head), ("plan 1", "plan 300"));
+    Random(seed()).shuffle(&mut evidence);
+    let mut book = Book::default();
+    evidence.iter().for_each(|record| drop(book.fold(record)));
+    let reading = Reading { closed: true, expired: true };
+    assert_eq!(book.judged(reading).turns.remove(0).plans, want);
 }

@@ -107,6 +107,7 @@ one_of! { Tie = Tie::tie {
     Self::Conversation(id) => Case::Conversation(id.put()), Case::Conversation(id) => Self::Conversation(id.into());
     Self::Answer(hash) => Case::Answer(hash.put()), Case::Answer(hash) => Self::Answer(Wire::take(hash)?);
     Self::Stands(id) => Case::Stands(id.put()), Case::Stands(id) => Self::Stands(id.into());
+    Self::Checks(id) => Case::Checks(id.put()), Case::Checks(id) => Self::Checks(id.into());
 } }
 
 one_of! { State = State::state {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 
 use crate::engine::parts::{ActionState, EndedBy, Exemplar, Histogram, LedgerKey, Metric, Series, TurnState};
-use crate::engine::{Account, Checkpoint, Denial, Ended, Profile, Raised, Share, TurnAccount};
-use crate::model::{ActionId, Field, Nanos, Sli, Span, Tenant, Value};
+use crate::engine::{Account, Checkpoint, Denial, Ended, Facet, Profile, Raised, Share, TurnAccount};
+use crate::model::{ActionId, Class, Field, Nanos, Sli, Span, Tenant, Value};
 use crate::proto::records as v1;
 
 use super::{Entry, Malformed, Wire, entry, record, required, tuple};
@@ -29,9 +29,10 @@ impl Wire<v1::Asked> for Vec<Field> {
         Wire::take(stored.fields)
     }
 }
+record! { Facet = Facet { tenant, agent, kind, value, first, last } }
 record! { Denial = Denial { turn, tool, about, start } }
 record! { TurnAccount = TurnAccount {
-    revision, last_seen, root_seen, closed, published, denied, contained, inherited, told,
+    revision, last_seen, root_seen, closed, published, denied, contained, inherited, told, watch,
 } }
 record! { LedgerKey = LedgerKey { slice, tenant, sli, agent } }
 record! { Exemplar = Exemplar { trace, span, at } }
@@ -55,14 +56,17 @@ impl Entry<Sli, (LedgerKey, Value)> for v1::Booked {
 }
 
 impl Entry<Arc<str>, Raised> for v1::Raised {
-    fn of(rule: &Arc<str>, Raised { finding, pages, turn }: &Raised) -> Self {
-        Self { rule: rule.put(), finding: finding.put(), pages: *pages, turn: turn.put() }
+    fn of(rule: &Arc<str>, Raised { finding, pages, class, turn }: &Raised) -> Self {
+        let class = Some(class.put());
+        Self { rule: rule.put(), finding: finding.put(), pages: *pages, turn: turn.put(), class }
     }
 
     fn parts(self) -> Result<(Arc<str>, Raised), Malformed> {
         let finding = Wire::take(self.finding).map_err(|at| at.within("finding"))?;
         let turn = Wire::take(self.turn).map_err(|at| at.within("turn"))?;
-        Ok((self.rule.into(), Raised { finding, pages: self.pages, turn }))
+        // A former version told everything apart from nothing.
+        let class = self.class.map(Wire::take).transpose()?.unwrap_or(Class::Ambiguous);
+        Ok((self.rule.into(), Raised { finding, pages: self.pages, class, turn }))
     }
 }
 
@@ -115,6 +119,7 @@ impl Wire<v1::Checkpoint> for Checkpoint {
             ledger_from: self.ledger_from.put(),
             profiles: self.profiles.put(),
             steps: self.steps.put(),
+            facets: self.facets.put(),
         }
     }
 
@@ -138,6 +143,7 @@ impl Wire<v1::Checkpoint> for Checkpoint {
             ledger_from: Nanos(stored.ledger_from),
             profiles: Wire::take(stored.profiles).map_err(|at| at.within("profiles"))?,
             steps: Wire::take(stored.steps).map_err(|at| at.within("steps"))?,
+            facets: Wire::take(stored.facets).map_err(|at| at.within("facets"))?,
         })
     }
 }

@@ -132,6 +132,16 @@ impl Wire<Option<v1::EgressSaid>> for Known<(bool, Provenance)> {
     }
 }
 
+impl<T: Kind> Wire<Option<v1::Shared>> for Shared<T> {
+    fn put(&self) -> Option<v1::Shared> {
+        Some(Wire::<v1::Shared>::put(self))
+    }
+
+    fn take(stored: Option<v1::Shared>) -> Result<Self, Malformed> {
+        stored.ok_or(Malformed::new("is missing")).and_then(Wire::<v1::Shared>::take)
+    }
+}
+
 impl<T: Kind> Wire<v1::Shared> for Shared<T> {
     fn put(&self) -> v1::Shared {
         v1::Shared {

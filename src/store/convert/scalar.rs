@@ -178,7 +178,7 @@ words! {
     GrantScope { Once, Session, Permanent, Unknown }
     JoinMethod {
         SameSpan, CallId, McpRequest, ToolAncestor, ApprovalPair, KthPair, Response, Link, History, Answer, Task,
-        Delegated
+        Delegated, Check
     }
     Missing { Absent, Withheld, Lost, Pending }
     Outcome { Allow, Deny, Ask, Modify, Warn, Abort, Timeout }

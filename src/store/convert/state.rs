@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::engine::parts::{About, ActionState, Asked, Attached, Spoken, StandKey, ToolSaid, TurnState, Utterance};
-use crate::model::{Did, EvidenceId, Hash, Known, ModelUse, Nanos, Piece, SpanId, SpanNode};
+use crate::model::{Did, EvidenceId, Hash, Known, ModelUse, Nanos, Piece, PlanText, Shared, SpanId, SpanNode};
 use crate::proto::records as v1;
 
 use super::{Entry, Malformed, Wire, entry, record, required, tuple};
@@ -16,6 +16,7 @@ record! { ToolSaid = ToolSaid { digest, effect, egress } }
 record! { Utterance = Utterance { at, place, evidence, span, now } }
 record! { ActionState = ActionState { handle, tenant, home, keys, pieces, delegates, crowded } }
 tuple! { (Nanos, EvidenceId, Known<Vec<Arc<str>>>) = Retrieval { 0: end, 1: evidence, 2: ids } }
+tuple! { (Nanos, Shared<PlanText>) = PlanVersion { 0: at, 1: plan } }
 tuple! { (Nanos, Arc<str>) = LastResponse { 0: end, 1: id } }
 tuple! { (Nanos, Hash) = Said { 0: place, 1: hash } }
 tuple! { (u64, Hash) = Said { 0: place, 1: hash } }
@@ -65,7 +66,7 @@ turn_state! {
     evidence, spans, service, conversation, agent, intent, intent_id, prompt, prompt_version, plan, plan_decisions,
     policies, context, models, containment, attached, tool_spans, sampled, withheld, root_ended, start,
     end, members, others, takes, responses, answers, answers_read, users_read, links, asked, gives, logged, tools, modes,
-    stands,
+    stands, plans,
 }
 required!(TurnState = TurnState);
 
@@ -77,6 +78,7 @@ impl Wire<v1::About> for About {
             Self::Response(id) => Case::Response(id.put()),
             Self::Tool(tool, span) => Case::Tool(v1::ToolIn { tool: tool.put(), span: span.put() }),
             Self::Turn => Case::Turn(v1::Nothing {}),
+            Self::Latest(tool, target) => Case::Latest(v1::ToolOn { tool: tool.put(), target: target.put() }),
         };
         v1::About { about: Some(case) }
     }
@@ -88,6 +90,7 @@ impl Wire<v1::About> for About {
             Case::Response(id) => Self::Response(id.into()),
             Case::Tool(it) => Self::Tool(it.tool.into(), Wire::take(it.span)?),
             Case::Turn(_) => Self::Turn,
+            Case::Latest(it) => Self::Latest(it.tool.into(), it.target.into()),
         })
     }
 }

@@ -108,11 +108,12 @@ any! {
         some => Self::Some(some),
     };
     Spoken: source => Self { stand: Any::any(source), said: Any::any(source) };
-    Tie: source => match source.byte() % 5 {
+    Tie: source => match source.byte() % 6 {
         0 => Self::Response(Any::any(source)),
         1 => Self::Task(Any::any(source)),
         2 => Self::Conversation(Any::any(source)),
         3 => Self::Stands(Any::any(source)),
+        4 => Self::Checks(Any::any(source)),
         _ => Self::Answer(Any::any(source)),
     };
     Pseudo: source => match source.byte() % 3 {
@@ -133,13 +134,19 @@ any! {
         1 => Self::Failed(Any::any(source)),
         _ => Self::UnknownResult,
     };
-    About: source => match source.byte() % 4 {
+    About: source => match source.byte() % 5 {
         0 => Self::Span(Any::any(source)),
         1 => Self::Response(Any::any(source)),
         2 => Self::Tool(Any::any(source), Any::any(source)),
+        3 => Self::Latest(Any::any(source), Any::any(source)),
         _ => Self::Turn,
     };
-    Raised: source => Self { finding: Any::any(source), pages: Any::any(source), turn: Any::any(source) };
+    Raised: source => Self {
+        finding: Any::any(source),
+        pages: Any::any(source),
+        class: Any::any(source),
+        turn: Any::any(source),
+    };
     Ended: source => Self {
         by: source.pick(&[EndedBy::Proposal, EndedBy::Answer, EndedBy::Run]),
         end: Any::any(source),
@@ -243,6 +250,7 @@ impl Any for Checkpoint {
             ledger_from: Any::any(source),
             profiles: Any::any(source),
             steps: Any::any(source),
+            facets: Any::any(source),
         }
     }
 }

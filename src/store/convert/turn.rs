@@ -14,7 +14,7 @@ use super::{Malformed, Wire, record, required, tuple};
 record! { Turn = Turn {
     id, revision, tenant, trace, conversation, service, agent, intent, intent_id, prompt, prompt_version, policies,
     modes, context, plan, plan_decisions, models, delegations, edges, containment, root_ended, closed, sampled, withheld,
-    start, end, root, task, stands,
+    start, end, root, task, stands, plans,
 } }
 record! { Stand = Stand { kind, effects, only, quote } }
 record! { StandAt = StandAt { at, place, stand, evidence, from } }

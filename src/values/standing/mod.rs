@@ -122,7 +122,10 @@ fn begins(text: &str, start: &str) -> bool {
 
 /// Whether what follows is a text to be written or passed on: the sentence ends with a colon and speaks of saying.
 fn dictates(sentence: &Sentence<'_>) -> bool {
-    let says = |token: &Token<'_>| matches!(token, Token::Word(word) if TABLES.iter().any(|table| table.language.says.contains(word)));
+    let says = |token: &Token<'_>| match token {
+        Token::Word(word) => TABLES.iter().any(|table| table.language.says.contains(word)),
+        Token::Comma | Token::Colon => false,
+    };
     sentence.tokens.last() == Some(&Token::Colon) && sentence.tokens.iter().any(says)
 }
 

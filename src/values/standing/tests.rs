@@ -1,3 +1,5 @@
+//! Sentences that bind and sentences that do not, one table each.
+
 use proptest::prelude::*;
 
 use super::*;
