@@ -69,6 +69,13 @@ pub(super) struct Tool {
     target: Option<Template>,
 }
 
+impl Tool {
+    /// Whether another says the same, whatever its name.
+    pub(super) fn says_as(&self, other: &Self) -> bool {
+        (self.effect, self.egress, &self.target) == (other.effect, other.egress, &other.target)
+    }
+}
+
 impl Deed {
     pub(super) fn doing(&self) -> Doing {
         Doing { effect: self.effect, egress: self.egress, target: self.target.clone() }

@@ -6,7 +6,38 @@ use serde::{Serialize, Serializer};
 
 /// A checked pattern. Matches the whole of a name, case-sensitively; `*` crosses every separator.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Glob(Box<str>);
+pub struct Glob {
+    pattern: Box<str>,
+    shape: Shape,
+}
+
+/// What most patterns are; each is matched in the cheapest way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Shape {
+    /// A name.
+    Exact,
+    /// `name*`
+    Prefix,
+    /// `*name`
+    Suffix,
+    /// `*name*`
+    Part,
+    /// Anything else.
+    Other,
+}
+
+impl Shape {
+    fn of(pattern: &str) -> Self {
+        let stars = (pattern.starts_with('*'), pattern.ends_with('*'));
+        match (pattern.matches(['*', '?']).count(), stars) {
+            (0, _) => Self::Exact,
+            (1, (true, _)) => Self::Suffix,
+            (1, (_, true)) => Self::Prefix,
+            (2, (true, true)) => Self::Part,
+            _ => Self::Other,
+        }
+    }
+}
 
 impl Glob {
     /// Longest pattern in bytes. It bounds a match to this many steps per character of the name.
@@ -23,36 +54,47 @@ impl Glob {
         if pattern.contains(['{', '}', '\\']) || pattern.starts_with('!') {
             return Err("looks like another kind of pattern: only `*` and `?` are special, alternatives are a list");
         }
-        Ok(Self(pattern.into()))
+        Ok(Self { pattern: pattern.into(), shape: Shape::of(pattern) })
     }
 
     /// The name, when nothing in the pattern is special.
     pub fn exact(&self) -> Option<&str> {
-        (!self.0.contains(['*', '?'])).then_some(&*self.0)
+        (self.shape == Shape::Exact).then_some(&*self.pattern)
     }
 
     /// What every name that matches begins with.
     pub(super) fn prefix(&self) -> &str {
-        self.0.split(['*', '?']).next().unwrap_or_default()
+        self.pattern.split(['*', '?']).next().unwrap_or_default()
     }
 
     /// What every name that matches ends with.
     pub(super) fn suffix(&self) -> &str {
-        self.0.rsplit(['*', '?']).next().unwrap_or_default()
+        self.pattern.rsplit(['*', '?']).next().unwrap_or_default()
     }
 
-    /// Whether nothing but a prefix or a suffix is asked for: one `*`, at one end.
-    pub(super) fn is_simple(&self) -> bool {
-        let special = self.0.matches(['*', '?']).count();
-        special == 1 && (self.0.starts_with('*') || self.0.ends_with('*'))
+    /// Whether a prefix or a suffix, perhaps an empty one, is all that is asked for.
+    pub(super) fn is_end(&self) -> bool {
+        matches!(self.shape, Shape::Prefix | Shape::Suffix)
     }
 
     /// Whether the pattern describes the whole name.
-    ///
+    pub fn matches(&self, name: &str) -> bool {
+        let literal = self.pattern.trim_matches('*');
+        match self.shape {
+            Shape::Exact => *self.pattern == *name,
+            Shape::Prefix => name.starts_with(literal),
+            Shape::Suffix => name.ends_with(literal),
+            Shape::Part => memchr::memmem::find(name.as_bytes(), literal.as_bytes()).is_some(),
+            Shape::Other => {
+                name.starts_with(self.prefix()) && name.ends_with(self.suffix()) && self.matches_by_steps(name)
+            }
+        }
+    }
+
     /// On a mismatch only the last `*` takes one more character: earlier ones never need to, because whatever they
     /// could take, the last one can take too. So a match never costs more than pattern times name.
-    pub fn matches(&self, name: &str) -> bool {
-        let (mut pattern, mut rest) = (self.0.chars(), name.chars());
+    fn matches_by_steps(&self, name: &str) -> bool {
+        let (mut pattern, mut rest) = (self.pattern.chars(), name.chars());
         let mut retry = None;
         loop {
             let (mut after, mut left) = (pattern.clone(), rest.clone());
@@ -83,13 +125,13 @@ impl Glob {
 
 impl fmt::Display for Glob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.pattern)
     }
 }
 
 impl Serialize for Glob {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        serializer.serialize_str(&self.pattern)
     }
 }
 
@@ -111,6 +153,10 @@ mod tests {
             ("pg://prod/*", "pg://prod/accounts/7", true),
             ("pg://prod/*", "pg://prod", false),
             ("*prod*", "pg://prod/x", true),
+            ("*prod*", "prod", true),
+            ("*prod*", "pro", false),
+            ("*prod", "pg://prod", true),
+            ("*prod", "prod/x", false),
             ("a*b*c", "a-b-b-c", true),
             ("a*b*c", "a-c-b", false),
             ("?at", "cat", true),

@@ -6,20 +6,20 @@ use super::Glob;
 
 type Map<T> = HashMap<Box<str>, Vec<T>, foldhash::fast::RandomState>;
 
-/// Patterns, each with what it stands for.
+/// Patterns, each with what it stands for. A pattern that stands several times is asked once.
 #[derive(Debug, Clone)]
 pub(super) struct Patterns<T> {
     exact: Map<T>,
     prefixes: Ends<T>,
     suffixes: Ends<T>,
     /// Neither begins nor ends with anything certain.
-    loose: Vec<(Glob, T)>,
+    loose: Vec<(Glob, Vec<T>)>,
     /// Describes every name.
     every: Vec<T>,
 }
 
 /// Patterns by one end of their names. A pattern that asks for more than that end is asked again.
-type Ends<T> = Vec<(usize, Map<(Option<Glob>, T)>)>;
+type Ends<T> = Vec<(usize, Map<(Option<Glob>, Vec<T>)>)>;
 
 impl<T> Default for Patterns<T> {
     fn default() -> Self {
@@ -29,30 +29,31 @@ impl<T> Default for Patterns<T> {
 }
 
 impl<T: Copy> Patterns<T> {
-    /// Adds a pattern.
+    /// Adds a pattern. Of two ends the longer one tells more.
     pub(super) fn add(&mut self, glob: &Glob, meaning: T) {
         let (prefix, suffix) = (glob.prefix(), glob.suffix());
-        let more = (!glob.is_simple()).then(|| glob.clone());
+        let more = (!glob.is_end()).then(|| glob.clone());
         if let Some(name) = glob.exact() {
             self.exact.entry(name.into()).or_default().push(meaning);
-        } else if !prefix.is_empty() {
-            end(&mut self.prefixes, prefix).push((more, meaning));
+        } else if !prefix.is_empty() && prefix.len() >= suffix.len() {
+            put(end(&mut self.prefixes, prefix), more, meaning);
         } else if !suffix.is_empty() {
-            end(&mut self.suffixes, suffix).push((more, meaning));
+            put(end(&mut self.suffixes, suffix), more, meaning);
         } else if more.is_none() {
             self.every.push(meaning);
         } else {
-            self.loose.push((glob.clone(), meaning));
+            put(&mut self.loose, glob.clone(), meaning);
         }
     }
 
-    /// Tells what every pattern that matches a name stands for, in no certain order, perhaps twice.
+    /// Tells what every pattern that matches a name stands for, in no certain order.
     pub(super) fn find(&self, name: &str, mut tell: impl FnMut(T)) {
-        self.exact.get(name).into_iter().flatten().for_each(|meaning| tell(*meaning));
-        let mut among = |ended: Option<&Vec<(Option<Glob>, T)>>| {
-            for (more, meaning) in ended.into_iter().flatten() {
+        let mut all = |meanings: &[T]| meanings.iter().for_each(|meaning| tell(*meaning));
+        self.exact.get(name).into_iter().for_each(|meanings| all(meanings));
+        let mut among = |ended: Option<&Vec<(Option<Glob>, Vec<T>)>>| {
+            for (more, meanings) in ended.into_iter().flatten() {
                 if more.as_ref().is_none_or(|glob| glob.matches(name)) {
-                    tell(*meaning);
+                    all(meanings);
                 }
             }
         };
@@ -63,8 +64,8 @@ impl<T: Copy> Patterns<T> {
             let start = name.len().checked_sub(*length);
             among(start.and_then(|start| name.get(start..)).and_then(|suffix| ends.get(suffix)));
         }
-        self.loose.iter().filter(|(glob, _)| glob.matches(name)).for_each(|(_, meaning)| tell(*meaning));
-        self.every.iter().for_each(|meaning| tell(*meaning));
+        self.loose.iter().filter(|(glob, _)| glob.matches(name)).for_each(|(_, meanings)| all(meanings));
+        all(&self.every);
     }
 
     /// Whether there is no pattern.
@@ -74,13 +75,22 @@ impl<T: Copy> Patterns<T> {
     }
 }
 
-fn end<'e, T>(ends: &'e mut Ends<T>, end: &str) -> &'e mut Vec<(Option<Glob>, T)> {
+/// The patterns with this end.
+fn end<'e, T>(ends: &'e mut Ends<T>, end: &str) -> &'e mut Vec<(Option<Glob>, Vec<T>)> {
     let at = ends.iter().position(|(length, _)| *length == end.len());
     let at = at.unwrap_or_else(|| {
         ends.push((end.len(), Map::default()));
         ends.len() - 1
     });
     ends[at].1.entry(end.into()).or_default()
+}
+
+/// Adds a meaning to its pattern.
+fn put<P: PartialEq, T>(patterns: &mut Vec<(P, Vec<T>)>, pattern: P, meaning: T) {
+    match patterns.iter_mut().find(|(other, _)| *other == pattern) {
+        Some((_, meanings)) => meanings.push(meaning),
+        None => patterns.push((pattern, vec![meaning])),
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::answer::{self, Answer};
 use super::classes::Kind;
 use super::contents::{Contents, is_mark};
-use super::deed::{Authority, Deed, Doing};
+use super::deed::{Authority, Deed, Doing, Tool};
 use super::index::{Entry, Keys};
 use super::rules::{Fit, Rule, Rules, is_between};
 use super::selector::Facts;
@@ -55,28 +55,38 @@ impl Rules {
         declared.retain(|(envelope, _)| applying.binary_search(envelope).is_ok());
         declared.sort_unstable();
         declared.dedup_by_key(|(envelope, _)| *envelope);
-        let own = declared.into_iter().map(|(envelope, order)| {
+        let mut tools: Vec<&Tool> = Vec::new();
+        let mut doings = Doings { base: said.clone(), distinct: Vec::new(), own: Vec::new() };
+        for (envelope, order) in declared {
             let tool = &self.envelopes[envelope as usize].known.0.tools[order as usize];
-            (envelope, said.clone().declared(tool, contents))
-        });
-        let own: Vec<(u32, Doing)> = own.collect();
+            let at = tools.iter().position(|other| other.says_as(tool)).unwrap_or_else(|| {
+                tools.push(tool);
+                doings.distinct.push(said.clone().declared(tool, contents));
+                tools.len() - 1
+            });
+            doings.own.push((envelope, at));
+        }
         // An envelope that says nothing of the tool believes the first that does: both are the operator's.
-        let base = own.first().map_or(said, |(_, doing)| doing.clone());
-        Doings { base, own }
+        if let Some(first) = doings.distinct.first() {
+            doings.base = first.clone();
+        }
+        doings
     }
 }
 
 /// What a call does: for most envelopes, and for those that say it themselves.
 struct Doings {
     base: Doing,
-    /// By envelope, sorted.
-    own: Vec<(u32, Doing)>,
+    /// What envelopes say themselves, each once. The first is the base.
+    distinct: Vec<Doing>,
+    /// By envelope, sorted: which of those.
+    own: Vec<(u32, usize)>,
 }
 
 impl Doings {
     fn of(&self, envelope: u32) -> &Doing {
         let at = self.own.binary_search_by_key(&envelope, |(envelope, _)| *envelope);
-        at.map_or(&self.base, |at| &self.own[at].1)
+        at.map_or(&self.base, |at| &self.distinct[self.own[at].1])
     }
 
     /// Whether an envelope lists the tool.
@@ -84,10 +94,9 @@ impl Doings {
         self.own.binary_search_by_key(&envelope, |(envelope, _)| *envelope).is_ok()
     }
 
-    /// Those that differ.
+    /// Each once.
     fn each(&self) -> impl Iterator<Item = &Doing> {
-        let others = self.own.iter().map(|(_, doing)| doing).filter(|doing| **doing != self.base);
-        std::iter::once(&self.base).chain(others)
+        std::iter::once(&self.base).chain(self.distinct.iter().skip(1))
     }
 }
 
@@ -129,10 +138,14 @@ impl<'r> Look<'r, '_> {
             let its_own = known_target(self.doings.of(envelope)) == Some(target);
             if its_own && self.applying.binary_search(&envelope).is_ok() {
                 let classes = &self.rules.envelopes[envelope as usize].known.0.classes;
-                match kind {
-                    Kind::Environment => deed.environments.insert(classes.environments[order as usize].0.clone()),
-                    _ => deed.surfaces.insert(classes.surfaces[order as usize].0.clone()),
+                let (names, named) = match kind {
+                    Kind::Environment => (&mut deed.environments, &classes.environments),
+                    Kind::Surface | Kind::Data => (&mut deed.surfaces, &classes.surfaces),
                 };
+                let name = &named[order as usize].0;
+                if !names.contains(name) {
+                    names.insert(Arc::clone(name));
+                }
             }
         });
     }
