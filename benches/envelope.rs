@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::hint::black_box;
 
 use wherefore::envelope::{Rules, parse};
-use wherefore::model::Action;
+use wherefore::judge::{self, Context};
+use wherefore::model::{Action, Turn};
 
 use crate::cpu;
 use crate::table::{Rows, number};
@@ -46,6 +47,33 @@ pub fn run() {
             number(quantile(&mut costs, 0.99)),
             number(hits as f64 / CALLS as f64),
             number(quantile(&mut without, 0.5)),
+        ]);
+    }
+    rows.print();
+}
+
+/// What judging costs: every validator and the findings, with nothing around the call.
+pub fn judging() {
+    let mut rows = Rows::new(
+        "judging: CPU microseconds per action, over two hundred calls that ran, most of them without a finding",
+        &["rules", "median", "99th of 100", "findings"],
+    );
+    let calls = calls(true);
+    let turn = Turn { closed: true, ..Turn::unseen(calls[0].turn, calls[0].tenant.clone()) };
+    let none = ("no envelope", Rules::default());
+    let laid_out = LAYOUTS.iter().map(|layout| (layout.name, self::rules(layout)));
+    for (name, rules) in std::iter::once(none).chain(laid_out) {
+        let judge = |call: &Action| judge::judge(&Context::alone(&rules, &turn), call);
+        let findings: usize = calls.iter().map(|call| judge(call).1.len()).sum();
+        let many = |call: &Action| (0..LOOKS).for_each(|_| drop(black_box(judge(black_box(call)))));
+        calls.iter().for_each(many);
+        let mut costs: Vec<f64> =
+            calls.iter().map(|call| cpu::of(|| many(call)).0.as_secs_f64() * 1e6 / LOOKS as f64).collect();
+        rows.row([
+            name.to_owned(),
+            number(quantile(&mut costs, 0.5)),
+            number(quantile(&mut costs, 0.99)),
+            number(findings as f64 / CALLS as f64),
         ]);
     }
     rows.print();

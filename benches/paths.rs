@@ -18,10 +18,11 @@ mod view;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Every section by its name.
-const SECTIONS: [(&str, fn()); 8] = [
+const SECTIONS: [(&str, fn()); 9] = [
     ("view", view::run),
     ("stacks", stacks::run),
     ("envelope", envelope::run),
+    ("judge", envelope::judging),
     ("engine", fold::run),
     ("growth", fold::growth),
     ("conversation", fold::conversation),

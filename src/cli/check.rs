@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::config;
 use crate::envelope::{Case, Expect, Expected, Rules};
-use crate::judge::{self, Context};
+use crate::judge::{self, Around, Context, Learnt};
 use crate::model::{Finding, Verdict};
 
 use super::{Failed, mistakes};
@@ -68,7 +68,8 @@ impl Tested {
 
 /// Everything that came otherwise than a test expects it.
 fn failure(case: &Case, rules: &Rules) -> Option<String> {
-    let context = Context::alone(rules, case.turn());
+    let around = Around::of_first(rules, case.action());
+    let context = Context::new(rules, case.turn(), &Learnt::Off, &around);
     let (verdicts, findings) = judge::judge(&context, case.action());
     let wrong: Vec<String> =
         case.expected().iter().filter_map(|expected| difference(case, expected, &verdicts, &findings)).collect();

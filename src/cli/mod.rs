@@ -4,6 +4,7 @@ mod actions;
 mod check;
 mod client;
 pub mod demo;
+mod init;
 mod replay;
 mod serve;
 mod slo;
@@ -41,6 +42,8 @@ enum Command {
     Replay(replay::Replay),
     /// Check configuration, envelopes and tokens without starting
     Check(check::Check),
+    /// Write a ready pack: envelopes with unit tests, and objectives
+    Init(init::Init),
     /// Work with service level objectives
     #[command(subcommand)]
     Slo(slo::Slo),
@@ -107,6 +110,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Actions(actions) => actions.run(),
         Command::Replay(replay) => replay.run(),
         Command::Check(check) => check.run(),
+        Command::Init(init) => init.run(),
         Command::Slo(slo) => slo.run(),
         Command::Verify(verify) => verify.run(),
     };

@@ -207,6 +207,15 @@ pub struct Around {
     pub attempts: Vec<bool>,
 }
 
+impl Around {
+    /// Of a call that is alone: the first in every window that a limit counts.
+    pub fn of_first(rules: &Rules, action: &Action) -> Self {
+        let limits = rules.view(action).hits.into_iter().map(|hit| hit.rule);
+        let limits = limits.filter(|rule| matches!(rule.demand(), Demand::Limit(_)));
+        Self { counted: limits.map(|rule| (rule.name().into(), 0)).collect(), ..Self::default() }
+    }
+}
+
 /// Nothing is known.
 pub(super) static NOTHING: Around = Around {
     incident: None,

@@ -82,10 +82,12 @@ fn findings(pack: &str, recording: &Recording, configuration: &Configuration) ->
     standing(&outcome).into_iter().map(row).collect()
 }
 
-/// Findings that were told and not taken back: rule and tool.
+/// Findings that were told and not taken back: rule and tool. Not those about an incident: nobody contains a
+/// recording.
 fn standing(outcome: &Outcome) -> Vec<(String, String)> {
     let last: BTreeMap<_, _> = outcome.findings.iter().map(|event| (event.finding.id, event)).collect();
     let open = last.values().filter(|event| event.finding.state == FindingState::Open);
+    let open = open.filter(|event| !event.finding.rule.starts_with("containment."));
     let tool = |action| outcome.actions.get(action).map_or("unknown", |action| action.tool_label());
     open.map(|event| (event.finding.rule.to_string(), tool(&event.action).to_owned())).collect()
 }
