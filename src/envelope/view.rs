@@ -135,8 +135,8 @@ impl<'r> Look<'r, '_> {
     /// The environments and surfaces of a target.
     fn name(&self, target: &str, deed: &mut Deed) {
         self.rules.index.names.find(target, |(envelope, kind, order)| {
-            let its_own = known_target(self.doings.of(envelope)) == Some(target);
-            if its_own && self.applying.binary_search(&envelope).is_ok() {
+            let its_own = || self.doings.distinct.len() < 2 || known_target(self.doings.of(envelope)) == Some(target);
+            if self.applying.binary_search(&envelope).is_ok() && its_own() {
                 let classes = &self.rules.envelopes[envelope as usize].known.0.classes;
                 let (names, named) = match kind {
                     Kind::Environment => (&mut deed.environments, &classes.environments),
