@@ -46,7 +46,7 @@ pub enum Demand {
     /// The call must not run unless exactly it was approved.
     Hold,
     /// Something is true after the call.
-    Invariant(Invariant),
+    Invariant(Box<Invariant>),
 }
 
 impl Demand {

@@ -302,7 +302,7 @@ fn invariant(page: &mut Page, table: Table<'_>, scope: &Scope) -> Option<Demand>
     if within.is_some() && !table.has("read") {
         page.wrong(table.at, "`within` waits for a later call: say which by `read`");
     }
-    Some(Demand::Invariant(Invariant { holds: holds?, read, within, known: Arc::clone(&scope.known) }))
+    Some(Demand::Invariant(Box::new(Invariant { holds: holds?, read, within, known: Arc::clone(&scope.known) })))
 }
 
 /// The later call that shows whether an invariant holds.

@@ -37,7 +37,7 @@ pub(super) fn denied<'a>(context: &Context<'a>, action: &Action) -> Option<Aroun
         return None;
     }
     let deed = &context.view(action).deed;
-    let same = |denied: &'a Action| Some(Around { denied, how: how(context, denied, action, &deed)? });
+    let same = |denied: &'a Action| Some(Around { denied, how: how(context, denied, action, deed)? });
     let found = context.around.denied.iter().filter_map(same);
     found.reduce(|first, next| if next.how > first.how { next } else { first })
 }

@@ -42,7 +42,7 @@ pub(super) fn holds(context: &Context<'_>, action: &Action) -> Option<Held> {
     }
     let (deed, ran) = (&context.view(action).deed, approvals::ran_at(action));
     let said = context.turn.stands.iter().filter(|stand| stand.at <= ran);
-    let held = said.fold(None, |held: Option<Held>, stand| after(held, stand, action, &deed));
+    let held = said.fold(None, |held: Option<Held>, stand| after(held, stand, action, deed));
     let plan = last_word(context.turn.plan_decisions.iter().filter(|decision| decision.at <= ran));
     let agreed = plan.filter(|it| it.outcome == Outcome::Allow && it.by == By::Human && is_enforced(it));
     let agreed = agreed.filter(|it| is_independent(it.witness.as_ref(), action)).map(|decision| decision.at);
