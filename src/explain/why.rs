@@ -6,9 +6,9 @@ use super::WIDTH;
 use super::phrases::{clock, decision, length, missing, records, service, short, state, when, witness};
 use super::sheet::{INDENT, Sheet, brief, cell, columns_of};
 use crate::model::{
-    Action, CallSays, Check, Cost, Decision, Effects, Field, Finding, FindingState, Known, Lineage, Missing, ModeAt,
-    ModelUse, Outcome, Piece, Provenance, Says, Severity, Shared, Span, StandAt, StandKind, State, Text, Turn, Value,
-    Verdict,
+    Action, CallSays, Check, Confidence, Cost, Decision, Effects, Field, Finding, FindingState, Known, Lineage,
+    Missing, ModeAt, ModelUse, Outcome, Piece, Provenance, Says, Severity, Shared, Span, StandAt, StandKind, State,
+    Text, Turn, Value, Verdict,
 };
 
 /// How many ids of context are shown: whoever wants them all asks for JSON.
@@ -356,9 +356,12 @@ fn findings(sheet: &mut Sheet, action: &Action) {
         return sheet.row("findings", "none");
     }
     let mut label = "findings";
-    for Finding { severity, class, state, rule, message, evidence, .. } in &action.findings {
+    for Finding { severity, class, state, rule, message, evidence, tags, .. } in &action.findings {
         sheet.row(label, &format!("{severity}: {rule} ({state}, {class})"));
         sheet.detail(message);
+        for tag in tags.iter().filter(|tag| tag.confidence != Confidence::None) {
+            sheet.detail(&format!("{} ({} confidence): {}", tag.class, tag.confidence, tag.because));
+        }
         sheet.detail(&format!("from {}", records(evidence)));
         label = "";
     }
@@ -370,10 +373,15 @@ fn verdicts(sheet: &mut Sheet, lineage: &Lineage) {
         return sheet.row("verdicts", why);
     }
     let mut label = "verdicts";
-    for Verdict { sli, value, reason, because, evidence, .. } in &lineage.action.verdicts {
-        sheet.row(label, &format!("{:<8}{sli} ({reason})", value.as_str()));
+    for Verdict { sli, value, reason, because, evidence, rung, rule } in &lineage.action.verdicts {
+        let rung = rung.filter(|rung| *rung > 0).map(|rung| format!(", rung {rung}")).unwrap_or_default();
+        sheet.row(label, &format!("{:<8}{sli} ({reason}{rung})", value.as_str()));
         let from = if evidence.is_empty() { String::new() } else { format!(", from {}", records(evidence)) };
         sheet.detail(&format!("{because}{from}"));
+        if let Some(rule) = rule {
+            let digest = rule.envelope.bytes.to_string();
+            sheet.detail(&format!("by {}, its envelope was {}", rule.name, digest.get(..16).unwrap_or(&digest)));
+        }
         label = "";
     }
 }
