@@ -245,7 +245,7 @@ fn checked(earlier: &[Half<'_>], roots: &[usize], check: &Half<'_>) -> Option<us
     let may_be = |(_, half): &(usize, &Half<'_>)| half.calls && !half.is_history && half.may_be(check);
     let fitting = || earlier.iter().enumerate().filter(may_be);
     let same = |half: &Half<'_>| check.conversation.is_some() && half.conversation == check.conversation;
-    let latest = fitting().filter(|(_, half)| same(half)).last().map(|(index, _)| roots[index]);
+    let latest = fitting().rfind(|(_, half)| same(half)).map(|(index, _)| roots[index]);
     let unknown = |half: &Half<'_>| half.conversation.is_none() || check.conversation.is_none();
     let only = || {
         let mut all: BTreeSet<usize> = fitting().map(|(index, _)| roots[index]).collect();
