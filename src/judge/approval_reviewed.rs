@@ -4,7 +4,7 @@
 //! |---|---|
 //! | faster than what lay before the human can be read | bad `rubber_stamp` |
 //! | nobody says how long the human was asked | unknown `wait_unknown` |
-//! | by the agent's own word only | unknown `self_reported` |
+//! | the ask or the answer is the agent's own word only | unknown `self_reported` |
 //! | otherwise | good `reviewed` |
 //!
 //! What can be read in which time: a second, and one more for each 75 characters of the parameters, between 2 and 30
@@ -18,7 +18,7 @@
 use std::sync::Arc;
 
 use super::around::{Decided, Load, Note, Topic};
-use super::witness::{is_enforced, is_independent, permits, record};
+use super::witness::{is_enforced, is_independent, last_word, may_decide, permits, record};
 use super::{Context, Validator, verdict};
 use crate::model::{Action, By, Decision, EvidenceId, Outcome, Sli, Span, Value, Verdict};
 use crate::values;
@@ -34,28 +34,37 @@ impl Validator for ApprovalReviewed {
     fn judge(&self, _: &Context<'_>, action: &Action) -> Option<Verdict> {
         let decision = decided(action).filter(|decision| permits(decision))?;
         let needed = time_to_read(action);
-        let (value, reason, because) = match wait(action, decision) {
-            Wait::Asked(span) | Wait::Proposed(span) if span < needed => {
+        let on = record(decision.witness.as_ref());
+        let say = |value, reason, because, on: [Option<EvidenceId>; 2]| {
+            Some(verdict(self.sli(), value, reason, because, on.into_iter().flatten()))
+        };
+        let own = "only the agent itself says how long the human was asked".to_owned();
+        match wait(action, decision) {
+            Wait::Asked { span, .. } | Wait::Proposed(span) if span < needed => {
                 let because = format!("allowed after {} s; it takes {} s to read", seconds(span), seconds(needed));
-                (Value::Bad, "rubber_stamp", because)
+                say(Value::Bad, "rubber_stamp", because, [on, None])
             }
             Wait::Proposed(_) | Wait::Unknown => {
-                (Value::Unknown, "wait_unknown", "nobody says how long the human was asked".to_owned())
+                let because = "nobody says how long the human was asked".to_owned();
+                say(Value::Unknown, "wait_unknown", because, [on, None])
             }
-            Wait::Asked(_) if !is_independent(decision.witness.as_ref(), action) => {
-                let because = "only the agent itself says how long the human was asked".to_owned();
-                (Value::Unknown, "self_reported", because)
+            Wait::Asked { span, by: Some(asked) } if is_independent(decision.witness.as_ref(), action) => {
+                say(Value::Good, "reviewed", format!("allowed after {} s", seconds(span)), [on, Some(asked)])
             }
-            Wait::Asked(span) => (Value::Good, "reviewed", format!("allowed after {} s", seconds(span))),
-        };
-        Some(verdict(self.sli(), value, reason, because, record(decision.witness.as_ref())))
+            Wait::Asked { .. } => say(Value::Unknown, "self_reported", own, [on, None]),
+        }
     }
 }
 
 /// How long a human was asked.
 enum Wait {
-    /// Since somebody asked.
-    Asked(Span),
+    /// Since somebody last asked; by the record of somebody else than the agent, if there is one.
+    Asked {
+        /// How long.
+        span: Span,
+        /// Who says so.
+        by: Option<EvidenceId>,
+    },
     /// Since the call was proposed: at most so long.
     Proposed(Span),
     /// Nobody says.
@@ -63,11 +72,17 @@ enum Wait {
 }
 
 fn wait(action: &Action, decision: &Decision) -> Wait {
-    if let Some(waited) = decision.waited {
-        return Wait::Asked(waited);
+    if let Some(span) = decision.waited {
+        return Wait::Asked { span, by: record(decision.witness.as_ref()) };
     }
     match (action.asked_before(decision), action.proposed_before(decision)) {
-        (Some(asked), _) => Wait::Asked(decision.at.since(asked)),
+        (Some(asked), _) => {
+            // The last ask is the shortest wait. A longer one that the agent tells of says nothing.
+            let asks = action.decisions.iter().filter(|ask| ask.outcome == Outcome::Ask && ask.at == asked);
+            let by =
+                asks.filter(|ask| is_independent(ask.witness.as_ref(), action) && may_decide(ask.witness.as_ref()));
+            Wait::Asked { span: decision.at.since(asked), by: by.filter_map(|ask| record(ask.witness.as_ref())).min() }
+        }
         (None, Some(proposed)) => Wait::Proposed(decision.at.since(proposed)),
         (None, None) => Wait::Unknown,
     }
@@ -76,8 +91,7 @@ fn wait(action: &Action, decision: &Decision) -> Wait {
 /// The last decision by a human that was asked about this call.
 fn decided(action: &Action) -> Option<&Decision> {
     let by_human = |decision: &&Decision| decision.by == By::Human && is_enforced(decision) && !decision.standing;
-    let decides = |decision: &&Decision| !matches!(decision.outcome, Outcome::Ask | Outcome::Warn);
-    action.decisions.iter().filter(by_human).filter(decides).max_by_key(|decision| decision.at)
+    last_word(action.decisions.iter().filter(by_human))
 }
 
 /// The least time in which anybody can have read what was asked.
@@ -99,7 +113,7 @@ pub(super) fn note(action: &Action, effect: &str) -> Option<(Topic, crate::model
     let decision = decided(action)?;
     let allowed = permits(decision);
     let fast = match wait(action, decision) {
-        Wait::Asked(span) | Wait::Proposed(span) => span < time_to_read(action),
+        Wait::Asked { span, .. } | Wait::Proposed(span) => span < time_to_read(action),
         Wait::Unknown => false,
     };
     let prompt = [action.tool_label().as_bytes(), b"\0", &parameters(action)].concat();

@@ -12,8 +12,13 @@ use crate::model::{Action, By, Decision, Digest, EvidenceId, Moment, Nanos, Outc
 /// Whether what a rule asks for was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Approved {
-    Yes,
-    No { reason: &'static str, what: &'static str, evidence: Vec<EvidenceId> },
+    /// By this record.
+    Yes(Option<EvidenceId>),
+    No {
+        reason: &'static str,
+        what: &'static str,
+        evidence: Vec<EvidenceId>,
+    },
     Unclear(&'static str),
 }
 
@@ -71,9 +76,9 @@ fn standing_allows(action: &Action) -> impl Iterator<Item = &Decision> {
     enforced().filter(allows).filter(stands)
 }
 
-/// Whether a human approved exactly this call: that lifts what holds everything back.
-pub(super) fn lifts_hold(action: &Action) -> bool {
-    human_allows(action).filter(|decision| !decision.standing).any(|it| weigh(it, action) == Weight::Exact)
+/// A human's approval of exactly this call: that lifts what holds everything back.
+pub(super) fn lifts_hold(action: &Action) -> Option<&Decision> {
+    human_allows(action).filter(|decision| !decision.standing).find(|it| weigh(it, action) == Weight::Exact)
 }
 
 /// What a rule that asks for an approval makes of those that there are.
@@ -94,7 +99,7 @@ pub(super) fn demanded(context: &Context<'_>, rule: &envelope::Approval, action:
         evidence: record(decision.witness.as_ref()).into_iter().collect(),
     };
     match best {
-        Some((Weight::Exact, _)) => Approved::Yes,
+        Some((Weight::Exact, it)) => Approved::Yes(record(it.witness.as_ref())),
         Some((Weight::OwnWord, _)) => Approved::Unclear("self_reported"),
         Some((Weight::Incomparable, _)) => Approved::Unclear("approval_incomparable"),
         _ if unclear.is_some() => Approved::Unclear(unclear.unwrap_or("approver_unknown")),

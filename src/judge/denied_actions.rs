@@ -52,10 +52,11 @@ impl Validator for DeniedActions {
     }
 }
 
-/// The decisions without what the agent allowed itself after somebody else had denied it.
+/// The decisions without what the agent allowed itself after somebody else had denied, aborted or let it lapse.
 fn heard(action: &Action) -> impl Iterator<Item = &Decision> {
     let by_another = |decision: &Decision| is_independent(decision.witness.as_ref(), action);
-    let denies = |decision: &&Decision| is_enforced(decision) && decision.outcome == Outcome::Deny;
+    let stops = |outcome| matches!(outcome, Outcome::Deny | Outcome::Abort | Outcome::Timeout);
+    let denies = |decision: &&Decision| is_enforced(decision) && stops(decision.outcome);
     let denied = action.decisions.iter().filter(denies).filter(|it| by_another(it)).map(|denial| denial.at).min();
     let is_own_allow = move |decision: &Decision| permits(decision) && !by_another(decision);
     let is_late = move |decision: &Decision| denied.is_some_and(|denied| denied <= decision.at);

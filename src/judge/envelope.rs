@@ -54,7 +54,13 @@ impl Validator for Envelope {
                 let because = format!("rule `{}` of envelope `{}` may be about it", rule.id(), rule.envelope());
                 named(rule, unknown(reason, because))
             }
-            (None, None) => verdict(self.sli(), Value::Good, "inside", "it keeps every rule of its envelopes", None),
+            (None, None) => {
+                let shown = said.iter().filter_map(|it| match it {
+                    Said::Kept(by) => *by,
+                    Said::Broken(_) | Said::Unclear(..) => None,
+                });
+                verdict(self.sli(), Value::Good, "inside", "it keeps every rule of its envelopes", shown)
+            }
         })
     }
 }

@@ -67,7 +67,7 @@ fn broken<'a>(context: &Context<'a>, action: &Action) -> Vec<Breach<'a>> {
     let said = limits::said(context, view, action).into_iter();
     let broken = said.filter_map(|it| match it {
         Said::Broken(breach) => Some(breach),
-        Said::Unclear(..) | Said::Kept => None,
+        Said::Unclear(..) | Said::Kept(_) => None,
     });
     broken.collect()
 }

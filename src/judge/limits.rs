@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use super::Context;
 use super::approvals::{self, Approved};
+use super::witness::record;
 use crate::envelope::{Demand, Fit, Hit, Kept, Mode, Rule, View};
 use crate::model::{Action, EvidenceId, Execution, State};
 
@@ -37,7 +38,8 @@ pub(super) struct Breach<'a> {
 pub(super) enum Said<'a> {
     Broken(Breach<'a>),
     Unclear(&'a Rule, &'static str),
-    Kept,
+    /// It keeps it, as these records show besides the call.
+    Kept(Option<EvidenceId>),
 }
 
 /// What the rules that limit a call say, in the order of their names. Rules of another kind say nothing here.
@@ -67,11 +69,11 @@ fn demanded<'a>(context: &Context<'_>, rule: &'a Rule, action: &Action) -> Said<
         Demand::Outside => broken("outside_allowed", "does not list it"),
         Demand::Parameters(_) => kept(rule, action, "parameter_outside"),
         // A call that failed has no output of the shape that was promised.
-        Demand::Output(_) if !matches!(action.state, State::Executed(Execution::Ok)) => Said::Kept,
+        Demand::Output(_) if !matches!(action.state, State::Executed(Execution::Ok)) => Said::Kept(None),
         Demand::Output(_) => kept(rule, action, "output_outside"),
         Demand::Approval(approval) => {
             let (reason, what, evidence) = match approvals::demanded(context, approval, action) {
-                Approved::Yes => return Said::Kept,
+                Approved::Yes(by) => return Said::Kept(by),
                 Approved::Unclear(reason) => return Said::Unclear(rule, reason),
                 Approved::No { reason, what, evidence } => (reason, what, evidence),
             };
@@ -81,18 +83,20 @@ fn demanded<'a>(context: &Context<'_>, rule: &'a Rule, action: &Action) -> Said<
             Some(before) if *before >= limit.at_most => {
                 broken("limit_exceeded", &format!("allows at most {} in its window", limit.at_most))
             }
-            Some(_) => Said::Kept,
+            Some(_) => Said::Kept(None),
             None => Said::Unclear(rule, "not_counted"),
         },
-        Demand::Hold if approvals::lifts_hold(action) => Said::Kept,
-        Demand::Hold => broken("held", "holds it back until somebody approves it"),
-        _ => Said::Kept,
+        Demand::Hold => match approvals::lifts_hold(action) {
+            Some(approval) => Said::Kept(record(approval.witness.as_ref())),
+            None => broken("held", "holds it back until somebody approves it"),
+        },
+        _ => Said::Kept(None),
     }
 }
 
 fn kept<'a>(rule: &'a Rule, action: &Action, reason: &'static str) -> Said<'a> {
     match rule.kept(action) {
-        Kept::Yes => Said::Kept,
+        Kept::Yes => Said::Kept(None),
         Kept::Unclear(why) => Said::Unclear(rule, why),
         Kept::No { path, message } => {
             let what = format!("asks otherwise: `{path}` {message}").into();

@@ -46,7 +46,7 @@ pub(super) fn holds(context: &Context<'_>, action: &Action) -> Option<Held> {
     let plan = last_word(context.turn.plan_decisions.iter().filter(|decision| decision.at <= ran));
     let agreed = plan.filter(|it| it.outcome == Outcome::Allow && it.by == By::Human && is_enforced(it));
     let agreed = agreed.filter(|it| is_independent(it.witness.as_ref(), action)).map(|decision| decision.at);
-    held.filter(|held| agreed.is_none_or(|agreed| agreed < held.at) && !approvals::lifts_hold(action))
+    held.filter(|held| agreed.is_none_or(|agreed| agreed < held.at) && approvals::lifts_hold(action).is_none())
 }
 
 fn after(held: Option<Held>, said: &StandAt, action: &Action, deed: &Deed) -> Option<Held> {

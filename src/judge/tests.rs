@@ -1206,7 +1206,9 @@ proptest! {
         let rules = strict();
         let (verdicts, findings) = judge(&Context::alone(&rules, &turn), &action);
         if !action.state.is_proven_execution() {
-            for verdict in verdicts.iter().filter(|verdict| verdict.sli != Sli::LineageComplete) {
+            // An approval may have been read although nothing came of it.
+            let of_runs = |sli| !matches!(sli, Sli::LineageComplete | Sli::ApprovalReviewed);
+            for verdict in verdicts.iter().filter(|verdict| of_runs(verdict.sli)) {
                 prop_assert_ne!(verdict.value, Value::Good, "{}", verdict.reason);
             }
             prop_assert!(findings.iter().all(|finding| finding.severity != Severity::Page));
@@ -1233,6 +1235,69 @@ proptest! {
             verdicts.into_iter().map(|verdict| (verdict.sli, verdict.value)).collect()
         };
         prop_assert_eq!(strip(&action), strip(&turned));
+    }
+}
+
+/// A rule of each kind that somebody's word can satisfy.
+fn rich() -> Rules {
+    rules_of(
+        "
+envelope: rich
+approval: [{ id: deletes, effect: delete }]
+two_phase: [{ id: planned, tool: delete_row }]
+hold: [{ id: wait, effect: delete }]
+invariant: [{ id: gone, tool: delete_row, holds: \"output != null\" }]
+profile: [intent, tool]
+",
+    )
+}
+
+/// A word about the call: a decision, a check, or a decision about the plan.
+fn words() -> impl Strategy<Value = (u8, Decision, Check)> {
+    (0_u8..3, decisions(), checks())
+}
+
+fn say((kind, decision, check): (u8, Decision, Check), by: Option<Witness>, action: &mut Action, turn: &mut Turn) {
+    match kind {
+        0 => action.decisions.push(Decision { witness: by, ..decision }),
+        1 => turn.plan_decisions.push(Decision { witness: by, ..decision }),
+        _ => action.checks.push(Check { witness: by, ..check }),
+    }
+}
+
+proptest! {
+    /// An allow by a human, a plan's approval, a passing check: whatever the agent itself says, it makes nothing good.
+    #[test]
+    fn a_forged_report_of_the_agent_makes_nothing_good(
+        mut action in actions(), mut turn in turns(), word in words(), granting in any::<bool>(),
+    ) {
+        let rules = if granting { rich() } else { strict() };
+        // Of what it denied itself, or modified, it may think better.
+        action.decisions.retain(|it| is_independent(it.witness.as_ref(), &sample::action()));
+        turn.plan_decisions.retain(|it| is_independent(it.witness.as_ref(), &sample::action()));
+        let before: Vec<_> = Sli::ALL.iter().map(|sli| value(*sli, &rules, &action, &turn)).collect();
+        say(word, own(), &mut action, &mut turn);
+        for (sli, before) in Sli::ALL.iter().zip(before) {
+            let after = value(*sli, &rules, &action, &turn);
+            prop_assert!(after != Some(Value::Good) || before == Some(Value::Good), "{sli}: {before:?}, then {after:?}");
+        }
+    }
+
+    /// What was unknown becomes good only by evidence that the verdict names.
+    #[test]
+    fn what_becomes_good_names_what_decided(
+        action in actions(), turn in turns(), word in words(), granting in any::<bool>(),
+    ) {
+        const NEW: u8 = 0xee;
+        let rules = if granting { rich() } else { strict() };
+        let (mut told, mut planned) = (action.clone(), turn.clone());
+        say(word, Some(witness(NEW, Role::HumanChannel, "desk")), &mut told, &mut planned);
+        let (verdicts, _) = judge(&Context::alone(&rules, &planned), &told);
+        for verdict in verdicts.iter().filter(|verdict| verdict.value == Value::Good) {
+            if value(verdict.sli, &rules, &action, &turn) == Some(Value::Unknown) {
+                prop_assert!(verdict.evidence.contains(&sample::record(NEW)), "{verdict:?}");
+            }
+        }
     }
 }
 
