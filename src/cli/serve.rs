@@ -12,7 +12,7 @@ use crate::config::{self, Checked, Config};
 use crate::envelope;
 use crate::journal::JournalError;
 use crate::net::Tokens;
-use crate::pipeline::{Addresses, ServeError, Server, wall};
+use crate::pipeline::{Addresses, Reloader, ServeError, Server, wall};
 use crate::telemetry;
 
 use super::client::{Answer, get};
@@ -56,11 +56,12 @@ impl Serve {
             .map_err(|error| Failed::from_error("cannot start", &error))?;
         if self.demo {
             let stage = Stage::new()?;
-            return runtime.block_on(serve(stage.checked()?, Some(&stage)));
+            return runtime.block_on(serve(stage.checked()?, Some(&stage), None));
         }
         let mut checked = config::check(self.config.as_deref(), self.insecure).map_err(|found| mistakes(&found))?;
         self.override_with_arguments(&mut checked)?;
-        runtime.block_on(serve(checked, None))
+        let file = Reread { config: self.config.clone(), insecure: self.insecure };
+        runtime.block_on(serve(checked, None, Some(file)))
     }
 
     fn override_with_arguments(&self, checked: &mut Checked) -> Result<(), Failed> {
@@ -79,12 +80,21 @@ impl Serve {
     }
 }
 
-async fn serve(checked: Checked, demo: Option<&Stage>) -> Result<(), Failed> {
+/// What is read again when somebody asks for it.
+struct Reread {
+    config: Option<PathBuf>,
+    insecure: bool,
+}
+
+async fn serve(checked: Checked, demo: Option<&Stage>, file: Option<Reread>) -> Result<(), Failed> {
     let telemetry = telemetry::start(&checked.config.telemetry, &checked.config.listen.all())
         .map_err(|error| Failed::from_error("cannot start logs and traces", &error))?;
     let stop = CancellationToken::new();
     tokio::spawn(stop_at_signal(stop.clone()));
     let server = Server::start(checked).await.map_err(|error| cannot_start(&error))?;
+    if let Some(file) = file {
+        tokio::spawn(reload_at_signal(server.reloader(), file, stop.clone()));
+    }
     if demo.is_some() {
         tokio::spawn(tell(server.addresses, stop.clone()));
     }
@@ -187,6 +197,32 @@ fn say(text: &str) {
 }
 
 /// Ctrl-C or SIGTERM ends the program in order; a second one ends it at once, which the journal survives.
+/// SIGHUP: reads the files again. With a mistake in them everything stays as it is.
+async fn reload_at_signal(reloader: Reloader, file: Reread, stop: CancellationToken) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    let file = std::sync::Arc::new(file);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = hangup.recv() => {}
+        }
+        let read = file.clone();
+        let checked = tokio::task::spawn_blocking(move || config::check(read.config.as_deref(), read.insecure)).await;
+        match checked.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
+            Ok(checked) => match reloader.reload(&checked).await {
+                Ok(true) => tracing::info!(rules = checked.rules.len().1, "reloaded: what begins now is judged by it"),
+                Ok(false) => tracing::info!("nothing new in envelopes, times or learning"),
+                Err(error) => tracing::error!(%error, "not reloaded: what was in force stays"),
+            },
+            Err(found) => {
+                for mistake in &found {
+                    tracing::error!(%mistake, "not reloaded: what was in force stays");
+                }
+            }
+        }
+    }
+}
+
 async fn stop_at_signal(stop: CancellationToken) {
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
     for first in [true, false] {

@@ -10,6 +10,7 @@ mod lag;
 mod offline;
 mod owner;
 mod read;
+mod reload;
 mod serve;
 
 pub use crate::journal::wall;
@@ -17,4 +18,5 @@ pub use configuration::Written;
 pub use fold::{Fold, FoldError, Settings, Status, View};
 pub use offline::{Offline, Outcome};
 pub use read::evidence_of;
+pub use reload::Reloader;
 pub use serve::{Addresses, ServeError, Server};

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Readiness};
-use crate::config::{Checked, Config, Disk};
+use crate::config::{Checked, Disk};
 use crate::journal::{AppendError, Entry, Journal, JournalError, Options, Rejection, wall};
 use crate::model::{Signal, Span};
 use crate::net;
@@ -22,6 +22,7 @@ use super::configuration::Written;
 use super::fold::{Fold, FoldError, Settings};
 use super::health::{Health, MAX_LAG};
 use super::lag::Lag;
+use super::reload::Reloader;
 
 /// How long raw frames are kept once they are applied.
 const FRAMES_KEPT: Span = Span::days(3);
@@ -63,6 +64,7 @@ pub struct Server {
     journal: Arc<Journal>,
     fold: Arc<Fold>,
     health: Arc<Health>,
+    reloader: Reloader,
 }
 
 /// The addresses that were given, where a port was 0.
@@ -91,8 +93,8 @@ impl Server {
         let addresses = Addresses { otlp_grpc: address(&grpc)?, otlp_http: address(&http)?, query: address(&query)? };
 
         let data = checked.config.data.clone();
-        let Config { constants, learning, .. } = checked.config;
-        let written = Written { constants, envelopes: checked.envelopes.clone(), learning };
+        let written = Written::of(&checked);
+        let in_force = written.clone();
         let memory = usize::try_from(checked.config.memory).unwrap_or(usize::MAX);
         let (disk, checkpoint) = (checked.config.disk, checked.config.checkpoint);
         let largest = checked.config.limits.decompressed;
@@ -119,7 +121,13 @@ impl Server {
             started: wall(),
             waits: Mutex::new(Lag::new(Instant::now())),
         });
-        Ok(Self { addresses, otlp: vec![grpc, http], query, checked, journal, fold: Arc::new(fold), health })
+        let reloader = Reloader::new(journal.clone(), in_force);
+        Ok(Self { addresses, otlp: vec![grpc, http], query, checked, journal, fold: Arc::new(fold), health, reloader })
+    }
+
+    /// Takes another configuration while the server runs.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// Serves until `stop`, then drains connections, folds what is left and takes a last checkpoint.
@@ -127,7 +135,9 @@ impl Server {
     /// # Errors
     /// When the fold stopped on an error.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
-        let Self { addresses, otlp, query, checked, journal, fold, health } = self;
+        let Self { addresses, otlp, query, checked, journal, fold, health, reloader } = self;
+        // Who wants to reload has it; what is held here would keep the journal open.
+        drop(reloader);
         for (name, address) in
             [("otlp-grpc", addresses.otlp_grpc), ("otlp-http", addresses.otlp_http), ("query", addresses.query)]
         {

@@ -149,3 +149,37 @@ async fn an_action_is_judged_by_what_was_in_force_when_it_began() {
     assert!(new.0.is_empty(), "{new:?}");
     assert_ne!(old.1, new.1, "each names the configuration that judged it");
 }
+
+/// While requests come, its envelopes change twice: the second time to what is no envelope, which changes nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_changes_what_begins_after_it_and_a_mistake_changes_nothing() {
+    const SETTINGS: &str = "envelopes: [production.yaml]\ntimes: { grace: 100ms, idle: 1s, ask: 2s }";
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let envelope = home.path().join("production.yaml");
+    let write = |text: &str| std::fs::write(&envelope, text).expect("the envelope is written");
+    write(load::ENVELOPE);
+    let server = Wherefore::start(home.path(), SETTINGS).await;
+    let told = async |story: &Story| {
+        send(&server, &traces(&[story.tool("a", FORBIDDEN, json!({})), story.root()])).await;
+        let settled = async || lineage(&server, &story.call("a")).await.filter(|lineage| lineage.settled);
+        let action = eventually("the call settles", settled).await.action;
+        (action.findings.iter().map(|finding| finding.rule.to_string()).collect::<Vec<_>>(), action.judged_by)
+    };
+    let first = told(&Story::new(1)).await;
+    assert!(first.0.contains(&"envelope.production.no-purge".to_owned()), "{first:?}");
+
+    write(&load::ENVELOPE.replace("purge_*", "sing_*"));
+    server.hang_up();
+    eventually("it reloads", async || server.logged("reloaded: what begins now is judged by it")).await;
+    let second = told(&Story::new(2)).await;
+    assert!(second.0.is_empty() && second.1 != first.1, "{second:?}");
+    let again = lineage(&server, &Story::new(1).call("a")).await.expect("it is there").action;
+    assert_eq!(again.judged_by, first.1, "what has begun keeps what it began with");
+    assert!(again.findings.iter().any(|finding| &*finding.rule == "envelope.production.no-purge"));
+
+    write("envelope: production\nforbidd: []\n");
+    server.hang_up();
+    let said = eventually("it says why not", async || server.logged("not reloaded: what was in force stays")).await;
+    assert!(said.to_string().contains("did you mean `forbid`"), "{said}");
+    assert_eq!(told(&Story::new(3)).await.1, second.1);
+}

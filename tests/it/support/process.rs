@@ -79,6 +79,13 @@ impl Wherefore {
         self.process.kill();
     }
 
+    /// Tells it to read its files again.
+    pub fn hang_up(&self) {
+        let id = self.process.child.id().to_string();
+        let sent = Command::new("kill").args(["-HUP", &id]).status().expect("`kill` is there");
+        assert!(sent.success(), "the process runs");
+    }
+
     /// Asks it to end, as an operator would, and waits.
     pub async fn terminate(mut self) -> ExitStatus {
         let pid = self.process.child.id().to_string();
