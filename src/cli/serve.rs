@@ -25,7 +25,8 @@ const LAST_TRACES: Duration = Duration::from_secs(3);
 ///
 /// Needs no file: without one it listens on loopback (4317 and 4318 for OTLP, 9464 for metrics and questions) and
 /// keeps its journal and store under `./wherefore-data`. Every key of the configuration file, with its default, is in
-/// docs/configuration.md; `wherefore check` tells what is wrong with one.
+/// docs/configuration.md; `wherefore check` tells what is wrong with one. SIGHUP reads envelopes, times and learning
+/// again.
 #[derive(Debug, clap::Args)]
 pub struct Serve {
     /// Play a recorded incident: an agent deletes production records during a code freeze and reports success
