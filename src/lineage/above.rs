@@ -138,6 +138,11 @@ impl Book {
     /// All turns above one. Of one conversation those that state something are looked for once, from the first of its
     /// turns that is met.
     fn ancestry<'a>(&'a self, state: &'a Arc<TurnState>) -> Vec<&'a Arc<TurnState>> {
+        // Most turns stand alone, and every action is read with what is above its turn.
+        let above = self.callers(state).chain(self.continued(state)).chain(self.stating(state)).next();
+        if above.is_none() {
+            return Vec::new();
+        }
         let mut found: BTreeMap<TurnId, &Arc<TurnState>> = BTreeMap::new();
         let mut conversations: BTreeSet<&str> = BTreeSet::new();
         let mut level = vec![state];
