@@ -267,10 +267,13 @@ async fn scrape(mut target: tokio::sync::watch::Receiver<Option<SocketAddr>>) ->
         };
         // Nobody there, and not caught up yet: both say nothing.
         if let Ok((200, body)) = get(&format!("http://{current}/metrics")).await {
-            if process.replace(current) != Some(current) {
+            let text = String::from_utf8_lossy(&body);
+            // By when it began: the next process may get the same port.
+            let began = series(&text).find(|(name, _)| name.starts_with(Metric::StartTime.def().name));
+            if process.replace(began.clone()) != Some(began) {
                 last.retain(|name, _| !begins_with_process(name));
             }
-            let counters = counters(&String::from_utf8_lossy(&body));
+            let counters = counters(&text);
             for (name, before) in &last {
                 let now = counters.get(name);
                 assert!(now.is_some_and(|now| now >= before), "`{name}` was {before} and is {now:?}");
