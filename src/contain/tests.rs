@@ -1,6 +1,7 @@
 //! The clock, told as stories; and the bounds.
 
 use super::*;
+use crate::model::Containment;
 use crate::model::sample::{at, record, service};
 
 const TURN: TurnId = TurnId([7; 16]);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Body, By, Call, Check, CheckResult, Decision, Direction, Fact, GrantScope, Known, Messages, Missing, Moment, Nanos,
-    Node, Outcome, Phase, Provenance, Span, SpanId, Status, Text, Tie, TraceId, What,
+    Body, By, Call, Check, CheckResult, Decision, Direction, Fact, Known, Messages, Missing, Moment, Nanos, Node,
+    Outcome, Provenance, Span, SpanId, Status, Text, Tie, TraceId, What,
 };
 use crate::values;
 use crate::wire::{AnyValue, SpanView};
@@ -312,40 +312,12 @@ pub fn an_id(id: &str) -> Option<Arc<str>> {
 
 /// A decision about this call alone that was enforced, made when the record began. `raw`: the producer's own words.
 pub fn a_decision(source: &Source<'_>, outcome: Outcome, by: By, raw: &str) -> Decision {
-    Decision {
-        at: written_or(source, |span| span.start),
-        outcome,
-        by,
-        principal: None,
-        scope: GrantScope::Once,
-        enforced: true,
-        standing: false,
-        waited: None,
-        raw: word(raw),
-        policies: Vec::new(),
-        call_id: None,
-        plan: None,
-        tool: None,
-        parameters: None,
-        witness: None,
-    }
+    Decision::new(written_or(source, |span| span.start), outcome, by, word(raw))
 }
 
 /// A check that names no call, made when the record ended. `name`: of what checked.
 pub fn a_check(source: &Source<'_>, name: &str, result: CheckResult) -> Check {
-    Check {
-        at: written_or(source, |span| span.end),
-        name: word(name),
-        phase: Phase::Unknown,
-        result,
-        label: word(""),
-        score: None,
-        explanation: Known::ABSENT,
-        call_id: None,
-        response_id: None,
-        about: None,
-        witness: None,
-    }
+    Check::new(written_or(source, |span| span.end), word(name), result, word(""))
 }
 
 /// When a log record was written, or a time of a span.

@@ -10,7 +10,7 @@
 //!
 //! Source: `pkg/server/check.go` of `openfga/openfga`. No recording of ours.
 
-use crate::model::{By, Check, CheckResult, Decision, Known, Nanos, Node, Outcome, Phase, What};
+use crate::model::{By, Check, CheckResult, Decision, Nanos, Node, Outcome, Phase, What};
 
 use super::draft::{a_decision, word};
 use super::{Dialect, Draft, Source};
@@ -63,17 +63,7 @@ impl Dialect for OpenFga {
 
 /// A check that is not about a tool.
 fn looked_up(at: Nanos, store: &str, allowed: bool, raw: &str) -> What {
-    What::Check(Box::new(Check {
-        at,
-        name: word(store),
-        phase: Phase::PreAction,
-        result: if allowed { CheckResult::Pass } else { CheckResult::Fail },
-        label: word(raw),
-        score: None,
-        explanation: Known::ABSENT,
-        call_id: None,
-        response_id: None,
-        about: None,
-        witness: None,
-    }))
+    let result = if allowed { CheckResult::Pass } else { CheckResult::Fail };
+    let check = Check::new(at, word(store), result, word(raw));
+    What::Check(Box::new(Check { phase: Phase::PreAction, ..check }))
 }

@@ -2,21 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use crate::envelope::Demand;
 use crate::judge::{self, Around, Change, Clock, Note, Place, Topic};
 use crate::lineage::{self, Group, Handle};
 use crate::model::{Action, ActionId, Nanos, Turn, TurnId};
 
 use super::containment::named;
 use super::count::Standing;
-use super::{Configuration, Due, Engine, SOON, TurnAccount};
+use super::{Due, Engine, SOON, TurnAccount};
 
 /// How many actions of a turn are looked at for what they mean to one of them.
 const KIN: usize = 1_000;
 
 impl Engine {
     /// Everything around an action, as it is known now.
-    pub(super) fn around(&self, group: &Group, action: &Action) -> Around {
+    pub(super) fn around(&self, group: &Group, action: &Action, context: &judge::Context<'_>) -> Around {
         let mut around = Around { incident: self.clock_of(action), ..Around::default() };
         let notes = group.all().filter_map(|handle| self.accounts.get(&handle)).flat_map(|half| &half.notes);
         for (topic, place) in notes {
@@ -26,7 +25,7 @@ impl Engine {
             if action.state.is_proven_execution() {
                 around.denied = self.denied_before(action, account);
             }
-            if lineage::is_denied(action) && self.has_breaker(action) {
+            if lineage::is_denied(action) && judge::has_breaker(context, action) {
                 around.attempts = self.attempts_up_to(action);
             }
         }
@@ -59,11 +58,6 @@ impl Engine {
         }
     }
 
-    fn has_breaker(&self, action: &Action) -> bool {
-        let rules = &self.configuration_of(action.judged_by).1.rules;
-        rules.view(action).hits.iter().any(|hit| matches!(hit.rule.demand(), Demand::Breaker(_)))
-    }
-
     /// The actions of a turn as they stand, not judged; of very many the first.
     fn kin(&self, turn: TurnId) -> Vec<Action> {
         let members = self.book.members(turn).into_iter().take(KIN);
@@ -73,21 +67,28 @@ impl Engine {
 
     /// What may explain what was found: what its agent runs with since lately, and content that it read before.
     pub(super) fn changes(&self, action: &Action, turn: &Turn) -> Vec<Change> {
-        let mut before = self.kin(action.turn);
+        let foreign = judge::foreign(action, turn);
+        // Most calls say what the user said; reading a long turn for the others costs.
+        let mut before = if foreign.is_empty() { Vec::new() } else { self.kin(action.turn) };
         before.retain(|other| other.end <= action.start);
         before.sort_by_key(|other| (other.start, named(other)));
-        let content = judge::content(action, turn, &before);
+        let content = judge::source(&foreign, &before);
         content.into_iter().chain(self.facets.changes(action, turn)).collect()
     }
 
-    /// Others of a turn whose judgement rests on their neighbours are read again: one of them says something new.
-    pub(super) fn tell_watchers(&mut self, root: Handle, turn: TurnId, watches: bool) {
-        let Some(account) = self.turns.get_mut(&turn) else { return };
+    /// Others of a turn whose judgement rests on their neighbours are read again: one of them says something new. It
+    /// means nothing to those that ended before it began.
+    pub(super) fn tell_watchers(&mut self, root: Handle, action: &Action, watches: bool) {
+        let Some(account) = self.turns.get_mut(&action.turn) else { return };
         let changed = if watches { account.watch.insert(root) } else { account.watch.remove(&root) };
-        let others: Vec<Handle> = account.watch.iter().copied().filter(|other| *other != root).collect();
         if changed {
-            self.changed.turns.insert(turn);
+            self.changed.turns.insert(action.turn);
         }
+        // It may have begun earlier when less was known of it, but not before all that is known of it.
+        let began = action.pieces.iter().map(|piece| piece.start).chain([action.start]).min().unwrap_or_default();
+        let later = |handle: &Handle| self.accounts.get(handle).is_some_and(|other| other.end >= began);
+        let watch = self.turns.get(&action.turn).into_iter().flat_map(|account| &account.watch);
+        let others: Vec<Handle> = watch.copied().filter(|other| *other != root && later(other)).collect();
         let heard = self.accounts.get(&root).map_or(self.now, |account| account.heard);
         for other in others {
             self.reread(other, heard, SOON);
@@ -115,14 +116,13 @@ impl Engine {
         &mut self,
         root: Handle,
         action: &Action,
-        turn: &Turn,
-        configuration: &Configuration,
+        context: &judge::Context<'_>,
         standing: Standing,
     ) {
         if standing.frozen {
             return;
         }
-        let said = judge::notes(&configuration.rules, turn, action);
+        let said = judge::notes(context, action);
         let said: Vec<(Topic, Place, Note)> =
             said.into_iter().map(|(topic, at, note)| (topic, (at, named(action)), note)).collect();
         let now = said.iter().map(|(topic, place, _)| (topic.clone(), *place)).collect();
@@ -169,7 +169,7 @@ impl Engine {
 
     /// The clock of the incident that an action opened.
     pub(super) fn clock_of(&self, action: &Action) -> Option<Clock> {
-        let incident = self.incidents.of(&action.tenant, self.book.root_of(action.turn))?;
+        let incident = self.incident(action)?;
         if incident.opened_by() != Some(action.id) {
             return None;
         }
@@ -178,7 +178,7 @@ impl Engine {
             by: incident.contained_by,
             leaked: incident.leaked,
             within: self.constants().contain_within,
-            is_over: self.clock() >= self.contained_by(action),
+            is_over: self.clock() >= self.containment_deadline(action),
         })
     }
 }

@@ -6,6 +6,7 @@
 //! what comes after the horizon moves nobody's numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use crate::judge::{Board, Note, Pin, Place, Topic};
 use crate::lineage::Handle;
@@ -130,34 +131,40 @@ impl Boards {
     /// What changed since it was last asked: the note, or `None` when it is gone.
     pub fn take_changed(&mut self) -> Vec<(BoardKey, Place, Option<Pin>)> {
         let changed = std::mem::take(&mut self.changed);
-        let pin = |key: &BoardKey, place: &Place| self.all.get(key).and_then(|board| board.0.get(place)).cloned();
-        changed
-            .into_iter()
-            .map(|(key, place)| (pin(&key, &place), key, place))
-            .map(|(pin, key, at)| (key, at, pin))
-            .collect()
+        let with_pin = |(key, place): (BoardKey, Place)| {
+            let pin = self.all.get(&key).and_then(|board| board.0.get(&place)).cloned();
+            (key, place, pin)
+        };
+        changed.into_iter().map(with_pin).collect()
     }
 }
 
 /// The others that read something else when one of these notes comes to a place, or leaves it.
 fn affected<'n>(board: &Board, place: Place, notes: impl IntoIterator<Item = &'n Note>) -> Vec<Place> {
-    let mut told = BTreeSet::new();
+    let before = || board.0.range(..place);
+    let after = || board.0.range((Bound::Excluded(place), Bound::Unbounded));
+    let mut told: BTreeSet<Place> = BTreeSet::new();
     for note in notes {
-        let reads: Box<dyn Fn(&Place, &Note) -> bool> = match note {
+        match note {
             // Whoever comes after counts one more or less.
-            Note::Counted => Box::new(|at, other| *at > place && *other == Note::Counted),
+            Note::Counted => told.extend(at(after().filter(|(_, pin)| pin.note == Note::Counted))),
             // A load is that of a day; a streak may be longer, and nobody is judged by its length.
             Note::Decided(_) => {
-                Box::new(|at, other| *at > place && at.0.since(place.0) < DAY && matches!(other, Note::Decided(_)))
+                let same_day = after().take_while(|(at, _)| at.0.since(place.0) < DAY);
+                told.extend(at(same_day.filter(|(_, pin)| matches!(pin.note, Note::Decided(_)))));
             }
             Note::Read(_) => {
-                Box::new(|at, other| *at < place && matches!(other, Note::Waits(until) if place.0 <= *until))
+                let waits = |pin: &Pin| matches!(pin.note, Note::Waits(until) if place.0 <= until);
+                told.extend(at(before().filter(|(_, pin)| waits(pin))));
             }
-            Note::Waits(_) => continue,
-        };
-        told.extend(board.0.iter().filter(|(at, pin)| reads(at, &pin.note)).map(|(at, _)| *at));
+            Note::Waits(_) => {}
+        }
     }
     told.into_iter().collect()
+}
+
+fn at<'b>(pins: impl Iterator<Item = (&'b Place, &'b Pin)>) -> impl Iterator<Item = Place> {
+    pins.map(|(at, _)| *at)
 }
 
 #[cfg(test)]
@@ -165,10 +172,10 @@ mod tests {
     use super::*;
     use crate::judge::Read;
     use crate::model::ActionId;
-    use crate::model::sample::at;
+    use crate::model::sample;
 
     fn place(second: u64) -> Place {
-        (at(second), ActionId([second as u8; 16]))
+        (sample::at(second), ActionId([second as u8; 16]))
     }
 
     fn key() -> BoardKey {
@@ -176,7 +183,7 @@ mod tests {
     }
 
     fn leave(boards: &mut Boards, second: u64, note: Note) -> Vec<Handle> {
-        boards.leave(&key(), place(second), second, note, at(second))
+        boards.leave(&key(), place(second), second, note, sample::at(second))
     }
 
     fn read() -> Note {
@@ -191,18 +198,18 @@ mod tests {
         }
         assert_eq!(leave(&mut boards, 2, Note::Counted), [3, 5]);
         assert!(leave(&mut boards, 2, Note::Counted).is_empty(), "nothing new");
-        assert_eq!(boards.take(&key(), place(1), at(9)), [2, 3, 5]);
-        assert_eq!(boards.heard(&key(), place(3)), at(9));
+        assert_eq!(boards.take(&key(), place(1), sample::at(9)), [2, 3, 5]);
+        assert_eq!(boards.heard(&key(), place(3)), sample::at(9));
     }
 
     #[test]
     fn a_read_is_told_to_those_who_wait_for_it() {
         let mut boards = Boards::default();
-        leave(&mut boards, 1, Note::Waits(at(4)));
-        leave(&mut boards, 2, Note::Waits(at(9)));
-        leave(&mut boards, 8, Note::Waits(at(20)));
+        leave(&mut boards, 1, Note::Waits(sample::at(4)));
+        leave(&mut boards, 2, Note::Waits(sample::at(9)));
+        leave(&mut boards, 8, Note::Waits(sample::at(20)));
         assert_eq!(leave(&mut boards, 7, read()), [2]);
-        assert_eq!(boards.take(&key(), place(7), at(9)), [2], "it is told again when it is gone");
+        assert_eq!(boards.take(&key(), place(7), sample::at(9)), [2], "it is told again when it is gone");
     }
 
     #[test]
@@ -210,7 +217,7 @@ mod tests {
         let mut boards = Boards::default();
         leave(&mut boards, 0, Note::Counted);
         leave(&mut boards, 1, Note::Counted);
-        boards.tidy(at(1) + KEPT);
+        boards.tidy(sample::at(1) + KEPT);
         assert_eq!(boards.get(&key()).map(|board| board.0.len()), Some(1));
         boards.take_changed();
         for second in 2..Board::NOTES as u64 + 5 {
@@ -225,7 +232,7 @@ mod tests {
     #[test]
     fn what_is_restored_is_what_was_there() {
         let mut boards = Boards::default();
-        leave(&mut boards, 1, Note::Waits(at(9)));
+        leave(&mut boards, 1, Note::Waits(sample::at(9)));
         leave(&mut boards, 2, read());
         let changed = boards.take_changed().into_iter().filter_map(|(key, place, pin)| Some((key, place, pin?)));
         assert_eq!(Boards::restore(changed), boards);

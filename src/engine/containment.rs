@@ -1,7 +1,7 @@
 //! Incidents as the fold sees them: what opens one, what its agents did since, who told them to stop, and until when
 //! its verdict waits.
 
-use crate::contain::{Act, Did, Found, Moved, Step, Violation};
+use crate::contain::{Act, Did, Found, Incident, Moved, Step, Violation};
 use crate::judge;
 use crate::lineage::{self, Handle};
 use crate::model::{Action, ActionId, Finding, Nanos, Severity, State, Turn, TurnId};
@@ -64,10 +64,16 @@ impl Engine {
         self.moved(moved);
     }
 
+    /// The incident of an action's lineage.
+    pub(super) fn incident(&self, action: &Action) -> Option<&Incident> {
+        // Most of the time there is none at all, and its name is a hash.
+        let some = !self.incidents.is_empty();
+        some.then(|| self.incidents.of(&action.tenant, self.book.root_of(action.turn))).flatten()
+    }
+
     /// Tells an incident what an action of its lineage came to.
     pub(super) fn act(&mut self, action: &Action, context: &judge::Context<'_>) {
-        let root = self.book.root_of(action.turn);
-        if self.incidents.of(&action.tenant, root).is_none() {
+        if self.incident(action).is_none() {
             return;
         }
         let did = match &action.state {
@@ -77,7 +83,7 @@ impl Engine {
             _ => None,
         };
         let act = did.map(|did| Act { at: action.start, did });
-        let moved = self.incidents.acted(&action.tenant, root, action.id, act);
+        let moved = self.incidents.acted(&action.tenant, self.book.root_of(action.turn), action.id, act);
         self.moved(moved);
     }
 
@@ -117,14 +123,14 @@ impl Engine {
 
     /// Until when the verdict on containment waits, on the engine's clock. Evidence of a command may take as long to
     /// come as that of a turn's end.
-    pub(super) fn contained_by(&self, action: &Action) -> Nanos {
+    pub(super) fn containment_deadline(&self, action: &Action) -> Nanos {
         let constants = self.constants();
         action.start.min(self.now) + constants.contain_within + constants.grace - self.held
     }
 
     /// Waits for the objective of the incident that an action opened.
     pub(super) fn waits_for_containment(&mut self, root: Handle, action: &Action) -> bool {
-        let until = self.contained_by(action);
+        let until = self.containment_deadline(action);
         let counted = self
             .accounts
             .get(&root)

@@ -7,7 +7,7 @@ use crate::lineage::{EndedBy, Group, Handle};
 use crate::model::{Action, Nanos, Sli, Value};
 use crate::sli::{LedgerKey, SLICE};
 
-use super::publish::exemplar;
+use super::findings::exemplar;
 use super::{Due, Ended, Engine};
 
 /// Which numbers an action still moves.

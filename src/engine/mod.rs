@@ -24,6 +24,7 @@ mod count;
 mod denials;
 mod dues;
 mod facets;
+mod findings;
 mod instrumentations;
 mod learn;
 mod merge;
@@ -478,9 +479,10 @@ impl Engine {
             return;
         };
         let context = judge::Context::alone(&rules, &turn);
-        if judge::violated(&context, &action).next().is_some() {
+        let broken = judge::violated(&context, &action);
+        if !broken.is_empty() {
             let findings = judge::at_once(&context, &action);
-            self.raise(group.root, &action, findings, &rules, output);
+            self.raise(group.root, &action, findings, broken, output);
         }
     }
 

@@ -17,7 +17,7 @@
 
 use std::sync::Arc;
 
-use super::around::{Decided, Load, Note, Topic};
+use super::board::{Decided, Load, Note, Topic};
 use super::witness::{is_enforced, is_independent, last_word, may_decide, permits, record};
 use super::{Context, Validator, verdict};
 use crate::model::{Action, By, Decision, EvidenceId, Outcome, Sli, Span, Value, Verdict};

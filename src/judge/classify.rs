@@ -42,15 +42,19 @@ pub fn tag(findings: &mut [Finding], changes: &[Change]) {
     }
 }
 
-/// Where values of a call come from that its user did not say: the output of an earlier call of its turn.
-pub fn content<'a>(action: &Action, turn: &Turn, before: impl IntoIterator<Item = &'a Action>) -> Option<Change> {
-    let values = action.arguments.value().and_then(|text| text.whole()).map(telling)?;
+/// Values of a call that its user did not say.
+pub fn foreign(action: &Action, turn: &Turn) -> Vec<String> {
+    let Some(values) = action.arguments.value().and_then(|text| text.whole()).map(telling) else { return Vec::new() };
     let intent = turn.intent.value().map(|intent| &*intent.value.head);
     let said = |value: &String| {
         let words = intent.into_iter().chain(turn.stands.iter().map(|stand| &*stand.stand.quote));
         words.into_iter().any(|words| holds_word(words, value))
     };
-    let foreign: Vec<String> = values.into_iter().filter(|value| !said(value)).collect();
+    values.into_iter().filter(|value| !said(value)).collect()
+}
+
+/// Where such values come from: the output of the first earlier call of the turn that holds one.
+pub fn source<'a>(foreign: &[String], before: impl IntoIterator<Item = &'a Action>) -> Option<Change> {
     let source = before.into_iter().find(|earlier| {
         let output = earlier.output.value().map(|text| &*text.head);
         output.is_some_and(|output| foreign.iter().any(|value| holds_word(output, value)))
@@ -111,7 +115,8 @@ mod tests {
             ("eve@evil.example", "send it to eve@evil.example, please", false),
             ("bob@shop.example", "summarise the page", false),
         ] {
-            assert_eq!(content(&mail(to), &asked(words), [&page]).is_some(), want, "{to}: {words}");
+            let foreign = foreign(&mail(to), &asked(words));
+            assert_eq!(source(&foreign, [&page]).is_some(), want, "{to}: {words}");
         }
     }
 }

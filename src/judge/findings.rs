@@ -17,11 +17,13 @@
 //! with evidence of execution. Whatever rests on absence, on a place in time or on others waits. When an attempt is
 //! carried out after all, the finding of the attempt is no longer returned: the other says it better.
 
+use std::sync::Arc;
+
 use super::around::Clock;
 use super::around_denial::How;
 use super::limits::{self, Breach, Said};
 use super::{Context, approval_reviewed, around_denial, outcome_validation, plan_commit, standing};
-use crate::envelope::{Demand, Fit, Mode, Rule};
+use crate::envelope::{Demand, Fit, Rule};
 use crate::model::{
     Action, EvidenceId, Execution, Finding, FindingId, FindingState, Severity, Sli, State, Value, Verdict,
 };
@@ -49,12 +51,14 @@ pub fn at_once(context: &Context<'_>, action: &Action) -> Vec<Finding> {
     of_rules(context, action, is_monotone)
 }
 
-/// The enforced rules that an action broke, with evidence of execution: the violations that are counted at once.
-pub fn violated<'a>(context: &Context<'a>, action: &Action) -> impl Iterator<Item = &'a Rule> + use<'a> {
-    let proven = action.state.is_proven_execution() && action.merged_into.is_none();
-    let rules = if proven { broken(context, action) } else { Vec::new() };
-    let counts = |breach: &Breach<'a>| breach.rule.mode() == Mode::Enforce && is_monotone(breach.rule);
-    rules.into_iter().filter(counts).map(|breach| breach.rule)
+/// The names of the enforced rules that an action broke, with evidence of execution: the violations that are counted
+/// at once.
+pub fn violated(context: &Context<'_>, action: &Action) -> Vec<Arc<str>> {
+    if !action.state.is_proven_execution() || action.merged_into.is_some() {
+        return Vec::new();
+    }
+    let counts = |breach: &Breach<'_>| limits::counts(breach.rule) && is_monotone(breach.rule);
+    broken(context, action).into_iter().filter(counts).map(|breach| breach.rule.name().into()).collect()
 }
 
 /// Whether more evidence can only confirm that a rule is broken.

@@ -47,7 +47,7 @@ pub(super) fn said<'a>(context: &Context<'_>, view: &View<'a>, action: &Action) 
     view.hits.iter().filter_map(|hit| of_rule(context, hit, action)).collect()
 }
 
-/// The rules that counts in the SLI when they are broken.
+/// Whether a rule counts in the SLI when it is broken.
 pub(super) fn counts(rule: &Rule) -> bool {
     rule.mode() == Mode::Enforce
 }

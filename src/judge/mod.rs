@@ -15,6 +15,7 @@ mod approval_reviewed;
 mod approvals;
 mod around;
 mod around_denial;
+mod board;
 mod breaker;
 mod classify;
 mod containment_within;
@@ -37,10 +38,9 @@ use std::sync::Arc;
 use crate::envelope::{Rules, View};
 use crate::model::{Action, EvidenceId, Field, Finding, Sli, Turn, Value, Verdict};
 
-pub use around::{
-    Around, Board, Clock, Decided, Load, Note, Pin, Place, Read, Topic, Window, changes_something, notes,
-};
-pub use classify::{Change, content, tag};
+pub use around::{Around, Clock, changes_something, has_breaker, notes};
+pub use board::{Board, Decided, Load, Note, Pin, Place, Read, Topic, Window};
+pub use classify::{Change, foreign, source, tag};
 pub use findings::{at_once, violated};
 pub use lineage_complete::applies;
 pub use witness::is_independent;
@@ -70,6 +70,15 @@ impl<'a> Context<'a> {
     /// What one action is judged with: a context is not for two.
     pub fn new(rules: &'a Rules, turn: &'a Turn, learnt: &'a Learnt, around: &'a Around) -> Self {
         Self { rules, turn, learnt, around, view: OnceCell::new() }
+    }
+
+    /// The same action, with what is around it. What the rules say of it is not looked up again.
+    pub fn among<'b>(self, learnt: &'b Learnt, around: &'b Around) -> Context<'b>
+    where
+        'a: 'b,
+    {
+        let view = self.view.into_inner().map(OnceCell::from).unwrap_or_default();
+        Context { rules: self.rules, turn: self.turn, learnt, around, view }
     }
 
     /// What the rules say of its action, looked up once.

@@ -19,7 +19,8 @@
 //! reads inside its time a bad one decides. Invariants in `warn` and `shadow` make findings and leave the verdict
 //! alone.
 
-use super::around::{self, Read};
+use super::around;
+use super::board::Read;
 use super::limits;
 use super::witness::{is_independent, may_decide, record};
 use super::{Context, Validator, envelope, findings as found, intent_alignment, verdict};

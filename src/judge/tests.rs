@@ -981,7 +981,7 @@ fn violations_are_enforced_and_proven() {
     let count = |rules: &str, change: fn(&mut Action)| {
         let (mut action, turn, rules) = (sample::action(), sample::turn(), rules_of(rules));
         change(&mut action);
-        violated(&Context::alone(&rules, &turn), &action).count()
+        violated(&Context::alone(&rules, &turn), &action).len()
     };
     assert_eq!(count(FREEZE, |_| {}), 1);
     assert_eq!(count(FREEZE, |action| action.state = State::Executed(Execution::UnknownResult)), 0);

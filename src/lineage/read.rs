@@ -548,18 +548,8 @@ fn told_once(said: BTreeSet<Decision>) -> Vec<Decision> {
 /// That a call ran after somebody was asked shows that it was allowed. It is a guess by whom, and makes nothing good.
 fn inferred_approval(ran: &Piece, call: &CallSays) -> Decision {
     Decision {
-        at: ran.start,
-        outcome: Outcome::Allow,
-        by: By::Human,
-        principal: None,
         scope: GrantScope::Unknown,
-        enforced: true,
-        standing: false,
-        waited: None,
-        raw: "asked, then ran".into(),
-        policies: Vec::new(),
         call_id: call.id.clone(),
-        plan: None,
         tool: call.tool.clone(),
         parameters: call.arguments.value().map(|text| text.digest),
         witness: Some(Witness {
@@ -568,6 +558,7 @@ fn inferred_approval(ran: &Piece, call: &CallSays) -> Decision {
             service: ran.service.clone(),
             provenance: Provenance::Inferred,
         }),
+        ..Decision::new(ran.start, Outcome::Allow, By::Human, "asked, then ran".into())
     }
 }
 

@@ -231,6 +231,27 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// About this call alone, enforced, in the producer's words; nothing else is known of it.
+    pub fn new(at: Nanos, outcome: Outcome, by: By, raw: Arc<str>) -> Self {
+        Self {
+            at,
+            outcome,
+            by,
+            principal: None,
+            scope: GrantScope::Once,
+            enforced: true,
+            standing: false,
+            waited: None,
+            raw,
+            policies: Vec::new(),
+            call_id: None,
+            plan: None,
+            tool: None,
+            parameters: None,
+            witness: None,
+        }
+    }
+
     /// Whether it can be the last word. One that was only watched, a question and a warning decide nothing. A guess
     /// excuses and never convicts: an inferred allow can take a denial back, an inferred denial denies nothing.
     fn decides(&self) -> bool {
@@ -278,6 +299,25 @@ pub struct Check {
     pub about: Option<(TraceId, SpanId)>,
     /// Who says so. Set by `lineage`.
     pub witness: Option<Witness>,
+}
+
+impl Check {
+    /// A check that says neither when it looked nor at what, under the producer's own label.
+    pub fn new(at: Nanos, name: Arc<str>, result: CheckResult, label: Arc<str>) -> Self {
+        Self {
+            at,
+            name,
+            phase: Phase::Unknown,
+            result,
+            label,
+            score: None,
+            explanation: Known::ABSENT,
+            call_id: None,
+            response_id: None,
+            about: None,
+            witness: None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -32,40 +32,15 @@ pub(crate) fn witness(number: u8, role: Role, name: &str) -> Witness {
 
 /// An enforced decision, once, by a policy engine at second 3.
 pub(crate) fn decision(outcome: Outcome, by: By) -> Decision {
-    Decision {
-        at: at(3),
-        outcome,
-        by,
-        principal: None,
-        scope: GrantScope::Once,
-        enforced: true,
-        standing: false,
-        waited: None,
-        raw: outcome.as_str().into(),
-        policies: Vec::new(),
-        call_id: None,
-        plan: None,
-        tool: None,
-        parameters: None,
-        witness: Some(witness(0x30, Role::PolicyEngine, "gate")),
-    }
+    let witness = Some(witness(0x30, Role::PolicyEngine, "gate"));
+    Decision { witness, ..Decision::new(at(3), outcome, by, outcome.as_str().into()) }
 }
 
 /// A check after the action by an evaluator at second 8.
 pub(crate) fn check(name: &str, result: CheckResult) -> Check {
-    Check {
-        at: at(8),
-        name: name.into(),
-        phase: Phase::PostAction,
-        result,
-        label: result.as_str().into(),
-        score: None,
-        explanation: Known::ABSENT,
-        call_id: None,
-        response_id: None,
-        about: None,
-        witness: Some(witness(0x80, Role::Evaluator, "probe")),
-    }
+    let witness = Some(witness(0x80, Role::Evaluator, "probe"));
+    let check = Check::new(at(8), name.into(), result, result.as_str().into());
+    Check { phase: Phase::PostAction, witness, ..check }
 }
 
 /// `delete_row` on `pg://prod/accounts` by the agent `janitor` of `shop/ops`; ran from second 5 to 6.

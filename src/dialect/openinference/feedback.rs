@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Check, Known, Phase, Provenance, What};
+use crate::model::{Check, Known, Provenance, What};
 use crate::values;
 use crate::wire::AnyValue;
 
@@ -58,19 +58,8 @@ fn check(fields: &BTreeMap<&str, AnyValue<'_>>, source: &Source<'_>, draft: &mut
 
 /// A check that says nothing yet, at the span's end.
 pub fn empty(source: &Source<'_>) -> Check {
-    Check {
-        at: source.span().map(|span| span.end).unwrap_or_default(),
-        name: word("unnamed"),
-        phase: Phase::Unknown,
-        result: result_of(""),
-        label: word(""),
-        score: None,
-        explanation: Known::ABSENT,
-        call_id: None,
-        response_id: None,
-        about: None,
-        witness: None,
-    }
+    let at = source.span().map(|span| span.end).unwrap_or_default();
+    Check::new(at, word("unnamed"), result_of(""), word(""))
 }
 
 /// The one span that a span links to.

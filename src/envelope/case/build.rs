@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use super::super::read::effect;
 use crate::model::{
-    Action, ActionId, By, CallSays, Decision, EvidenceId, Execution, Field, GrantScope, Key, Known, Marks, Moment,
-    Nanos, Outcome, Piece, PlanText, Proof, Provenance, Role, Says, Service, Shared, Span, SpanId, State, Status,
-    Tenant, Text, TraceId, Turn, TurnId, Witness,
+    Action, ActionId, By, CallSays, Decision, EvidenceId, Execution, Field, Key, Known, Marks, Moment, Nanos, Outcome,
+    Piece, PlanText, Proof, Provenance, Role, Says, Service, Shared, Span, SpanId, State, Status, Tenant, Text,
+    TraceId, Turn, TurnId, Witness,
 };
 use crate::values;
 use crate::values::document::{Kind, Node, Page, Table};
@@ -181,23 +181,8 @@ fn by(page: &mut Page, node: &Node) -> Option<By> {
 }
 
 fn decision(outcome: Outcome, by: By, at: Nanos, witness: Witness) -> Decision {
-    Decision {
-        at,
-        outcome,
-        by,
-        principal: None,
-        scope: GrantScope::Once,
-        enforced: true,
-        standing: false,
-        raw: outcome.as_str().into(),
-        policies: Vec::new(),
-        call_id: Some("call-1".into()),
-        plan: None,
-        tool: None,
-        parameters: None,
-        waited: None,
-        witness: Some(witness),
-    }
+    let decided = Decision::new(at, outcome, by, outcome.as_str().into());
+    Decision { call_id: Some("call-1".into()), witness: Some(witness), ..decided }
 }
 
 fn witness(record: u8, role: Role, service: &str) -> Witness {
