@@ -27,6 +27,7 @@ mod lineage_complete;
 mod outcome_validation;
 mod plan;
 mod plan_commit;
+mod scope;
 mod standing;
 mod witness;
 
