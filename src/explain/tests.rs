@@ -278,4 +278,10 @@ fn the_mode_that_a_call_ran_under_and_a_measured_wait_are_shown() {
     {
         assert!(text.contains(wanted), "{wanted}\n{text}");
     }
+    // A mode that was set while the call ran is in its lineage, too.
+    lineage.turn.modes.insert(2, mode(10, "auto", None));
+    let text = why(&lineage).split_whitespace().collect::<Vec<_>>().join(" ");
+    for (mode, shown) in [("default", false), ("yolo", true), ("auto", true), ("plan", false)] {
+        assert_eq!(text.contains(&format!("mode {mode} since")), shown, "{mode}\n{text}");
+    }
 }

@@ -153,7 +153,7 @@ fn prompt_and_policy(sheet: &mut Sheet, action: &Action, turn: &Turn) {
         Known::Value(policies) => sheet.row("policy", &policies.join(", ")),
         Known::Missing(why) => lacks(sheet, "policy", "", *why),
     }
-    if let Some(mode) = turn.mode_at(action.start) {
+    for mode in turn.modes_during(action) {
         let since = clock(mode.at, action.start);
         sheet.note(&format!("mode {} since {since}{} ({})", mode.mode, unasked(mode), short(&mode.evidence)));
     }

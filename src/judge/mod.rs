@@ -28,6 +28,7 @@ mod lineage_complete;
 mod outcome_validation;
 mod plan;
 mod plan_commit;
+mod scope;
 mod standing;
 mod witness;
 

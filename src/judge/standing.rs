@@ -3,14 +3,17 @@
 //! A hold binds from the moment it was said until the user releases it, in this turn or a later one, whether or not the
 //! model still has the words in its context. It binds calls that change something. An approval of exactly this call
 //! lifts it for this call, and a person's approval of the plan for what the plan contains: the next question is then
-//! whether it does.
+//! whether it does. A hold on a part of what there is binds calls that are about it (`scope`); once the user speaks of
+//! that part again in a later turn, nobody knows whether it still does.
 
 use std::sync::Arc;
 
+use super::scope::{self, Meant};
 use super::witness::{is_enforced, is_independent, last_word};
 use super::{Context, approvals};
 use crate::envelope::{Authority, Deed};
-use crate::model::{Action, By, Effects, EvidenceId, Nanos, Outcome, Stand, StandAt, StandKind};
+use crate::model::{Action, By, Effects, EvidenceId, Nanos, Outcome, StandAt, StandKind};
+use crate::values::standing::Scope;
 
 /// A hold that a call ran against.
 #[derive(Debug, Clone)]
@@ -25,15 +28,6 @@ pub(super) struct Held {
     pub(super) sure: bool,
 }
 
-/// Whether a stand is about a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Meant {
-    No,
-    /// Nobody can tell.
-    Maybe,
-    Yes,
-}
-
 /// The hold that a call ran against, if there is one: of what the user said before it ran, the last word about such a
 /// call counts. A release that may be about it counts as one; a hold that may be is no more than a guess.
 pub(super) fn holds(context: &Context<'_>, action: &Action) -> Option<Held> {
@@ -42,16 +36,16 @@ pub(super) fn holds(context: &Context<'_>, action: &Action) -> Option<Held> {
     }
     let (deed, ran) = (&context.view(action).deed, approvals::ran_at(action));
     let said = context.turn.stands.iter().filter(|stand| stand.at <= ran);
-    let held = said.fold(None, |held: Option<Held>, stand| after(held, stand, action, deed));
+    let held = said.fold(None, |held: Option<Held>, stand| after(held, stand, context, (action, deed)));
     let plan = last_word(context.turn.plan_decisions.iter().filter(|decision| decision.at <= ran));
     let agreed = plan.filter(|it| it.outcome == Outcome::Allow && it.by == By::Human && is_enforced(it));
     let agreed = agreed.filter(|it| is_independent(it.witness.as_ref(), action)).map(|decision| decision.at);
     held.filter(|held| agreed.is_none_or(|agreed| agreed < held.at) && approvals::lifts_hold(action).is_none())
 }
 
-fn after(held: Option<Held>, said: &StandAt, action: &Action, deed: &Deed) -> Option<Held> {
+fn after(held: Option<Held>, said: &StandAt, context: &Context<'_>, (action, deed): (&Action, &Deed)) -> Option<Held> {
     let hold = |sure| Some(Held { quote: said.stand.quote.clone(), at: said.at, evidence: said.evidence, sure });
-    match (said.stand.kind, meant(&said.stand, action, deed)) {
+    match (said.stand.kind, meant(said, context, action, deed)) {
         (_, Meant::No) => held,
         // The same words again, as when a run goes on with the messages that it began with.
         (StandKind::Hold, Meant::Yes) if held.as_ref().is_some_and(|it| it.sure && it.quote == said.stand.quote) => {
@@ -63,15 +57,32 @@ fn after(held: Option<Held>, said: &StandAt, action: &Action, deed: &Deed) -> Op
     }
 }
 
-/// By what the call does, and by the word for what it is done to.
-fn meant(stand: &Stand, action: &Action, deed: &Deed) -> Meant {
+/// By what the call does, and by the words for what it is done to.
+fn meant(said: &StandAt, context: &Context<'_>, action: &Action, deed: &Deed) -> Meant {
+    let stand = &said.stand;
     let by_effect = match (&deed.effect, &stand.effects) {
         (Some((effect, _)), effects) if !effects.has(*effect) => Meant::No,
         (Some((_, Authority::Inferred)), _) | (None, Effects::All) => Meant::Maybe,
         (Some(_), _) => Meant::Yes,
         (None, Effects::Some(_)) => Meant::No,
     };
-    by_effect.min(stand.only.as_ref().map_or(Meant::Yes, |only| named(only, action)))
+    let Some(only) = &stand.only else { return by_effect };
+    by_effect.min(match (stand.kind, Scope::of(only)) {
+        // A user who lets something go does not spell out all of it.
+        (StandKind::Release, _) => named(only, action).max(Meant::Maybe),
+        (StandKind::Hold, None) => named(only, action),
+        (StandKind::Hold, Some(scope)) if is_spoken_of_again(&scope, said, context) => {
+            scope::meant(&scope, stand, action, deed).min(Meant::Maybe)
+        }
+        (StandKind::Hold, Some(scope)) => scope::meant(&scope, stand, action, deed),
+    })
+}
+
+/// Whether what the user asks for now, in another turn than that of the hold, speaks of what was held back.
+fn is_spoken_of_again(scope: &Scope, said: &StandAt, context: &Context<'_>) -> bool {
+    let asked = context.turn.intent.value().map(|intent| &*intent.value.head);
+    let again = asked.is_some_and(|asked| !asked.contains(&*said.stand.quote) && scope.is_spoken_of(asked));
+    said.from.is_some() && again
 }
 
 /// Whether a call is about what a word names: its tool, its target or its parameters have the word.
@@ -92,7 +103,7 @@ mod tests {
     use super::*;
     use crate::envelope::Rules;
     use crate::model::sample::{self, at, record};
-    use crate::model::{Decision, Effect, Known, Provenance, Role};
+    use crate::model::{Decision, Effect, Known, Provenance, Role, Stand, TurnId};
 
     fn stand(second: u64, kind: StandKind, effects: Effects, only: Option<&str>) -> StandAt {
         let stand = Stand { kind, effects, only: only.map(Into::into), quote: format!("at {second}").into() };
@@ -147,6 +158,15 @@ mod tests {
                 same,
                 None,
             ),
+            (
+                "wait, but these may go, whatever they are",
+                vec![stand(1, Hold, Effects::All, None), stand(2, Release, Effects::All, Some("delete those two"))],
+                same,
+                None,
+            ),
+            ("hands off that table", vec![stand(1, Hold, Effects::All, Some("the accounts table"))], same, Some(true)),
+            ("hands off another", vec![stand(1, Hold, Effects::All, Some("the orders table"))], same, None),
+            ("hands off some table", vec![stand(1, Hold, Effects::All, Some("the table"))], same, Some(false)),
             ("wait with it", vec![stand(1, Hold, Effects::All, Some("it"))], same, Some(false)),
             ("what it does is a guess", vec![stand(1, Hold, Effects::All, None)], guessed, Some(false)),
             ("it seems to look only", vec![stand(1, Hold, Effects::All, None)], reads, None),
@@ -158,6 +178,23 @@ mod tests {
             ),
         ] {
             assert_eq!(held(stands, change), want, "{name}");
+        }
+    }
+
+    /// Who holds a table back and later asks for something with it may have lifted the hold.
+    #[test]
+    fn what_the_user_speaks_of_again_is_open() {
+        for (asked, from, want) in [
+            ("Why is the accounts table so large?", Some(TurnId([7; 16])), Some(false)),
+            ("Why is the orders table so large?", Some(TurnId([7; 16])), Some(true)),
+            ("Hands off the accounts table: at 1", Some(TurnId([7; 16])), Some(true)),
+            ("Why is the accounts table so large?", None, Some(true)),
+        ] {
+            let (action, mut turn, rules) = (sample::action(), sample::turn(), Rules::default());
+            let said = stand(1, StandKind::Hold, Effects::All, Some("the accounts table"));
+            turn.stands = vec![StandAt { from, ..said }];
+            turn.intent = Known::Value(sample::shared(1, sample::text(asked)));
+            assert_eq!(holds(&Context::alone(&rules, &turn), &action).map(|held| held.sure), want, "{asked} {from:?}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! What a turn stands under: what users said in turns before it that still binds, and whose intent it carries out.
+//! What a turn stands under: what users said in turns before it that still binds, the mode of approval that was set
+//! before it, and whose intent it carries out.
 //!
 //! | a turn is above another | it hands work over |
 //! |---|---|
@@ -6,7 +7,7 @@
 //! | a span of the other links to it | no |
 //! | it handed work to the other's conversation, in one service | yes |
 //! | both work on one A2A task, as two services | yes |
-//! | both are of one conversation and one service, and it states a constraint | no |
+//! | both are of one conversation and one service, and it states a constraint or sets a mode of approval | no |
 //!
 //! Inferred edges lead nowhere. Neither does history: whoever carries another turn's calls in its messages carries the
 //! user's words with them. A turn that was handed work takes its constraints from above alone: what its messages show
@@ -15,7 +16,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{EvidenceId, Hash, Node, Provenance, Shared, SpanId, Stand, StandAt, StandKind, Tie, Turn, TurnId};
+use crate::model::{
+    EvidenceId, Hash, ModeAt, Node, Provenance, Shared, SpanId, Stand, StandAt, StandKind, Tie, Turn, TurnId,
+};
 use crate::values;
 
 use super::state::{Book, Spoken, TurnState, Utterance};
@@ -28,6 +31,8 @@ const TURNS: usize = 256;
 const SHOWN: usize = 128;
 /// How many constraints a turn keeps of its own, the first, and how many records of each.
 const STANDS: usize = 64;
+/// How many changes of the mode of approval a turn has from above: the last.
+const MODES: usize = 16;
 const UTTERED: usize = 4;
 
 /// A constraint in a turn's messages: by its words, and how often they were said before in the same messages.
@@ -56,7 +61,11 @@ impl Book {
 
     /// Puts what binds a turn, and whose intent it serves, into its record.
     pub(super) fn put_above(&self, state: &Arc<TurnState>, record: &mut Turn) {
-        record.stands = self.stands(state);
+        let above = self.ancestry(state);
+        record.stands = self.stands(state, &above);
+        let (set_before, own) = (modes(&above), std::mem::take(&mut record.modes));
+        record.modes = set_before.into_iter().chain(own).collect();
+        record.modes.sort();
         if let Some(root) = self.root(state) {
             record.root = Some(root.id);
             record.task = record.intent.value().cloned();
@@ -76,12 +85,14 @@ impl Book {
     /// What a turn has from above, as one value: when it changes, its actions are judged again.
     pub fn inherited(&self, turn: TurnId) -> Option<Hash> {
         let state = self.turns.get(&turn)?;
-        let stands: Vec<StandAt> = self.stands(state).into_iter().filter(|stand| stand.from.is_some()).collect();
+        let above = self.ancestry(state);
+        let stands = self.stands(state, &above).into_iter().filter(|stand| stand.from.is_some());
+        let (stands, modes): (Vec<StandAt>, _) = (stands.collect(), modes(&above));
         let root = self.root(state).map(|root| (root.id, root.intent().map(|intent| intent.value.clone())));
         let key = |handle| self.actions.get(&handle).and_then(|action| action.keys.first());
         let checked: Vec<_> = self.checked_in(state).into_iter().map(|(check, root)| (check, key(root))).collect();
-        let any = !stands.is_empty() || root.is_some() || !checked.is_empty();
-        any.then(|| values::digest_of(&(stands, root, checked)))
+        let any = !stands.is_empty() || !modes.is_empty() || root.is_some() || !checked.is_empty();
+        any.then(|| values::digest_of(&(stands, modes, root, checked)))
     }
 
     /// Under which names the turns above one are found, as far as those in memory tell.
@@ -97,15 +108,15 @@ impl Book {
             if let Some(conversation) = &state.conversation {
                 above.ties.insert(Tie::Conversation(conversation.value.clone()));
                 above.ties.insert(Tie::Stands(conversation.value.clone()));
+                above.ties.insert(Tie::Modes(conversation.value.clone()));
             }
         }
         above
     }
 
     /// Every constraint that a turn is under, in the order in which they were said.
-    fn stands(&self, state: &Arc<TurnState>) -> Vec<StandAt> {
-        let mut turns = self.ancestry(state);
-        turns.retain(|turn| !turn.stands.is_empty());
+    fn stands(&self, state: &Arc<TurnState>, above: &[&Arc<TurnState>]) -> Vec<StandAt> {
+        let mut turns: Vec<_> = above.iter().copied().filter(|turn| !turn.stands.is_empty()).collect();
         if turns.is_empty() && state.stands.is_empty() {
             return Vec::new();
         }
@@ -135,11 +146,11 @@ impl Book {
         std::iter::successors(caller(&state), caller).take(ABOVE).last()
     }
 
-    /// All turns above one. Of one conversation those that state something are looked for once, from the first of its
-    /// turns that is met.
+    /// All turns above one. Of one conversation those that state or set something are looked for once, from the first of
+    /// its turns that is met.
     fn ancestry<'a>(&'a self, state: &'a Arc<TurnState>) -> Vec<&'a Arc<TurnState>> {
         // Most turns stand alone, and every action is read with what is above its turn.
-        let above = self.callers(state).chain(self.continued(state)).chain(self.stating(state)).next();
+        let above = self.callers(state).chain(self.continued(state)).chain(self.telling(state)).next();
         if above.is_none() {
             return Vec::new();
         }
@@ -151,7 +162,7 @@ impl Book {
             for turn in level {
                 next.extend(self.callers(turn).chain(self.continued(turn)));
                 if turn.conversation.as_ref().is_some_and(|it| conversations.insert(&it.value)) {
-                    next.extend(self.stating(turn));
+                    next.extend(self.telling(turn));
                 }
             }
             next.retain(|turn| turn.id != state.id && found.insert(turn.id, turn).is_none());
@@ -179,12 +190,25 @@ impl Book {
         earlier.chain(later.takes.iter().filter(|tie| leads_up(tie)).filter_map(|tie| self.giver(tie, later)))
     }
 
-    /// The earlier turns of one's conversation that state a constraint.
-    fn stating<'a>(&'a self, later: &'a Arc<TurnState>) -> impl Iterator<Item = &'a Arc<TurnState>> {
-        let tie = later.conversation.as_ref().map(|it| Tie::Stands(it.value.clone()));
-        let stating = tie.into_iter().flat_map(|tie| self.givers(&later.tenant, &tie));
-        stating.filter(|turn| turn.order() < later.order() && turn.service() == later.service())
+    /// The earlier turns of one's conversation that state a constraint or set a mode of approval.
+    fn telling<'a>(&'a self, later: &'a Arc<TurnState>) -> impl Iterator<Item = &'a Arc<TurnState>> {
+        let conversation = later.conversation.iter().map(|it| &it.value);
+        let ties = conversation.flat_map(|it| [Tie::Stands(it.clone()), Tie::Modes(it.clone())]);
+        let telling = ties.flat_map(|tie| self.givers(&later.tenant, &tie));
+        telling.filter(|turn| turn.order() < later.order() && turn.service() == later.service())
     }
+}
+
+/// The last changes of the mode of approval in some turns, by time.
+fn modes(turns: &[&Arc<TurnState>]) -> Vec<ModeAt> {
+    let told: BTreeSet<&ModeAt> = turns.iter().flat_map(|turn| &turn.modes).collect();
+    let mut changes: Vec<ModeAt> = Vec::new();
+    for mode in told {
+        if changes.last().is_none_or(|last| (&last.mode, last.bypass) != (&mode.mode, mode.bypass)) {
+            changes.push(mode.clone());
+        }
+    }
+    changes.split_off(changes.len().saturating_sub(MODES))
 }
 
 /// Whether what a turn takes up may lead to one above it. Text alone is a guess.

@@ -133,7 +133,7 @@ impl Book {
                 }
                 Tie::Conversation(_) => (JoinMethod::Delegated, Provenance::Inferred),
                 Tie::Answer(_) => (JoinMethod::Answer, Provenance::Inferred),
-                Tie::Stands(_) | Tie::Checks(_) => continue,
+                Tie::Stands(_) | Tie::Checks(_) | Tie::Modes(_) => continue,
             };
             add(earlier.id, method, confidence);
         }
@@ -234,12 +234,14 @@ impl TurnState {
         let of_conversation = |tie: fn(Arc<str>) -> Tie| self.conversation.iter().map(move |it| tie(it.value.clone()));
         let states = of_conversation(Tie::Stands).filter(|_| self.states());
         let checks = of_conversation(Tie::Checks).filter(|_| self.checks_others());
+        let modes = of_conversation(Tie::Modes).filter(|_| !self.modes.is_empty());
         Ties {
             gives: responses
                 .chain(answers)
                 .chain(self.gives.iter().chain(tasks).cloned())
                 .chain(states)
                 .chain(checks)
+                .chain(modes)
                 .collect(),
             takes: self.takes.iter().cloned().chain(read).chain(conversation).collect(),
         }
@@ -348,10 +350,12 @@ fn hands_over(piece: &Piece) -> Option<Hands<'_>> {
     }
 }
 
-/// As what others take a tie up: every turn of a conversation takes what its turns state and check.
+/// As what others take a tie up: every turn of a conversation takes what its turns state, check and set.
 pub fn taken_as(tie: &Tie) -> Tie {
     match tie {
-        Tie::Stands(conversation) | Tie::Checks(conversation) => Tie::Conversation(conversation.clone()),
+        Tie::Stands(conversation) | Tie::Checks(conversation) | Tie::Modes(conversation) => {
+            Tie::Conversation(conversation.clone())
+        }
         tie => tie.clone(),
     }
 }

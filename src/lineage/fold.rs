@@ -449,6 +449,7 @@ impl Fold<'_> {
         let (at, evidence) = (self.evidence.start, self.evidence.id);
         let said = ModeAt { at, evidence, mode: mode.clone(), bypass };
         let changed = keep_smallest(&mut self.turn().modes, said);
+        self.tied |= changed;
         self.shared_since(changed, at);
     }
 

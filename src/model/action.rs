@@ -461,7 +461,8 @@ pub struct Turn {
     pub prompt_version: Option<Shared<Arc<str>>>,
     /// Policies in force, `id@version`, sorted.
     pub policies: Vec<Arc<str>>,
-    /// Modes of approval, by time: each holds until the next.
+    /// Modes of approval, by time: each holds until the next. Those that were set before, in other turns that it goes on
+    /// from, come first.
     pub modes: Vec<ModeAt>,
     /// The turn where the work began, when this one was handed it: its intent is that one's.
     pub root: Option<TurnId>,
@@ -510,6 +511,13 @@ impl Turn {
     /// The mode of approval in force at a time. `None`: nobody said one until then.
     pub fn mode_at(&self, at: Nanos) -> Option<&ModeAt> {
         self.modes.iter().rfind(|mode| mode.at <= at)
+    }
+
+    /// The modes of approval that an action was made under: the one in force when it began, and every later one until its
+    /// end.
+    pub fn modes_during(&self, action: &Action) -> impl Iterator<Item = &ModeAt> {
+        let later = self.modes.iter().filter(move |mode| action.start < mode.at && mode.at <= action.end);
+        self.mode_at(action.start).into_iter().chain(later)
     }
 
     /// A turn of which nothing was seen yet.
@@ -609,6 +617,8 @@ pub enum Tie {
     Stands(Arc<str>),
     /// A conversation in which something was checked that another turn of it may have done.
     Checks(Arc<str>),
+    /// A mode of approval in a conversation: turns after it go on in it.
+    Modes(Arc<str>),
 }
 
 /// A plan: its id and its text.

@@ -45,8 +45,9 @@ pub struct Stand {
     pub kind: StandKind,
     /// What it is about.
     pub effects: Effects,
-    /// When it is not about all such acts: the word for the one that it is about (`refund`, `emails`, `it`). Whether an
-    /// action is meant is then a question of its tool and target; a pronoun leaves it open.
+    /// When it is not about all such acts: the word for the one that it is about (`refund`, `emails`, `it`), or, in the
+    /// user's words, the part of what there is (`production data`, `push: to main`, `named prod`). Whether an action is
+    /// meant is then a question of its tool and target; a pronoun leaves it open.
     pub only: Option<Arc<str>>,
     /// The sentence, as said, at most [`Stand::QUOTE`] bytes of it.
     pub quote: Arc<str>,

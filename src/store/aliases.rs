@@ -60,6 +60,7 @@ fn of_tie(whose: &str, tenant: &Tenant, tie: &Tie) -> i64 {
         Tie::Answer(hash) => ("answer", &hash.0[..]),
         Tie::Stands(id) => ("stands", id.as_bytes()),
         Tie::Checks(id) => ("checks", id.as_bytes()),
+        Tie::Modes(id) => ("modes", id.as_bytes()),
     };
     hash_of(whose, &[tenant.as_str().as_bytes(), kind.as_bytes(), name])
 }

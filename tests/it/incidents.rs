@@ -24,10 +24,7 @@ use wherefore::pipeline::{Offline, Outcome};
 use wherefore::wire::json::to_protobuf;
 
 /// What is not met yet: recording, and what has to be so.
-#[rustfmt::skip]
-const PENDING: &[(&str, &str)] = &[
-    ("freeze-deletion/incident",     "finding held: delete_rows#1, page, ambiguous"),
-];
+const PENDING: &[(&str, &str)] = &[];
 
 #[test]
 fn incidents_are_seen_and_their_twins_are_not() {

@@ -390,3 +390,95 @@ fn plans_are_bounded() {
     let reading = Reading { closed: true, expired: true };
     assert_eq!(book.judged(reading).turns.remove(0).plans, want);
 }
+
+// ── modes of approval ────────────────────────────────────────────────────────────────────────────────────────────
+
+/// What an action's turn says of the mode that it ran in.
+fn mode_of(turns: &[Turn], action: &Action) -> Option<(String, Option<bool>)> {
+    let turn = turns.iter().find(|turn| turn.id == action.turn).expect("its turn");
+    turn.mode_at(action.start).map(|mode| (mode.mode.to_string(), mode.bypass))
+}
+
+/// Codex tells the policy of approval when a conversation starts, in a trace of its own before the user's first
+/// prompt; Gemini in the record of its settings.
+#[test]
+fn a_mode_that_was_set_before_is_in_the_lineage_of_every_action() {
+    for (stack, scenario, want) in [
+        ("codex-cli", "02-denied", Some(("on-request, read-only", Some(false)))),
+        ("codex-cli", "03-approved", Some(("on-request, read-only", Some(false)))),
+        ("codex-cli", "08-multiturn", Some(("never, danger-full-access", Some(true)))),
+        ("gemini-cli", "01-benign", Some(("yolo", Some(true)))),
+    ] {
+        let recordings: Vec<_> =
+            read_recordings().into_iter().filter(|it| it.stack == stack && it.scenario == scenario).collect();
+        assert!(!recordings.is_empty(), "{stack} {scenario}");
+        for recording in recordings {
+            let read = |(signal, body)| evidence_of(&Default::default(), Default::default(), signal, &body);
+            let evidence: Vec<Evidence> = recording.requests().into_iter().flat_map(read).collect();
+            let judged = assemble(&evidence);
+            assert!(!judged.actions.is_empty(), "{}", recording.name());
+            for action in &judged.actions {
+                let want = want.map(|(mode, bypass)| (mode.to_owned(), bypass));
+                assert_eq!(mode_of(&judged.turns, action), want, "{} {}", recording.name(), action.tool_label());
+            }
+        }
+    }
+}
+
+/// A turn in which a mode is set after so many seconds.
+fn set_in(trace: u8, second: u64, modes: &[(u64, &str)]) -> Vec<Evidence> {
+    let mut turn = turn_in(trace, "c", second, &[("user", "Tidy up.")]);
+    for (number, (at, mode)) in modes.iter().enumerate() {
+        let says = vec![What::Mode { mode: (*mode).into(), bypass: Some(*mode == "yolo") }];
+        let set = span(u32::from(trace) * 100 + 50 + number as u32, 0, Node::Other, (*at, *at), says);
+        turn.push(in_trace(trace, set));
+    }
+    turn
+}
+
+#[test]
+fn a_mode_holds_until_it_changes() {
+    let turns = [
+        set_in(1, 0, &[(1, "default")]),
+        set_in(2, 100, &[]),
+        set_in(3, 200, &[(201, "yolo")]),
+        set_in(4, 300, &[]),
+        set_in(5, 400, &[(401, "default")]),
+        set_in(6, 500, &[]),
+    ];
+    let judged = assemble(turns.concat().iter());
+    let modes = turns.iter().map(|turn| {
+        let turn = turn_at(&judged.turns, turn);
+        let action = judged.actions.iter().find(|action| action.turn == turn.id).expect("an action");
+        mode_of(&judged.turns, action).expect("a mode").0
+    });
+    let modes: Vec<String> = modes.collect();
+    assert_eq!(modes, ["default", "default", "yolo", "yolo", "default", "default"]);
+    // In another conversation nothing was set.
+    let elsewhere = turn_in(7, "d", 600, &[("user", "Tidy up.")]);
+    let judged = assemble([turns.concat(), elsewhere.clone()].concat().iter());
+    assert_eq!(turn_at(&judged.turns, &elsewhere).modes, []);
+}
+
+/// Modes set in turns, beside them and below them, in any order, with restarts between.
+#[test]
+fn modes_do_not_depend_on_arrival() {
+    let seed = seed();
+    println!("seed {seed}");
+    for seed in seed..seed + 20 {
+        let mut random = Random(seed);
+        let mut evidence: Vec<Evidence> = Vec::new();
+        for trace in 1..6_u8 {
+            let second = random.below(300);
+            let modes: Vec<(u64, &str)> = (0..random.below(3))
+                .map(|_| (second + random.below(200), ["default", "yolo", "auto"][random.below(3) as usize]))
+                .collect();
+            let mut turn = set_in(trace, second, &modes);
+            if random.below(4) == 0 {
+                turn[2].facts.push(of_dialect(What::Gives(Tie::Conversation("c".into()))));
+            }
+            evidence.extend(turn);
+        }
+        compare("modes", seed, &undisturbed(&evidence), &disturbed(&evidence, &mut Random(seed)));
+    }
+}

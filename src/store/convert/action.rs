@@ -111,6 +111,7 @@ one_of! { Tie = Tie::tie {
     Self::Answer(hash) => Case::Answer(hash.put()), Case::Answer(hash) => Self::Answer(Wire::take(hash)?);
     Self::Stands(id) => Case::Stands(id.put()), Case::Stands(id) => Self::Stands(id.into());
     Self::Checks(id) => Case::Checks(id.put()), Case::Checks(id) => Self::Checks(id.into());
+    Self::Modes(id) => Case::Modes(id.put()), Case::Modes(id) => Self::Modes(id.into());
 } }
 
 one_of! { State = State::state {

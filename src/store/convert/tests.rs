@@ -108,12 +108,13 @@ any! {
         some => Self::Some(some),
     };
     Spoken: source => Self { stand: Any::any(source), said: Any::any(source) };
-    Tie: source => match source.byte() % 6 {
+    Tie: source => match source.byte() % 7 {
         0 => Self::Response(Any::any(source)),
         1 => Self::Task(Any::any(source)),
         2 => Self::Conversation(Any::any(source)),
         3 => Self::Stands(Any::any(source)),
         4 => Self::Checks(Any::any(source)),
+        5 => Self::Modes(Any::any(source)),
         _ => Self::Answer(Any::any(source)),
     };
     Pseudo: source => match source.byte() % 3 {

@@ -88,6 +88,13 @@ pub(super) static LANGUAGE: Language = Language {
         "commande",
         "commandes",
     ],
+    kinds: &[],
+    parts: &[],
+    prepositions: &[],
+    vague: &[],
+    manners: &[],
+    stops: &[],
+    exceptions: &[],
     pronouns: &["le", "la", "les", "cela", "ça"],
     articles: &["de", "des", "les", "un", "une", "aucun", "aucune", "le", "la"],
     approvals: &[

@@ -103,6 +103,13 @@ pub(super) static LANGUAGE: Language = Language {
         "tabellen",
         "bestellungen",
     ],
+    kinds: &[],
+    parts: &[],
+    prepositions: &[],
+    vague: &[],
+    manners: &[],
+    stops: &[],
+    exceptions: &[],
     pronouns: &["es", "das", "sie", "diese", "ihn"],
     articles: &["die", "irgendwelche", "irgendeine", "eine", "einen", "weitere", "weiteren", "der", "den", "meine"],
     approvals: &[

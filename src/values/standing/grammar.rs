@@ -3,7 +3,8 @@
 //! ```text
 //! do not|never V O E        words, `|` between words that are as good, `?` after one that may be missing, `,` a comma
 //! V G P   verbs of the table: bare, `-ing`, participle; several may be joined by commas and `or`
-//! O       what it is about: anything, any noun of the table, a pronoun, or nothing said
+//! O       what it is about: anything, any noun of the table, a pronoun, a part of what there is, or nothing said
+//! S       a part of what there is: `production data`, `anything in prod`, `to the main branch` (see `scope`)
 //! N       a noun of the table
 //! M       the user's approval: `my go ahead`, `permission`
 //! W       up to five words of any kind
@@ -53,6 +54,20 @@ pub(super) struct Language {
     pub acts: &'static [&'static str],
     /// Nouns that narrow an act to one kind of thing.
     pub things: &'static [&'static str],
+    /// Nouns for a kind of place or thing, which say nothing without a name: `table`, `branch`.
+    pub kinds: &'static [&'static str],
+    /// Nouns that name a part of what there is by themselves: `tests`, `migrations`.
+    pub parts: &'static [&'static str],
+    /// Prepositions before a place.
+    pub prepositions: &'static [&'static str],
+    /// Words with which a noun means nothing that a call could be compared with: `other`, `wrong`.
+    pub vague: &'static [&'static str],
+    /// Words that join, after a scope, how something is to be done.
+    pub manners: &'static [&'static str],
+    /// Words that no noun goes across, such as verbs.
+    pub stops: &'static [&'static str],
+    /// Words that make an exception after a word for anything: `anything but`.
+    pub exceptions: &'static [&'static str],
     /// Pronouns: one thing that was spoken of.
     pub pronouns: &'static [&'static str],
     /// Words before a noun.
@@ -94,6 +109,8 @@ pub(super) struct Found {
     pub only: Option<String>,
     /// Verbs with a name of their own.
     pub named: Option<String>,
+    /// The part of what there is that it is about.
+    pub scope: Option<String>,
     /// It holds only with a condition of the user's.
     pub needs_until: bool,
     /// There is such a condition.
@@ -149,12 +166,14 @@ impl Pattern {
 }
 
 impl Pattern {
-    /// Words of which a sentence must have one: those of its first element that has to be there and is no class.
+    /// Words of which a sentence must have one: those of its first element that has to be there and is no class; of the
+    /// last, which is rarer, in a pattern that may begin with any word.
     pub(super) fn anchors(&self) -> Vec<&'static str> {
-        let found = self.0.iter().find_map(|(element, may_lack)| match element {
+        let mut needed = self.0.iter().filter_map(|(element, may_lack)| match element {
             Element::Words(words) if !may_lack => Some(words.clone()),
             _ => None,
         });
+        let found = if self.first_words().is_some() { needed.next() } else { needed.next_back() };
         found.unwrap_or_default()
     }
 }
@@ -164,17 +183,21 @@ impl Pattern {
 pub(super) struct Matcher<'a> {
     pub language: &'a Language,
     pub tokens: &'a [Token<'a>],
+    /// Where the words of the tokens stand in the text.
+    pub places: &'a [(usize, usize)],
+    /// The text, in small letters.
+    pub text: &'a str,
 }
 
 impl<'a> Matcher<'a> {
-    fn word(&self, at: usize) -> Option<&'a str> {
+    pub(super) fn word(&self, at: usize) -> Option<&'a str> {
         match self.tokens.get(at)? {
             Token::Word(word) => Some(word),
             _ => None,
         }
     }
 
-    fn is(&self, at: usize, words: &[&str]) -> bool {
+    pub(super) fn is(&self, at: usize, words: &[&str]) -> bool {
         self.word(at).is_some_and(|word| words.contains(&word))
     }
 
@@ -209,7 +232,12 @@ impl<'a> Matcher<'a> {
             b'V' => self.verbs(at, 0, found).and_then(go_on),
             b'G' => self.verbs(at, 1, found).and_then(go_on),
             b'P' => self.verbs(at, 2, found).and_then(go_on),
-            b'O' => self.object(at, found).and_then(go_on).or_else(|| self.rest(rest, at, nothing_said(found))),
+            b'O' => {
+                let part = || self.scope(at, found).and_then(go_on);
+                let object = self.object(at, found).and_then(go_on).or_else(part);
+                object.or_else(|| self.rest(rest, at, nothing_said(found)))
+            }
+            b'S' => self.scope(at, found).and_then(go_on),
             b'N' => self.noun(at, found).and_then(go_on),
             b'M' => self.approval(at).and_then(|at| self.rest(rest, at, found.clone())),
             b'W' => (0..=5)
@@ -343,7 +371,12 @@ impl<'a> Matcher<'a> {
                 found.until |= after.is_some();
                 (!narrows).then_some((after.unwrap_or(next), found))
             }
-            Some(Token::Word(word)) => self.language.joins.contains(word).then_some((next, found)),
+            Some(Token::Word(word)) => {
+                let manner = found.scope.is_some() && self.language.manners.contains(word);
+                let anything = next.checked_sub(1).is_some_and(|before| self.is(before, self.language.anything));
+                let excepted = anything && self.language.exceptions.contains(word);
+                (self.language.joins.contains(word) && !manner && !excepted).then_some((next, found))
+            }
         }
     }
 

@@ -12,6 +12,8 @@ mod english;
 mod french;
 mod german;
 mod grammar;
+mod parts;
+mod scope;
 mod spanish;
 mod text;
 
@@ -21,6 +23,7 @@ use std::sync::{Arc, LazyLock};
 use crate::model::{Effect, Effects, Stand, StandKind};
 
 use grammar::{Found, Language, Matcher, Pattern};
+pub use scope::{Has, Scope, Word};
 use text::{Sentence, Token};
 
 /// How much of a text is read, in bytes. Who binds an agent does so in fewer words; what is longer was pasted.
@@ -98,7 +101,7 @@ pub fn stands(text: &str) -> Vec<Stand> {
     for sentence in &sentences {
         for table in TABLES.iter() {
             let before = found.len();
-            table.read(sentence, text, &mut found);
+            table.read(sentence, (text, &own), &mut found);
             if found.len() > before {
                 break;
             }
@@ -130,13 +133,14 @@ fn dictates(sentence: &Sentence<'_>) -> bool {
 }
 
 impl Table {
-    fn read(&self, sentence: &Sentence<'_>, text: &str, out: &mut Vec<Stand>) {
+    /// Reads a sentence of a text, given as written and in small letters.
+    fn read(&self, sentence: &Sentence<'_>, (text, own): (&str, &str), out: &mut Vec<Stand>) {
         let tokens = &sentence.tokens[..];
         let anchored = |token: &Token<'_>| matches!(token, Token::Word(word) if self.anchors.contains(word));
         if !tokens.iter().any(anchored) {
             return;
         }
-        let matcher = Matcher { language: self.language, tokens };
+        let matcher = Matcher { language: self.language, tokens, places: &sentence.places, text: own };
         if sentence.asks && !self.is_tagged(tokens) {
             return;
         }
@@ -158,6 +162,8 @@ impl Table {
                 continue;
             }
             match self.clause(&matcher, at, until) {
+                // The `ok?` after what is held back lets nothing go.
+                Some((end, StandKind::Release, _)) if sentence.asks => at = end.max(at + 1),
                 Some((end, kind, found)) if !conditional || kind == StandKind::Release => {
                     let quote = super::head(text[sentence.from..sentence.to].trim(), Stand::QUOTE);
                     let found =
@@ -226,12 +232,16 @@ fn stand(kind: StandKind, found: Found, quote: &str) -> Stand {
         true => Effects::All,
         false => Effects::Some(found.effects.into_iter().collect::<BTreeSet<Effect>>()),
     };
-    let only = match (named, found.only) {
-        (Some(named), _) => Some(named),
-        (None, only) => only,
+    let only = match (named, found.scope) {
+        (Some(named), Some(scope)) => Some(format!("{named}: {scope}")),
+        (None, Some(scope)) => Some(scope),
+        (Some(named), None) => Some(named),
+        (None, None) => found.only,
     };
     Stand { kind, effects, only: only.map(Arc::from), quote: quote.into() }
 }
 
+#[cfg(test)]
+mod scope_tests;
 #[cfg(test)]
 mod tests;

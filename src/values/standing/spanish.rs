@@ -79,6 +79,13 @@ pub(super) static LANGUAGE: Language = Language {
         "archivo", "archivos", "datos", "correo", "correos", "mensaje", "mensajes", "fichero", "ficheros", "pedido",
         "pedidos",
     ],
+    kinds: &[],
+    parts: &[],
+    prepositions: &[],
+    vague: &[],
+    manners: &[],
+    stops: &[],
+    exceptions: &[],
     pronouns: &["lo", "la", "los", "las", "eso", "esto"],
     articles: &["el", "la", "los", "las", "un", "una", "ningún", "ninguna"],
     approvals: &[

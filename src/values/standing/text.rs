@@ -11,10 +11,11 @@ pub(super) enum Token<'a> {
     Colon,
 }
 
-/// A sentence: its tokens, where it stands in the text, and whether it asks.
-#[derive(Debug)]
+/// A sentence: its tokens and the places of the words they are of, where it stands in the text, and whether it asks.
+#[derive(Debug, Default)]
 pub(super) struct Sentence<'a> {
     pub(super) tokens: Vec<Token<'a>>,
+    pub(super) places: Vec<(usize, usize)>,
     pub(super) from: usize,
     pub(super) to: usize,
     pub(super) asks: bool,
@@ -85,7 +86,8 @@ fn small(letter: char) -> char {
     }
 }
 
-/// Puts blanks in the place of quoted passages, unless all is one quotation.
+/// Puts blanks in the place of quoted passages, unless all is one quotation. A single word in backticks is the name of
+/// something and stays.
 fn blank_quotes(text: &mut String) {
     let mut blanks: Vec<(usize, usize)> = Vec::new();
     let mut open: Option<(usize, &[char])> = None;
@@ -96,7 +98,8 @@ fn blank_quotes(text: &mut String) {
         match open {
             // An apostrophe inside a word closes nothing.
             Some((from, close)) if close.contains(&letter) && !(close == ['\''] && next.is_alphanumeric()) => {
-                blanks.push((from, at + letter.len_utf8()));
+                let is_name = letter == '`' && !text[from..at].contains(char::is_whitespace);
+                blanks.extend((!is_name).then_some((from, at + letter.len_utf8())));
                 open = None;
             }
             Some(_) => {}
@@ -122,7 +125,7 @@ fn blank_quotes(text: &mut String) {
 /// The sentences of a text in small letters, which was written like `written`.
 pub(super) fn sentences<'a>(text: &'a str, written: &str) -> Vec<Sentence<'a>> {
     let mut out = Vec::new();
-    let mut current = Sentence { tokens: Vec::new(), from: 0, to: 0, asks: false };
+    let mut current = Sentence::default();
     let mut letters = text.char_indices().peekable();
     while let Some((at, letter)) = letters.next() {
         let end = at + letter.len_utf8();
@@ -132,6 +135,7 @@ pub(super) fn sentences<'a>(text: &'a str, written: &str) -> Vec<Sentence<'a>> {
                 to = at + letter.len_utf8();
             }
             word(&text[at..to], &mut current.tokens);
+            current.places.resize(current.tokens.len(), (at, to));
             if current.to == 0 {
                 current.from = at;
             }
@@ -161,6 +165,7 @@ pub(super) fn sentences<'a>(text: &'a str, written: &str) -> Vec<Sentence<'a>> {
             '&' => current.tokens.push(Token::Word("and")),
             _ => {}
         }
+        current.places.resize(current.tokens.len(), (at, end));
     }
     finish(&mut current, &mut out);
     out
@@ -172,7 +177,7 @@ fn goes_on(rest: &str) -> bool {
 }
 
 fn finish<'a>(current: &mut Sentence<'a>, out: &mut Vec<Sentence<'a>>) {
-    let done = std::mem::replace(current, Sentence { tokens: Vec::new(), from: 0, to: 0, asks: false });
+    let done = std::mem::take(current);
     if done.tokens.iter().any(|token| matches!(token, Token::Word(_))) {
         out.push(done);
     }
