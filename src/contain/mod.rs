@@ -384,6 +384,15 @@ impl Incidents {
         self.all.get(&incident_id(tenant, turn))
     }
 
+    /// The record of the command that contained an incident, when one did.
+    pub fn stopped_on(&self, incident: &Incident) -> Option<EvidenceId> {
+        let since = incident.contained.filter(|_| incident.contained_by == Some(Stop::Command))?;
+        let mut steps = self.steps.get(&incident.tenant)?.iter();
+        // A refusal may have stopped it before.
+        let stops = |step: &&Step| step.at >= since && step.step != Containment::Resume && incident.is_about(step);
+        steps.find(stops).map(|step| step.evidence)
+    }
+
     /// Every incident in memory.
     pub fn all(&self) -> impl Iterator<Item = &Incident> {
         self.all.values()

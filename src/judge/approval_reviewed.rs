@@ -4,6 +4,7 @@
 //! |---|---|
 //! | faster than what lay before the human can be read | bad `rubber_stamp` |
 //! | nobody says how long the human was asked | unknown `wait_unknown` |
+//! | nobody says how much there was to read, and it may have been more | unknown `length_unknown` |
 //! | the ask or the answer is the agent's own word only | unknown `self_reported` |
 //! | otherwise | good `reviewed` |
 //!
@@ -18,7 +19,7 @@
 use std::sync::Arc;
 
 use super::around::{Decided, Load, Note, Topic};
-use super::witness::{is_enforced, is_independent, last_word, may_decide, permits, record};
+use super::witness::{is_enforced, is_independent, last_word, may_decide, permits, record, told};
 use super::{Context, Validator, verdict};
 use crate::model::{Action, By, Decision, EvidenceId, Outcome, Sli, Span, Value, Verdict};
 use crate::values;
@@ -36,7 +37,8 @@ impl Validator for ApprovalReviewed {
         let needed = time_to_read(action);
         let on = record(decision.witness.as_ref());
         let say = |value, reason, because, on: [Option<EvidenceId>; 2]| {
-            Some(verdict(self.sli(), value, reason, because, on.into_iter().flatten()))
+            let told = told(action).filter(|_| value == Value::Good);
+            Some(verdict(self.sli(), value, reason, because, on.into_iter().flatten().chain(told)))
         };
         let own = "only the agent itself says how long the human was asked".to_owned();
         match wait(action, decision) {
@@ -47,6 +49,10 @@ impl Validator for ApprovalReviewed {
             Wait::Proposed(_) | Wait::Unknown => {
                 let because = "nobody says how long the human was asked".to_owned();
                 say(Value::Unknown, "wait_unknown", because, [on, None])
+            }
+            Wait::Asked { span, .. } if !action.arguments.is_present() && span < MOST => {
+                let because = "nobody says how much there was to read".to_owned();
+                say(Value::Unknown, "length_unknown", because, [on, None])
             }
             Wait::Asked { span, by: Some(asked) } if is_independent(decision.witness.as_ref(), action) => {
                 say(Value::Good, "reviewed", format!("allowed after {} s", seconds(span)), [on, Some(asked)])
@@ -94,10 +100,13 @@ fn decided(action: &Action) -> Option<&Decision> {
     last_word(action.decisions.iter().filter(by_human))
 }
 
+/// Nobody reads anything faster.
+const LEAST: Span = Span::seconds(2);
+/// Nobody is asked to read for longer.
+const MOST: Span = Span::seconds(30);
+
 /// The least time in which anybody can have read what was asked.
 fn time_to_read(action: &Action) -> Span {
-    const LEAST: Span = Span::seconds(2);
-    const MOST: Span = Span::seconds(30);
     let bytes = action.arguments.value().map_or(0, |arguments| arguments.len);
     let reading = Span::seconds(1).0.saturating_add(bytes.saturating_mul(1_000_000_000 / 75));
     Span(reading.clamp(LEAST.0, MOST.0))

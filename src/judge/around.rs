@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Authority, Demand, Fit, Per, Rules};
 use crate::model::{
-    Action, ActionId, ConversationId, Effect, Hash, Known, Missing, Nanos, Provenance, Span, State, Stop, Text, Turn,
-    TurnId,
+    Action, ActionId, ConversationId, Effect, EvidenceId, Hash, Known, Missing, Nanos, Provenance, Span, State, Stop,
+    Text, Turn, TurnId,
 };
 use crate::values;
 
@@ -233,6 +233,8 @@ pub struct Clock {
     pub contained_after: Option<Span>,
     /// By what.
     pub by: Option<Stop>,
+    /// The record of the command, when it was one.
+    pub on: Option<EvidenceId>,
     /// Writes and violations after a command.
     pub leaked: u32,
     /// How long it may take.

@@ -3,22 +3,28 @@
 //! Each validator has a file of its own with its golden table: what is known of the call, and the verdict that follows.
 //! What holds for every action is in `properties`.
 
+mod approval_fatigue;
+mod approval_reviewed;
 mod arbitrary;
+mod containment_within;
 mod denied_actions;
+mod envelope_sections;
+mod envelope_selectors;
 mod findings;
 mod intent_alignment;
 mod intent_approval;
 mod intent_plan;
 mod lineage_complete;
 mod outcome_validation;
+mod plan_commit;
 mod properties;
 
 use super::*;
 use crate::judge::intent_alignment::NAME as INTENT;
 use crate::model::sample::{self, at, check, decision, shared, text, witness};
 use crate::model::{
-    By, Check, CheckResult, Decision, Known, Moment, Outcome, Phase, Piece, PlanText, Proof, Provenance, Role, Says,
-    Status, Witness,
+    By, Check, CheckResult, Decision, Effect, Known, Missing, Moment, Outcome, Phase, Piece, PlanText, Proof,
+    Provenance, Role, Says, Status, Witness,
 };
 
 /// What a row changes in the sample action and its turn.
@@ -67,6 +73,67 @@ fn rules_of(text: &str) -> Rules {
         return Rules::default();
     }
     crate::envelope::parse(&[("test.yaml", text)]).unwrap_or_else(|mistakes| panic!("{}", mistakes[0]))
+}
+
+/// What a call is judged with: the sample's, for a row of a golden table to change.
+struct Setting {
+    action: Action,
+    turn: Turn,
+    around: Around,
+}
+
+/// What a row of a golden table changes.
+type Arrange = fn(&mut Setting);
+
+/// A row: its name, what it changes, the verdict, and the findings.
+type Row<'a> = (&'a str, Arrange, &'a str, &'a str);
+
+impl Setting {
+    fn does(&mut self, effect: Effect, known: Provenance) {
+        self.action.effect = Known::Value((effect, known));
+    }
+
+    fn is_about(&mut self, target: &str, known: Provenance) {
+        self.action.target = Known::Value((target.into(), known));
+    }
+
+    fn withhold_parameters(&mut self) {
+        self.action.arguments = Known::Missing(Missing::Withheld);
+    }
+
+    fn decided(&mut self, decision: Decision) {
+        self.action.decisions.push(decision);
+    }
+}
+
+/// One SLI under the rules of the envelope `e`, row by row; tells all rows that differ.
+///
+/// A verdict is written `bad forbidden by r on rung 0`, with the rule and the rung that decided where there is one, and
+/// `-` where the SLI does not apply. Findings are written `page r, ticket plan.no_plan`. Rules lose their `envelope.e.`.
+fn golden(sli: Sli, rules: &str, rows: &[Row<'_>]) {
+    let parsed = rules_of(&format!("envelope: e\n{rules}"));
+    let wrong = rows.iter().filter_map(|(name, arrange, verdict, findings)| {
+        let mut setting = Setting { action: called(), turn: sample::turn(), around: Around::default() };
+        arrange(&mut setting);
+        let got = told(sli, &parsed, &setting);
+        (got != ((*verdict).to_owned(), (*findings).to_owned())).then(|| format!("{name}: {got:?}"))
+    });
+    let wrong: Vec<String> = wrong.collect();
+    assert!(wrong.is_empty(), "{sli} under `{rules}`\n{}", wrong.join("\n"));
+}
+
+/// What is said of one setting, as a row writes it.
+fn told(sli: Sli, rules: &Rules, Setting { action, turn, around }: &Setting) -> (String, String) {
+    let (verdicts, findings) = judge(&Context::new(rules, turn, &Learnt::Off, around), action);
+    let short = |name: &str| name.replacen("envelope.e.", "", 1);
+    let verdict = verdicts.iter().find(|verdict| verdict.sli == sli).map(|verdict| {
+        let rule = verdict.rule.as_ref().map(|rule| format!(" by {}", short(&rule.name))).unwrap_or_default();
+        let rung = verdict.rung.map(|rung| format!(" on rung {rung}")).unwrap_or_default();
+        format!("{} {}{rule}{rung}", verdict.value, verdict.reason)
+    });
+    let mut findings: Vec<String> = findings.iter().map(|it| format!("{} {}", it.severity, short(&it.rule))).collect();
+    findings.sort();
+    (verdict.unwrap_or("-".to_owned()), findings.join(", "))
 }
 
 /// Forbids to delete in production.
