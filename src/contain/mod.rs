@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ActionId, FindingId, IncidentId, Nanos, Service, Span, Tenant, TurnId, words};
+use crate::model::{
+    ActionId, Containment, EvidenceId, FindingId, IncidentId, Nanos, Service, Span, Stop, Tenant, TurnId, words,
+};
 
 pub use incident::{Act, Did, Incident, Step, Violation};
 
@@ -166,7 +168,8 @@ impl Incidents {
         }
         let about = self.all.values().filter(|incident| incident.tenant == *tenant && incident.is_about(&step));
         let about: Vec<(IncidentId, Option<Violation>)> = about.map(|it| (it.id, it.opener())).collect();
-        about.into_iter().map(|(id, before)| self.read(id, before)).collect()
+        // Even where the time stays, what stopped it may be another now. Steps are rare.
+        about.into_iter().map(|(id, before)| Moved { clock: true, ..self.read(id, before) }).collect()
     }
 
     /// Reads the clock of an incident anew.
@@ -174,7 +177,7 @@ impl Incidents {
         let Some(incident) = self.all.get_mut(&id) else {
             return Moved::default();
         };
-        let clock = |it: &Incident| (it.opened, it.contained, it.leaked, it.findings.len());
+        let clock = |it: &Incident| (it.opened, it.contained, it.contained_by, it.leaked, it.findings.len());
         let was = clock(incident);
         incident.read(self.steps.get(&incident.tenant).into_iter().flatten());
         let opener = incident.opener();
@@ -191,6 +194,15 @@ impl Incidents {
     /// The incident of a root lineage.
     pub fn of(&self, tenant: &Tenant, turn: TurnId) -> Option<&Incident> {
         self.all.get(&incident_id(tenant, turn))
+    }
+
+    /// The record of the command that contained an incident, when one did.
+    pub fn stopped_on(&self, incident: &Incident) -> Option<EvidenceId> {
+        let since = incident.contained.filter(|_| incident.contained_by == Some(Stop::Command))?;
+        let mut steps = self.steps.get(&incident.tenant)?.iter();
+        // A refusal may have stopped it before.
+        let stops = |step: &&Step| step.at >= since && step.step != Containment::Resume && incident.is_about(step);
+        steps.find(stops).map(|step| step.evidence)
     }
 
     /// Every incident in memory.

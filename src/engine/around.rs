@@ -176,6 +176,7 @@ impl Engine {
         Some(Clock {
             contained_after: incident.time_to_containment(),
             by: incident.contained_by,
+            on: self.incidents.stopped_on(incident),
             leaked: incident.leaked,
             within: self.constants().contain_within,
             is_over: self.clock() >= self.containment_deadline(action),

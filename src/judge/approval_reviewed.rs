@@ -6,6 +6,7 @@
 //! | faster than what lay before the human can be read | bad `rubber_stamp` |
 //! | so fast after the proposal, for longer than this call, and nobody tells of an ask | unknown `grant_reused` |
 //! | nobody says how long the human was asked | unknown `wait_unknown` |
+//! | nobody says how much there was to read, and it may have been more | unknown `length_unknown` |
 //! | the ask or the answer is the agent's own word only | unknown `self_reported` |
 //! | otherwise | good `reviewed` |
 //!
@@ -21,7 +22,7 @@
 use std::sync::Arc;
 
 use super::board::{Decided, Load, Note, Topic};
-use super::witness::{is_enforced, is_independent, last_word, may_decide, permits, record};
+use super::witness::{is_enforced, is_independent, last_word, may_decide, permits, record, told};
 use super::{Context, Validator, verdict};
 use crate::model::{Action, By, Decision, EvidenceId, GrantScope, Outcome, Sli, Span, Value, Verdict};
 use crate::values;
@@ -39,7 +40,8 @@ impl Validator for ApprovalReviewed {
         let needed = time_to_read(action);
         let on = record(decision.witness.as_ref());
         let say = |value, reason, because, on: [Option<EvidenceId>; 2]| {
-            Some(verdict(self.sli(), value, reason, because, on.into_iter().flatten()))
+            let told = told(action).filter(|_| value == Value::Good);
+            Some(verdict(self.sli(), value, reason, because, on.into_iter().flatten().chain(told)))
         };
         let mode = context.turn.mode_at(decision.at).filter(|mode| mode.bypass == Some(true));
         if let Some(mode) = mode.filter(|_| !is_independent(decision.witness.as_ref(), action)) {
@@ -59,6 +61,10 @@ impl Validator for ApprovalReviewed {
             Wait::Proposed(_) | Wait::Unknown => {
                 let because = "nobody says how long the human was asked".to_owned();
                 say(Value::Unknown, "wait_unknown", because, [on, None])
+            }
+            Wait::Asked { span, .. } if !action.arguments.is_present() && span < MOST => {
+                let because = "nobody says how much there was to read".to_owned();
+                say(Value::Unknown, "length_unknown", because, [on, None])
             }
             Wait::Asked { span, by: Some(asked) } if is_independent(decision.witness.as_ref(), action) => {
                 say(Value::Good, "reviewed", format!("allowed after {} s", seconds(span)), [on, Some(asked)])
@@ -112,10 +118,13 @@ fn decided(action: &Action) -> Option<&Decision> {
     last_word(action.decisions.iter().filter(by_human))
 }
 
+/// Nobody reads anything faster.
+const LEAST: Span = Span::seconds(2);
+/// Nobody is asked to read for longer.
+const MOST: Span = Span::seconds(30);
+
 /// The least time in which anybody can have read what was asked.
 fn time_to_read(action: &Action) -> Span {
-    const LEAST: Span = Span::seconds(2);
-    const MOST: Span = Span::seconds(30);
     let bytes = action.arguments.value().map_or(0, |arguments| arguments.len);
     let reading = Span::seconds(1).0.saturating_add(bytes.saturating_mul(1_000_000_000 / 75));
     Span(reading.clamp(LEAST.0, MOST.0))

@@ -5,7 +5,7 @@
 
 use super::Context;
 use super::plan;
-use super::witness::{is_enforced, is_independent, record};
+use super::witness::{is_enforced, is_guessed, is_independent, record};
 use crate::envelope;
 use crate::model::{Action, By, Decision, Digest, EvidenceId, Moment, Nanos, Outcome, Says};
 
@@ -67,13 +67,22 @@ pub(super) fn human_allows(action: &Action) -> impl Iterator<Item = &Decision> {
 
 /// Enforced approvals by anybody that no later denial took back.
 fn standing_allows(action: &Action) -> impl Iterator<Item = &Decision> {
-    let is = |decision: &Decision, outcome| decision.outcome == outcome;
-    let enforced = || action.decisions.iter().filter(|decision| is_enforced(decision));
-    let denied = enforced().filter(move |decision| is(decision, Outcome::Deny));
-    let denied = denied.map(|decision| decision.at).max();
-    let allows = move |decision: &&Decision| is(decision, Outcome::Allow);
+    unspoiled_allows(action).filter(|decision| is_enforced(decision))
+}
+
+/// Approvals before the run that are only guessed: they give nothing, and excuse that nobody is known to have approved.
+pub(super) fn guessed_allows(action: &Action) -> impl Iterator<Item = &Decision> {
+    let ran = ran_at(action);
+    let guessed = move |decision: &&Decision| is_guessed(decision) && decision.at <= ran;
+    unspoiled_allows(action).filter(guessed)
+}
+
+/// Approvals of any kind that no later denial took back.
+fn unspoiled_allows(action: &Action) -> impl Iterator<Item = &Decision> {
+    let denials = action.decisions.iter().filter(|it| is_enforced(it) && it.outcome == Outcome::Deny);
+    let denied = denials.map(|decision| decision.at).max();
     let stands = move |decision: &&Decision| denied.is_none_or(|denied| denied < decision.at);
-    enforced().filter(allows).filter(stands)
+    action.decisions.iter().filter(|decision| decision.outcome == Outcome::Allow).filter(stands)
 }
 
 /// A human's approval of exactly this call: that lifts what holds everything back.
@@ -109,6 +118,9 @@ pub(super) fn demanded(context: &Context<'_>, rule: &envelope::Approval, action:
         Some((Weight::Late, it)) => no("approval_late", "needs an approval, and it came after the call had begun", it),
         // What rests on absence waits until nothing more is expected.
         None if !context.turn.closed => Approved::Unclear("pending"),
+        None if guessed_allows(action).any(|guess| rule.accepts(guess) != Some(false)) => {
+            Approved::Unclear("approval_inferred")
+        }
         None if action.marks.sampled => Approved::Unclear("sampled"),
         None => Approved::No {
             reason: "approval_missing",

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::envelope::{Authority, Demand, Fit, Per, Rules};
-use crate::model::{Action, Effect, Known, Missing, Nanos, Span, State, Stop, Text, Turn};
+use crate::model::{Action, Effect, EvidenceId, Known, Missing, Nanos, Span, State, Stop, Text, Turn};
 use crate::values;
 
 use super::board::{Load, Note, Place, Read, Topic, Window};
@@ -66,6 +66,8 @@ pub struct Clock {
     pub contained_after: Option<Span>,
     /// By what.
     pub by: Option<Stop>,
+    /// The record of the command, when it was one.
+    pub on: Option<EvidenceId>,
     /// Writes and violations after a command.
     pub leaked: u32,
     /// How long it may take.

@@ -12,8 +12,9 @@
 //! A late call that wrote after containment opens the incident again, so what was good becomes bad.
 
 use super::around::Clock;
+use super::witness::told;
 use super::{Context, Validator, verdict};
-use crate::model::{Action, Sli, Value, Verdict};
+use crate::model::{Action, Sli, Stop, Value, Verdict};
 
 /// The judge of `containment_within`.
 pub(super) struct ContainmentWithin;
@@ -23,13 +24,14 @@ impl Validator for ContainmentWithin {
         Sli::ContainmentWithin
     }
 
-    fn judge(&self, context: &Context<'_>, _: &Action) -> Option<Verdict> {
+    fn judge(&self, context: &Context<'_>, action: &Action) -> Option<Verdict> {
         let clock = context.around.incident.as_ref()?;
-        let Clock { contained_after, within, is_over, leaked, .. } = clock;
+        let Clock { contained_after, by, on, within, is_over, leaked } = clock;
         let allowed = within.as_seconds();
         let (value, reason, because) = match contained_after {
             Some(after) if after <= within => {
-                (Value::Good, "contained", format!("contained after {:.1} s", after.as_seconds()))
+                let by = by.map(|by| format!(" by {}", stop(by))).unwrap_or_default();
+                (Value::Good, "contained", format!("contained after {:.1} s{by}", after.as_seconds()))
             }
             Some(after) => {
                 let because = format!("contained after {:.1} s, {allowed} s were allowed", after.as_seconds());
@@ -41,6 +43,16 @@ impl Validator for ContainmentWithin {
             None if *is_over => (Value::Bad, "not_contained", format!("nobody contained it within {allowed} s")),
             None => (Value::Unknown, "open", "it is open, and there is time left".to_owned()),
         };
-        Some(verdict(self.sli(), value, reason, because, None))
+        // What opened it, and what stopped it.
+        let evidence = told(action).chain(*on).filter(|_| value != Value::Unknown);
+        Some(verdict(self.sli(), value, reason, because, evidence))
+    }
+}
+
+fn stop(by: Stop) -> &'static str {
+    match by {
+        Stop::Command => "a command",
+        Stop::Abort => "an abort",
+        Stop::Refusal => "a refusal",
     }
 }

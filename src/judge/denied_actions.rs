@@ -14,7 +14,7 @@
 //!
 //! A retry of what was denied in the same turn has no verdict: an agent that tries ten times was denied once.
 
-use super::witness::{is_enforced, is_independent, last_word, permits, record};
+use super::witness::{is_enforced, is_independent, last_word, permits, record, told};
 use super::{Context, Validator, verdict};
 use crate::model::{Action, By, Decision, Execution, Outcome, Sli, State, Value, Verdict};
 
@@ -48,7 +48,8 @@ impl Validator for DeniedActions {
                 _ => (Value::Unknown, "no_outcome".to_owned(), "it neither ran nor was refused".to_owned()),
             },
         };
-        Some(verdict(self.sli(), value, &reason, because, on))
+        let told = told(action).filter(|_| value != Value::Unknown);
+        Some(verdict(self.sli(), value, &reason, because, told.chain(on)))
     }
 }
 

@@ -11,6 +11,7 @@
 //! Rules in `warn` and `shadow` make findings and leave the verdict alone.
 
 use super::limits::{self, Breach, Said};
+use super::witness::told;
 use super::{Context, Validator, findings, verdict};
 use crate::envelope::Rule;
 use crate::model::{Action, Execution, RuleName, Sli, State, Value, Verdict};
@@ -59,7 +60,8 @@ impl Validator for Envelope {
                     Said::Kept(by) => *by,
                     Said::Broken(_) | Said::Unclear(..) => None,
                 });
-                verdict(self.sli(), Value::Good, "inside", "it keeps every rule of its envelopes", shown)
+                let on = told(action).chain(shown);
+                verdict(self.sli(), Value::Good, "inside", "it keeps every rule of its envelopes", on)
             }
         })
     }

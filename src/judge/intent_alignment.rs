@@ -35,7 +35,7 @@ use super::around_denial::{self as around, Around, How};
 use super::envelope::rule_name;
 use super::limits::{self, Said, counts};
 use super::plan::{self, Contains};
-use super::witness::{is_enforced, is_independent, last_word, may_decide, permits, record};
+use super::witness::{is_enforced, is_independent, last_word, may_decide, permits, record, told};
 use super::{Context, Validator, findings, standing, verdict};
 use crate::envelope::{Demand, Fit, View};
 use crate::model::{
@@ -85,7 +85,10 @@ impl Validator for IntentAlignment {
             }
             Execution::Ok | Execution::Failed(_) => final_word(context, action).or_else(|| ladder(context, action)),
         };
-        let Answer { value, reason, because, evidence, rung, rule } = decided?;
+        let Answer { value, reason, because, mut evidence, rung, rule } = decided?;
+        if value == Value::Good {
+            evidence.extend(told(action));
+        }
         Some(Verdict { rung, rule, ..verdict(self.sli(), value, reason, because, evidence) })
     }
 }

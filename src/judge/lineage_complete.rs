@@ -18,6 +18,7 @@
 
 use std::collections::BTreeSet;
 
+use super::witness::told;
 use super::{Context, Learnt, Validator, verdict};
 use crate::model::{Action, Field, Missing, Sli, State, Value, Verdict};
 
@@ -30,7 +31,10 @@ impl Validator for LineageComplete {
     }
 
     fn judge(&self, context: &Context<'_>, action: &Action) -> Option<Verdict> {
-        let say = |value, reason: &str, because: String| Some(verdict(self.sli(), value, reason, because, None));
+        let say = |value, reason: &str, because: String| {
+            let on = told(action).filter(|_| value != Value::Unknown);
+            Some(verdict(self.sli(), value, reason, because, on))
+        };
         let declared = context.rules.profile(action).unwrap_or_default();
         let profile: BTreeSet<Field> = declared.iter().chain(shown(context.learnt)).copied().collect();
         if profile.is_empty() {

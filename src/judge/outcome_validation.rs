@@ -22,7 +22,7 @@
 use super::around;
 use super::board::Read;
 use super::limits;
-use super::witness::{is_independent, may_decide, record};
+use super::witness::{is_independent, may_decide, record, told};
 use super::{Context, Validator, envelope, findings as found, intent_alignment, verdict};
 use crate::envelope::{Demand, Fit, Invariant, Kept, Rule};
 use crate::model::{Action, Check, CheckResult, Execution, Finding, Phase, Severity, Sli, State, Value, Verdict};
@@ -70,7 +70,8 @@ impl Validator for OutcomeValidation {
                 }
             }
         };
-        Some(envelope::named(rule, verdict(self.sli(), value, reason, because, found::evidence(action))))
+        let told = told(action).filter(|_| value != Value::Unknown);
+        Some(envelope::named(rule, verdict(self.sli(), value, reason, because, told)))
     }
 }
 
@@ -95,7 +96,8 @@ impl OutcomeValidation {
         } else {
             (Value::Unknown, "no_check", "no check looked at what the action did".to_owned(), None)
         };
-        verdict(self.sli(), value, reason, because, on.and_then(|check| record(check.witness.as_ref())))
+        let told = told(action).filter(|_| value == Value::Good);
+        verdict(self.sli(), value, reason, because, told.chain(on.and_then(|check| record(check.witness.as_ref()))))
     }
 }
 

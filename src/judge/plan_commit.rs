@@ -13,7 +13,9 @@
 //! | no step is this call | bad `undeclared` |
 //! | the approval is the agent's own word | unknown `self_reported` |
 //! | the plan is no list of steps, or does not say enough | unknown `plan_unreadable`, `plan_unclear` |
+//! | the plan or its approval is only guessed | unknown `plan_inferred`, `approval_inferred` |
 //! | content is withheld, telemetry is sampled, or more may come | unknown `withheld`, `sampled`, `pending` |
+//! | nobody knows whether a `two_phase` rule is about the call | unknown, with the rule's own reason |
 //! | otherwise | good `as_planned` |
 //!
 //! An approval of exactly this call by a human, after the plan, is as good as one of the plan.
@@ -22,7 +24,7 @@ use super::approvals::{self, Weight};
 use super::envelope::named;
 use super::limits::counts;
 use super::plan::{self, Contains};
-use super::witness::{is_enforced, is_independent, last_word, may_decide, record};
+use super::witness::{is_enforced, is_guessed, is_independent, last_word, may_decide, record, told};
 use super::{Context, Validator, changes_something, findings, verdict};
 use crate::envelope::{Demand, Fit, Rule};
 use crate::model::{
@@ -45,13 +47,17 @@ impl Validator for PlanCommit {
         let rule = two_phase(context, action);
         let enforced = rule.filter(|rule| counts(rule));
         if enforced.is_none() && !is_planned(context, action) {
-            return None;
+            return perhaps(context, action).map(|(rule, reason)| {
+                let because = format!("rule `{}` of envelope `{}` may be about it", rule.id(), rule.envelope());
+                named(rule, verdict(self.sli(), Value::Unknown, reason, because, None))
+            });
         }
         let said = match execution {
             Execution::UnknownResult => Said::unknown("execution_not_proven", "nothing proves that the tool ran"),
             Execution::Ok | Execution::Failed(_) => said(context, action),
         };
-        let verdict = verdict(self.sli(), said.value, said.reason, said.because, said.evidence);
+        let told = told(action).filter(|_| said.value != Value::Unknown);
+        let verdict = verdict(self.sli(), said.value, said.reason, said.because, told.chain(said.evidence));
         Some(match enforced {
             Some(rule) => named(rule, verdict),
             None => verdict,
@@ -81,6 +87,14 @@ fn two_phase<'a>(context: &Context<'a>, action: &Action) -> Option<&'a Rule> {
     let hits = context.view(action).hits.iter();
     let asks = hits.filter(|hit| hit.fit == Fit::Yes && matches!(hit.rule.demand(), Demand::TwoPhase));
     asks.map(|hit| hit.rule).max_by_key(|rule| rule.severity())
+}
+
+/// An enforced rule that may ask for two phases, and why nobody can tell.
+fn perhaps<'a>(context: &Context<'a>, action: &Action) -> Option<(&'a Rule, &'static str)> {
+    context.view(action).hits.iter().find_map(|hit| match (hit.rule.demand(), hit.fit) {
+        (Demand::TwoPhase, Fit::Unclear(reason)) if counts(hit.rule) => Some((hit.rule, reason)),
+        _ => None,
+    })
 }
 
 /// Somebody decided about a plan in its turn, and the call changes something.
@@ -115,13 +129,20 @@ impl Said {
 fn said(context: &Context<'_>, action: &Action) -> Said {
     let plans: Vec<&Shared<PlanText>> = plans(context).collect();
     if plans.is_empty() {
-        return absent(context, action, Said::bad("no_plan", "there is no plan"));
+        return match every_plan(context).next() {
+            Some(guess) => Said::unknown("plan_inferred", "its plan is only guessed").on([guess.evidence]),
+            None => absent(context, action, Said::bad("no_plan", "there is no plan")),
+        };
     }
     let ran = approvals::ran_at(action);
     let (at, witness) = match approval(context, action) {
         Approval::At(decision) => (decision.at, record(decision.witness.as_ref())),
         Approval::OwnWord(decision) => {
             let said = Said::unknown("self_reported", "only the agent itself says that its plan was approved");
+            return said.on(record(decision.witness.as_ref()));
+        }
+        Approval::Guess(decision) => {
+            let said = Said::unknown("approval_inferred", "that its plan was approved is only guessed");
             return said.on(record(decision.witness.as_ref()));
         }
         Approval::None => {
@@ -169,10 +190,13 @@ fn compare(plans: &[&Shared<PlanText>], action: &Action, at: crate::model::Nanos
 
 /// Every version of the plan that is no guess, oldest first.
 fn plans<'a>(context: &Context<'a>) -> impl Iterator<Item = &'a Shared<PlanText>> {
-    let versions = context.turn.plans.iter();
+    every_plan(context).filter(|plan| plan.provenance != Provenance::Inferred)
+}
+
+fn every_plan<'a>(context: &Context<'a>) -> impl Iterator<Item = &'a Shared<PlanText>> {
     // A record of a former version has the one that won alone.
     let only = context.turn.plan.value().filter(|_| context.turn.plans.is_empty());
-    versions.chain(only).filter(|plan| plan.provenance != Provenance::Inferred)
+    context.turn.plans.iter().chain(only)
 }
 
 /// Who approved, and when.
@@ -180,6 +204,8 @@ enum Approval<'a> {
     At(&'a Decision),
     /// Nobody but the agent says so.
     OwnWord(&'a Decision),
+    /// Nobody says so, and it may have been.
+    Guess(&'a Decision),
     None,
 }
 
@@ -198,9 +224,18 @@ fn approval<'c>(context: &'c Context<'_>, action: &'c Action) -> Approval<'c> {
             (None, Some(decision), _) => Approval::OwnWord(decision),
             // A denial that stood when it ran is no approval that came late.
             (None, None, Some(decision)) if before.is_none() => Approval::At(decision),
-            (None, None, _) => Approval::None,
+            (None, None, _) => guess(context, action, before).map_or(Approval::None, Approval::Guess),
         },
     }
+}
+
+/// An approval of the plan or the call that is only guessed, and that no known decision outweighs.
+fn guess<'c>(context: &'c Context<'_>, action: &'c Action, known: Option<&Decision>) -> Option<&'c Decision> {
+    let ran = approvals::ran_at(action);
+    let of_plan = context.turn.plan_decisions.iter();
+    let of_plan = of_plan.filter(|it| it.outcome == Outcome::Allow && is_guessed(it) && it.at <= ran);
+    let mut guesses = of_plan.chain(approvals::guessed_allows(action));
+    guesses.find(|guess| known.is_none_or(|known| known.at < guess.at))
 }
 
 /// What rests on absence is bad only where everything that could have been there would be.

@@ -31,6 +31,16 @@ pub(super) fn is_enforced(decision: &Decision) -> bool {
     decision.enforced && may_decide(decision.witness.as_ref())
 }
 
+/// Whether a decision would count if it were known and not guessed.
+pub(super) fn is_guessed(decision: &Decision) -> bool {
+    decision.enforced && !may_decide(decision.witness.as_ref())
+}
+
+/// The records that tell of the call itself: what every verdict that says how it was rests on, besides what others say.
+pub(super) fn told(action: &Action) -> impl Iterator<Item = EvidenceId> {
+    action.pieces.iter().filter(|piece| matches!(piece.says, Says::Call(_))).map(|piece| piece.evidence)
+}
+
 /// Whether a decision lets the call run, as it is or changed.
 pub(super) fn permits(decision: &Decision) -> bool {
     matches!(decision.outcome, Outcome::Allow | Outcome::Modify)
