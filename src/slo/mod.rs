@@ -2,10 +2,11 @@
 //! They are data; the rules for Prometheus that follow from them are made elsewhere.
 //!
 //! Beside them, the mathematics: [`evidence`] that something is worse than it may be, the [`burn`] alarm of an objective,
-//! denied-action [`spike`]s over a learnt [`baseline`], the [`latch`] of both. Each is state in, (time,
+//! denied-action [`spike`]s over a learnt [`baseline`], the [`latch`] of both, and [`budget`]s. Each is state in, (time,
 //! badness) in, state out.
 
 pub mod baseline;
+pub mod budget;
 pub mod burn;
 pub mod evidence;
 pub mod latch;
