@@ -2,7 +2,7 @@
 //! well again.
 //!
 //! It fires from a crossing until, since the last *setback*, 15 minutes have passed and two units have come. A crossing
-//! is a setback; so is a bad unit with which the mean badness since the last setback is above twice what is tolerated.
+//! is a setback; so is a unit with which the mean badness since the last setback is above twice what is tolerated.
 //! (If every bad unit were one, a series with thousands of units a day that meets its objective would never see 15
 //! minutes without, and an alarm would last for ever.) Silence is not well: without units it goes on.
 
@@ -59,7 +59,7 @@ impl Latch {
         } else if let Some(firing) = &mut self.firing {
             firing.units = firing.units.saturating_add(1);
             firing.bad += x.share();
-            if x.share() > tolerance && firing.bad > unwell(tolerance) * firing.units as f64 {
+            if firing.bad > unwell(tolerance) * firing.units as f64 {
                 *firing = Firing { since: firing.since, setback: firing.setback.max(at), units: 0, bad: 0.0 };
             }
         }
@@ -109,6 +109,14 @@ mod tests {
         // Six times as many: it burns on.
         let unit = |n: u64| (n / 100, if n % 16 == 15 { Badness::BAD } else { Badness::GOOD });
         assert_eq!(fired(0.01, (0..100_000).map(unit)).firing_since(Nanos(1_000 * MINUTE)), Some(Nanos(0)));
+    }
+
+    #[test]
+    fn all_bad_is_never_well() {
+        for tolerance in [0.01, 0.5, 0.8] {
+            let units = (1..100).map(|minute| (minute, Badness::BAD));
+            assert!(fired(tolerance, units).firing_since(Nanos(99 * MINUTE)).is_some(), "{tolerance}");
+        }
     }
 
     #[test]

@@ -38,6 +38,15 @@ fn golden_bets() {
     }
 }
 
+/// Six times a wide budget is more than all: the lowest bet is one half, or half way to the surest.
+#[test]
+fn the_lowest_bet_stays_below_all() {
+    for (budget, q) in [(0.05, 0.3), (0.2, 0.5), (0.6, 0.54_f64.sqrt())] {
+        close(Bets::page(budget).unwrap().likelihood(0, Badness::BAD), q / budget);
+    }
+    close(Bets::ticket(0.4).unwrap().likelihood(3, Badness::BAD), 0.9 / 0.4);
+}
+
 #[test]
 fn golden_evidence() {
     let found = evidence(0.01, 0.02, &[[0.0; 10].as_slice(), &[1.0; 4]].concat());
