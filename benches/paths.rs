@@ -3,10 +3,12 @@
 //!
 //! `cargo bench` runs everything, `cargo bench -- view engine` only these.
 
+mod alarms;
 mod cpu;
 mod disk;
 mod envelope;
 mod fold;
+mod multi_window;
 mod network;
 mod payload;
 mod stacks;
@@ -18,7 +20,7 @@ mod view;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Every section by its name.
-const SECTIONS: [(&str, fn()); 9] = [
+const SECTIONS: [(&str, fn()); 10] = [
     ("view", view::run),
     ("stacks", stacks::run),
     ("envelope", envelope::run),
@@ -26,6 +28,7 @@ const SECTIONS: [(&str, fn()); 9] = [
     ("engine", fold::run),
     ("growth", fold::growth),
     ("conversation", fold::conversation),
+    ("alarms", alarms::run),
     ("disk", disk::run),
     ("network", network::run),
 ];

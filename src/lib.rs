@@ -16,7 +16,7 @@
 //! | [`lineage`] | a set of evidence to actions, turns, conversations |
 //! | [`judge`] | one file per validator, one table |
 //! | [`sli`] | verdicts to counters and ledger slices |
-//! | [`slo`] | objectives |
+//! | [`slo`] | objectives, budgets, burn evidence, spikes |
 //! | [`contain`] | incidents and the containment clock |
 //! | [`engine`] | `step(now, Input) -> Output`: read this first |
 //! | [`telemetry`] | own logs, traces and counters |
