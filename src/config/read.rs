@@ -10,7 +10,7 @@ use crate::model::{Constants, Severity, Sli};
 use crate::net::ServeSettings;
 use crate::otlp::Limits;
 use crate::redact::{Class, Policy};
-use crate::slo::Objective;
+use crate::slo::{Objective, Window};
 use crate::telemetry::{LogFormat, Settings, TraceSettings};
 use crate::values::document::{Kind, Node, Page, Table};
 
@@ -287,8 +287,9 @@ fn objectives(page: &mut Page, node: &Node) -> Option<Vec<Objective>> {
     let table = page.table(node, "`objectives`", &names)?;
     let mut objectives = Objective::DEFAULTS.to_vec();
     for objective in &mut objectives {
-        let default = *objective;
-        set(objective, page.maybe(table, default.sli.as_str(), |page, node| one_objective(page, node, default)));
+        let default = objective.clone();
+        let sli = objective.name.clone();
+        set(objective, page.maybe(table, &sli, |page, node| one_objective(page, node, default)));
     }
     Some(objectives)
 }
@@ -298,7 +299,7 @@ fn one_objective(page: &mut Page, node: &Node, default: Objective) -> Option<Obj
     let severity = |page: &mut Page, node: &Node| page.word(node, &["page", "ticket", "info"], Severity::from_word);
     let mut objective = default;
     set(&mut objective.target, page.maybe(table, "target", share));
-    set(&mut objective.window, page.maybe(table, "window", Page::length));
+    set(&mut objective.window, page.maybe(table, "window", Page::length).map(Window::Rolling));
     set(&mut objective.severity, page.maybe(table, "severity", severity));
     set(&mut objective.min_coverage, page.maybe(table, "min_coverage", share));
     check_target(page, table, objective.target);

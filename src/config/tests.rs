@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{Severity, Sli, Span};
+use crate::slo::Window;
 use crate::telemetry::{LogFormat, TraceSettings};
 
 fn parsed(text: &str) -> Config {
@@ -86,14 +87,15 @@ objectives:
     let traces = TraceSettings { endpoint: "http://collector:4317".into(), ratio: 0.1 };
     assert_eq!(config.telemetry.traces, Some(traces));
     assert_eq!(config.external_url, "https://wherefore.example");
-    let of = |sli| config.objectives.iter().find(|objective| objective.sli == sli).expect("one for each SLI");
+    let of =
+        |sli| config.objectives.iter().find(|objective| objective.sli_of_all() == Some(sli)).expect("one for each SLI");
     let (intent, denied) = (of(Sli::IntentAlignment), of(Sli::DeniedActions));
     assert_eq!(
-        (intent.target, intent.window, intent.severity, intent.min_coverage),
-        (0.995, Span::days(7), Severity::Ticket, 0.8)
+        (intent.target, intent.window.clone(), intent.severity, intent.min_coverage),
+        (0.995, Window::Rolling(Span::days(7)), Severity::Ticket, 0.8)
     );
-    assert_eq!((denied.sli, denied.target, denied.window), (Sli::DeniedActions, 0.9, Span::days(28)));
-    let changed = |objective: &&Objective| !matches!(objective.sli, Sli::IntentAlignment | Sli::DeniedActions);
+    assert_eq!((denied.target, &denied.window), (0.9, &Window::Rolling(Span::days(28))));
+    let changed = |objective: &&Objective| !matches!(&*objective.name, "intent_alignment" | "denied_actions");
     assert!(config.objectives.iter().filter(changed).eq(Objective::DEFAULTS.iter().filter(changed)));
 }
 
