@@ -81,9 +81,20 @@ pub fn check_reachable(objective: &Objective) -> Result<(), Unreachable> {
 
 /// Whether the counters of this program say enough for rules: they know agents, neither tools nor environments, and
 /// nothing of another Prometheus.
-pub(super) fn has_rules(objective: &Objective) -> bool {
+pub fn has_rules(objective: &Objective) -> bool {
     let any = |globs: &[Glob]| globs.is_empty() || globs.iter().any(Glob::is_any);
     objective.sli().is_some_and(|(_, filter)| any(&filter.tools) && any(&filter.environments))
+}
+
+/// What a severity's usual alert asks of a burning budget: factor, long and short window. Empty where the objective
+/// raises no such alert, or has conditions of its own.
+pub fn usual_conditions(objective: &Objective, severity: Severity) -> Vec<(f64, &'static str, &'static str)> {
+    let muted = severity == Severity::Ticket && !objective.alerting.tickets;
+    if muted || severity > objective.severity || !objective.alerting.policies.is_empty() {
+        return Vec::new();
+    }
+    let usual = BURNS.iter().filter(|burn| burn.severity == severity);
+    usual.map(|burn| (factor(objective, burn), burn.long.0, burn.short.0)).collect()
 }
 
 /// The rule groups of one objective. Its alerts stand behind the series that they read, in one group, so that they
@@ -237,13 +248,12 @@ fn period(objective: &Objective, options: &Options) -> Vec<Rule> {
 /// One alert for each severity of the objective, and the one that says it cannot be measured.
 fn alerts(objective: &Objective) -> Result<Vec<Rule>, Unreachable> {
     let mut rules = Vec::new();
-    let policies = &objective.alerting.policies;
-    for severity in [Severity::Page, Severity::Ticket].into_iter().filter(|_| policies.is_empty()) {
-        let muted = severity == Severity::Ticket && !objective.alerting.tickets;
-        if severity <= objective.severity && !muted {
+    for severity in [Severity::Page, Severity::Ticket] {
+        if !usual_conditions(objective, severity).is_empty() {
             rules.push(Rule::Alert(burn_alert(objective, severity)?));
         }
     }
+    let policies = &objective.alerting.policies;
     for policy in policies {
         rules.extend(policy_alerts(objective, policy)?.into_iter().map(Rule::Alert));
     }
@@ -302,14 +312,18 @@ fn burning_alert(objective: &Objective, severity: Severity, burning: &str) -> Al
 /// Both windows above the threshold, with enough bad actions in the long one.
 fn condition(objective: &Objective, burn: &Burn) -> Result<String, Unreachable> {
     let slo = &objective.name;
-    let (Window(long, length), Window(short, _)) = (burn.long, burn.short);
-    let period = objective.window.length().as_seconds();
-    let threshold = threshold(objective, rounded(burn.budget_share * period / length.as_seconds()))?;
+    let (Window(long, _), Window(short, _)) = (burn.long, burn.short);
+    let threshold = threshold(objective, factor(objective, burn))?;
     Ok(format!(
         "  (\n    slo:sli_error:ratio_rate{long}{{slo=\"{slo}\"}} > {threshold}\n  and\n    \
          slo:sli_error:ratio_rate{short}{{slo=\"{slo}\"}} > {threshold}\n  and\n    \
          slo:bad_actions:increase{long}{{slo=\"{slo}\"}} >= {MIN_BAD_ACTIONS}\n  )"
     ))
+}
+
+/// How many times too fast the budget burns.
+fn factor(objective: &Objective, burn: &Burn) -> f64 {
+    rounded(burn.budget_share * objective.window.length().as_seconds() / burn.long.1.as_seconds())
 }
 
 /// The share of bad at which the budget burns `factor` times too fast.

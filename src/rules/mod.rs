@@ -12,7 +12,7 @@ mod file;
 use crate::model::Span;
 use crate::slo::Objective;
 
-pub use burn::{Unreachable, check_reachable};
+pub use burn::{Unreachable, check_reachable, has_rules, usual_conditions};
 pub use cases::prometheus_rule_tests;
 pub use dashboard::dashboards;
 
