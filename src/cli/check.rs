@@ -12,7 +12,7 @@ use crate::model::{Finding, Verdict};
 
 use super::{Failed, mistakes};
 
-/// Check configuration, envelopes and tokens without starting, and run the unit tests of the envelopes
+/// Check configuration, envelopes, objectives and tokens without starting, and run the unit tests of the envelopes
 ///
 /// Exit code 0: no mistakes, and every test passed. 1: a test failed. 2: mistakes. Each of them is listed with file,
 /// line and column.
@@ -30,6 +30,9 @@ impl Check {
     pub(super) fn run(self) -> Result<(), Failed> {
         let checked = config::check(self.config.as_deref(), self.insecure).map_err(|found| mistakes(&found))?;
         let mut out = io::stdout();
+        for warning in &checked.slos.warnings {
+            writeln!(io::stderr(), "warning: {warning}")?;
+        }
         writeln!(out, "{checked}")?;
         let tested = Tested::of(&checked.rules);
         for (file, (passed, all)) in &tested.files {

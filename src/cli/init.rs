@@ -80,8 +80,8 @@ impl Init {
             "\nMake it yours: name your agents under `agent`, and read what stands in\n{}.\n\
              `wherefore check` runs its unit tests, `wherefore serve` judges by it.\n\
              With `mode: shadow` at its top nothing counts or pages until you remove it.\n\
-             The objectives under `slos` are for tools that read OpenSLO; this program's\n\
-             own stand under `objectives` in wherefore.yaml.",
+             Its objectives stand under `slos`, and take the place of the defaults:\n\
+             `wherefore slo explain` shows what is in force.",
             files[1].0.display()
         )?;
         Ok(())

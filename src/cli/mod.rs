@@ -40,7 +40,7 @@ enum Command {
     Actions(Box<actions::Actions>),
     /// Judge recorded OTLP offline
     Replay(replay::Replay),
-    /// Check configuration, envelopes and tokens without starting
+    /// Check configuration, envelopes, objectives and tokens without starting
     Check(check::Check),
     /// Write a ready pack: envelopes with unit tests, and objectives
     Init(init::Init),

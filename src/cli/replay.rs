@@ -43,7 +43,8 @@ impl Replay {
     pub(super) fn run(self) -> Result<(), Failed> {
         let checked = config::check(self.config.as_deref(), true).map_err(|found| mistakes(&found))?;
         let Config { constants, learning, .. } = checked.config;
-        let configuration = Configuration { rules: checked.rules.into(), constants, learning };
+        let objectives = checked.slos.objectives().into();
+        let configuration = Configuration { rules: checked.rules.into(), constants, learning, objectives };
         let mut offline = Offline::new(configuration);
         let bar = self.bar();
         let mut faults = Vec::new();

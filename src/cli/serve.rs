@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Page;
-use crate::config::{self, Checked, Config};
+use crate::config::{self, Checked, Config, Slos};
 use crate::envelope;
 use crate::journal::JournalError;
 use crate::net::Tokens;
@@ -25,8 +25,8 @@ const LAST_TRACES: Duration = Duration::from_secs(3);
 ///
 /// Needs no file: without one it listens on loopback (4317 and 4318 for OTLP, 9464 for metrics and questions) and
 /// keeps its journal and store under `./wherefore-data`. Every key of the configuration file, with its default, is in
-/// docs/configuration.md; `wherefore check` tells what is wrong with one. SIGHUP reads envelopes, times and learning
-/// again.
+/// docs/configuration.md; `wherefore check` tells what is wrong with one. SIGHUP reads envelopes, objectives, times
+/// and learning again.
 #[derive(Debug, clap::Args)]
 pub struct Serve {
     /// Play a recorded incident: an agent deletes production records during a code freeze and reports success
@@ -90,6 +90,9 @@ struct Reread {
 async fn serve(checked: Checked, demo: Option<&Stage>, file: Option<Reread>) -> Result<(), Failed> {
     let telemetry = telemetry::start(&checked.config.telemetry, &checked.config.listen.all())
         .map_err(|error| Failed::from_error("cannot start logs and traces", &error))?;
+    for warning in &checked.slos.warnings {
+        tracing::warn!(%warning, "an objective is probably not meant so");
+    }
     let stop = CancellationToken::new();
     tokio::spawn(stop_at_signal(stop.clone()));
     let server = Server::start(checked).await.map_err(|error| cannot_start(&error))?;
@@ -141,7 +144,8 @@ impl Stage {
         let tokens = Tokens::parse(demo::tokens()).map_err(|error| Failed::from_error("the demo's tokens", &error))?;
         let mut config = Config { data: self.folder.clone(), constants: demo::constants(), ..Config::default() };
         config.telemetry.filter = "warn,wherefore=warn".to_owned();
-        Ok(Checked { config, envelopes, rules, tokens })
+        let slos = Slos::read(&[], &config.objectives).map_err(|found| mistakes(&found))?;
+        Ok(Checked { config, envelopes, rules, slo_files: Vec::new(), slos, tokens })
     }
 }
 

@@ -1,10 +1,10 @@
-//! Everything that can be known to be wrong before a port is opened: the configuration, the envelopes and the token
-//! file, with all mistakes together.
+//! Everything that can be known to be wrong before a port is opened: the configuration, the envelopes, the objectives
+//! and the token file, with all mistakes together.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{Config, Envelopes, Mistake};
+use super::{Config, Mistake, Slos, Texts};
 use crate::envelope::{self, Rules};
 use crate::net::{Tokens, check_exposure};
 use crate::rules::{Options, prometheus_rules};
@@ -19,6 +19,10 @@ pub struct Checked {
     pub envelopes: Vec<(String, String)>,
     /// What the envelopes mean.
     pub rules: Rules,
+    /// The files of objectives as they are: name and text.
+    pub slo_files: Vec<(String, String)>,
+    /// What they and the settings mean: every objective in force.
+    pub slos: Slos,
     /// Who may send.
     pub tokens: Tokens,
 }
@@ -30,7 +34,8 @@ impl fmt::Display for Checked {
             Some(file) => write!(f, "{}", file.display())?,
             None => f.write_str("defaults")?,
         }
-        write!(f, ": no mistakes; envelopes: {envelopes}, rules: {rules}")
+        let objectives = self.slos.stated.len();
+        write!(f, ": no mistakes; envelopes: {envelopes}, rules: {rules}, objectives: {objectives}")
     }
 }
 
@@ -44,12 +49,15 @@ pub fn check(path: Option<&Path>, insecure: bool) -> Result<Checked, Vec<Mistake
     let Some(mut config) = config else { return Err(mistakes) };
     config.listen.insecure |= insecure;
     let envelopes = note(&mut mistakes, config.envelopes.read());
-    let rules = envelopes.as_deref().and_then(|files| note(&mut mistakes, parse(files)));
+    let rules = envelopes.as_deref().and_then(|files| note(&mut mistakes, envelope::parse(&borrowed(files))));
+    let slo_files = note(&mut mistakes, config.slos.read());
+    let slos = slo_files.as_deref();
+    let slos = slos.and_then(|files| note(&mut mistakes, Slos::read(&borrowed(files), &config.objectives)));
     let tokens = note(&mut mistakes, tokens(&config));
     note(&mut mistakes, together(&config));
-    match (envelopes, rules, tokens) {
-        (Some(envelopes), Some(rules), Some(tokens)) if mistakes.is_empty() => {
-            Ok(Checked { config, envelopes, rules, tokens })
+    match (envelopes, rules, slo_files, slos, tokens) {
+        (Some(envelopes), Some(rules), Some(slo_files), Some(slos), Some(tokens)) if mistakes.is_empty() => {
+            Ok(Checked { config, envelopes, rules, slo_files, slos, tokens })
         }
         _ => Err(mistakes),
     }
@@ -59,9 +67,8 @@ fn note<T>(mistakes: &mut Vec<Mistake>, read: Result<T, Vec<Mistake>>) -> Option
     read.map_err(|more| mistakes.extend(more)).ok()
 }
 
-fn parse(files: &[(String, String)]) -> Result<Rules, Vec<Mistake>> {
-    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (&**name, &**text)).collect();
-    envelope::parse(&files)
+fn borrowed(files: &[(String, String)]) -> Vec<(&str, &str)> {
+    files.iter().map(|(name, text)| (&**name, &**text)).collect()
 }
 
 fn tokens(config: &Config) -> Result<Tokens, Vec<Mistake>> {
@@ -93,7 +100,7 @@ fn together(config: &Config) -> Result<(), Vec<Mistake>> {
     if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
 }
 
-impl Envelopes {
+impl Texts {
     /// Name and text of each file, sorted by name.
     ///
     /// # Errors

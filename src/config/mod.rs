@@ -20,6 +20,7 @@
 //!          check_within: 10m, contain_within: 5m }
 //! learning: true                   # profiles of fields that instrumentations have shown, and their drift
 //! envelopes: envelopes             # a folder of *.yaml, or a list of files
+//! slos: slos                       # the same: files of objectives
 //! redact: { "user.email": drop, "*.password": digest }     # keep, digest or drop by key; the first that fits decides
 //! logs: { format: text, filter: info }
 //! traces: { endpoint: http://collector:4317, ratio: 1 }    # own traces; none by default
@@ -30,6 +31,7 @@
 
 mod check;
 mod read;
+pub mod slos;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -44,6 +46,7 @@ use crate::telemetry::Settings as TelemetrySettings;
 
 pub use crate::values::document::{Mistake, Place};
 pub use check::{Checked, check};
+pub use slos::Slos;
 
 /// The file that is read when none is named, if it exists.
 pub const FILE: &str = "wherefore.yaml";
@@ -77,12 +80,14 @@ pub struct Config {
     /// those before. On by default: it needs nobody's knowledge, and its findings never page.
     pub learning: bool,
     /// Where envelopes are.
-    pub envelopes: Envelopes,
+    pub envelopes: Texts,
+    /// Where files of objectives are.
+    pub slos: Texts,
     /// Own logs and traces.
     pub telemetry: TelemetrySettings,
     /// What links begin with, without a slash at the end.
     pub external_url: String,
-    /// One objective for each SLI.
+    /// One objective for each SLI: the defaults and what the file says of them. Files of objectives come on top.
     pub objectives: Vec<Objective>,
 }
 
@@ -155,9 +160,9 @@ impl Disk {
     }
 }
 
-/// Where envelopes are.
+/// Where the texts of a kind are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Envelopes {
+pub enum Texts {
     /// Every `*.yaml` and `*.yml` of a folder, which may be missing when nobody named it.
     Folder {
         /// The folder.
@@ -184,7 +189,8 @@ impl Default for Config {
             serve: ServeSettings::default(),
             constants: Constants::default(),
             learning: true,
-            envelopes: Envelopes::Folder { path: PathBuf::from("envelopes"), named: false },
+            envelopes: Texts::Folder { path: PathBuf::from("envelopes"), named: false },
+            slos: Texts::Folder { path: PathBuf::from("slos"), named: false },
             telemetry: TelemetrySettings::default(),
             external_url: "http://localhost:9464".to_owned(),
             objectives: Objective::DEFAULTS.to_vec(),

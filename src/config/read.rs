@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Checkpoint, Config, Disk, Envelopes, Listen, Mistake};
+use super::{Checkpoint, Config, Disk, Listen, Mistake, Texts};
 use crate::model::{Constants, Severity, Sli};
 use crate::net::ServeSettings;
 use crate::otlp::Limits;
 use crate::redact::{Class, Policy};
-use crate::slo::Objective;
+use crate::slo::{Objective, Window};
 use crate::telemetry::{LogFormat, Settings, TraceSettings};
 use crate::values::document::{Kind, Node, Page, Table};
 
@@ -26,6 +26,7 @@ const CONFIG: &[&str] = &[
     "times",
     "learning",
     "envelopes",
+    "slos",
     "logs",
     "traces",
     "external_url",
@@ -54,7 +55,8 @@ pub(super) fn whole(read: (Option<Config>, Vec<Mistake>)) -> Result<Config, Vec<
 
 /// The defaults beside a file. Data stays in the working directory: a folder of settings is often read-only.
 fn untyped(folder: &Path) -> Config {
-    Config { envelopes: Envelopes::Folder { path: folder.join("envelopes"), named: false }, ..Config::default() }
+    let beside = |name: &str| Texts::Folder { path: folder.join(name), named: false };
+    Config { envelopes: beside("envelopes"), slos: beside("slos"), ..Config::default() }
 }
 
 fn sections(page: &mut Page, node: &Node, folder: &Path) -> Option<Config> {
@@ -73,7 +75,8 @@ fn sections(page: &mut Page, node: &Node, folder: &Path) -> Option<Config> {
     }
     set(&mut config.constants, page.maybe(table, "times", times));
     set(&mut config.learning, page.maybe(table, "learning", Page::flag));
-    set(&mut config.envelopes, page.maybe(table, "envelopes", |page, node| envelopes(page, node, folder)));
+    set(&mut config.envelopes, page.maybe(table, "envelopes", |page, node| texts(page, node, folder)));
+    set(&mut config.slos, page.maybe(table, "slos", |page, node| texts(page, node, folder)));
     if let Some((format, filter)) = page.maybe(table, "logs", logs) {
         config.telemetry = Settings { format, filter, ..config.telemetry };
     }
@@ -207,15 +210,13 @@ fn times(page: &mut Page, node: &Node) -> Option<Constants> {
 }
 
 /// One name is a folder or a file, by its ending; a list is of files.
-fn envelopes(page: &mut Page, node: &Node, folder: &Path) -> Option<Envelopes> {
+fn texts(page: &mut Page, node: &Node, folder: &Path) -> Option<Texts> {
     let names: Vec<Arc<str>> = page.list(node, Page::text)?;
     let is_file = |name: &str| Path::new(name).extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
     let paths: Vec<PathBuf> = names.iter().map(|name| folder.join(&**name)).collect();
     match (&node.kind, &names[..], &paths[..]) {
-        (Kind::Text(_), [name], [path]) if !is_file(name) => {
-            Some(Envelopes::Folder { path: path.clone(), named: true })
-        }
-        _ => Some(Envelopes::Files(paths)),
+        (Kind::Text(_), [name], [path]) if !is_file(name) => Some(Texts::Folder { path: path.clone(), named: true }),
+        _ => Some(Texts::Files(paths)),
     }
 }
 
@@ -287,8 +288,9 @@ fn objectives(page: &mut Page, node: &Node) -> Option<Vec<Objective>> {
     let table = page.table(node, "`objectives`", &names)?;
     let mut objectives = Objective::DEFAULTS.to_vec();
     for objective in &mut objectives {
-        let default = *objective;
-        set(objective, page.maybe(table, default.sli.as_str(), |page, node| one_objective(page, node, default)));
+        let default = objective.clone();
+        let sli = objective.name.clone();
+        set(objective, page.maybe(table, &sli, |page, node| one_objective(page, node, default)));
     }
     Some(objectives)
 }
@@ -298,7 +300,7 @@ fn one_objective(page: &mut Page, node: &Node, default: Objective) -> Option<Obj
     let severity = |page: &mut Page, node: &Node| page.word(node, &["page", "ticket", "info"], Severity::from_word);
     let mut objective = default;
     set(&mut objective.target, page.maybe(table, "target", share));
-    set(&mut objective.window, page.maybe(table, "window", Page::length));
+    set(&mut objective.window, page.maybe(table, "window", Page::length).map(Window::Rolling));
     set(&mut objective.severity, page.maybe(table, "severity", severity));
     set(&mut objective.min_coverage, page.maybe(table, "min_coverage", share));
     check_target(page, table, objective.target);

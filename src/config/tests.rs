@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{Severity, Sli, Span};
+use crate::slo::Window;
 use crate::telemetry::{LogFormat, TraceSettings};
 
 fn parsed(text: &str) -> Config {
@@ -81,32 +82,33 @@ objectives:
     };
     assert_eq!(config.constants, times);
     let files = ["/etc/wherefore/one.yaml", "/two.yaml"].map(PathBuf::from);
-    assert_eq!(config.envelopes, Envelopes::Files(files.into()));
+    assert_eq!(config.envelopes, Texts::Files(files.into()));
     assert_eq!((config.telemetry.format, &*config.telemetry.filter), (LogFormat::Json, "info,wherefore::otlp=debug"));
     let traces = TraceSettings { endpoint: "http://collector:4317".into(), ratio: 0.1 };
     assert_eq!(config.telemetry.traces, Some(traces));
     assert_eq!(config.external_url, "https://wherefore.example");
-    let of = |sli| config.objectives.iter().find(|objective| objective.sli == sli).expect("one for each SLI");
+    let of =
+        |sli| config.objectives.iter().find(|objective| objective.sli_of_all() == Some(sli)).expect("one for each SLI");
     let (intent, denied) = (of(Sli::IntentAlignment), of(Sli::DeniedActions));
     assert_eq!(
-        (intent.target, intent.window, intent.severity, intent.min_coverage),
-        (0.995, Span::days(7), Severity::Ticket, 0.8)
+        (intent.target, intent.window.clone(), intent.severity, intent.min_coverage),
+        (0.995, Window::Rolling(Span::days(7)), Severity::Ticket, 0.8)
     );
-    assert_eq!((denied.sli, denied.target, denied.window), (Sli::DeniedActions, 0.9, Span::days(28)));
-    let changed = |objective: &&Objective| !matches!(objective.sli, Sli::IntentAlignment | Sli::DeniedActions);
+    assert_eq!((denied.target, &denied.window), (0.9, &Window::Rolling(Span::days(28))));
+    let changed = |objective: &&Objective| !matches!(&*objective.name, "intent_alignment" | "denied_actions");
     assert!(config.objectives.iter().filter(changed).eq(Objective::DEFAULTS.iter().filter(changed)));
 }
 
 #[test]
 fn one_name_is_a_folder_or_a_file() {
     for (typed, want) in [
-        ("policies", Envelopes::Folder { path: "/etc/wherefore/policies".into(), named: true }),
-        ("one.yaml", Envelopes::Files(vec!["/etc/wherefore/one.yaml".into()])),
-        ("[policies]", Envelopes::Files(vec!["/etc/wherefore/policies".into()])),
+        ("policies", Texts::Folder { path: "/etc/wherefore/policies".into(), named: true }),
+        ("one.yaml", Texts::Files(vec!["/etc/wherefore/one.yaml".into()])),
+        ("[policies]", Texts::Files(vec!["/etc/wherefore/policies".into()])),
     ] {
         assert_eq!(parsed(&format!("envelopes: {typed}\n")).envelopes, want, "{typed}");
     }
-    let unnamed = Envelopes::Folder { path: "/etc/wherefore/envelopes".into(), named: false };
+    let unnamed = Texts::Folder { path: "/etc/wherefore/envelopes".into(), named: false };
     assert_eq!(parsed("memory: 1GiB\n").envelopes, unnamed);
 }
 
@@ -208,7 +210,7 @@ fn envelopes_of_the_folder_are_read() {
     let checked = checked(&files, false);
     let good = checked.expect("no mistakes");
     assert_eq!((good.rules.len(), good.envelopes.len()), ((2, 1), 2));
-    assert!(good.to_string().ends_with("wherefore.yaml: no mistakes; envelopes: 2, rules: 1"), "{good}");
+    assert!(good.to_string().ends_with("wherefore.yaml: no mistakes; envelopes: 2, rules: 1, objectives: 8"), "{good}");
 }
 
 #[test]

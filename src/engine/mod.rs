@@ -47,6 +47,7 @@ use crate::model::{
     What,
 };
 use crate::sli::{Cell, Counters, Ledger};
+use crate::slo::Objective;
 use crate::values;
 use boards::Boards;
 use facets::Facets;
@@ -84,7 +85,7 @@ const SOURCES: usize = 500;
 const TIDY_EVERY: Span = Span::hours(1);
 
 /// What the engine judges with. A value of the journal: a replay judges with what was in force.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Configuration {
     /// The envelopes.
     pub rules: Arc<Rules>,
@@ -93,10 +94,20 @@ pub struct Configuration {
     /// Whether `lineage_complete` asks for what an instrumentation has shown, and its new versions are compared with
     /// those before. What is learnt follows the order of processing; without it no verdict does.
     pub learning: bool,
+    /// The objectives. No verdict depends on them, so neither does the digest.
+    pub objectives: Arc<[Objective]>,
+}
+
+impl Default for Configuration {
+    /// No envelopes, the default waits and objectives, nothing learnt.
+    fn default() -> Self {
+        let (rules, constants) = (Arc::default(), Constants::default());
+        Self { rules, constants, learning: false, objectives: Objective::DEFAULTS.into() }
+    }
 }
 
 impl Configuration {
-    /// Digest of what it means.
+    /// Digest of what verdicts depend on.
     pub fn digest(&self) -> Digest {
         let learning = if self.learning { "\nlearning" } else { "" };
         values::digest_bytes(format!("{}\n{:?}{learning}", self.rules.digest(), self.constants).as_bytes())

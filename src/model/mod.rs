@@ -5,6 +5,7 @@ mod constants;
 mod cost;
 mod decision;
 mod evidence;
+mod glob;
 mod ids;
 mod known;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub use constants::*;
 pub use cost::*;
 pub use decision::*;
 pub use evidence::*;
+pub use glob::*;
 pub use ids::*;
 pub use known::*;
 pub use source::*;

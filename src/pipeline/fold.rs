@@ -223,7 +223,13 @@ mod tests {
     fn start(dir: &Path) -> (Arc<Journal>, Fold) {
         let options = Options { reserve_bytes: 0, ..Options::default() };
         let journal = Arc::new(Journal::open(&dir.join("journal"), options).unwrap().0);
-        let written = Written { constants: Constants::default(), envelopes: Vec::new(), learning: false };
+        let written = Written {
+            constants: Constants::default(),
+            envelopes: Vec::new(),
+            learning: false,
+            slos: Vec::new(),
+            objectives: Vec::new(),
+        };
         let fold = Fold::start(journal.clone(), &dir.join("store"), &written, SETTINGS).unwrap();
         (journal, fold)
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::api::Readiness;
 use crate::catalogue::{Metric, Sample, SampleValue};
 use crate::journal::{Full, Journal};
-use crate::model::{Nanos, Span};
+use crate::model::{Nanos, Sli, Span};
 use crate::net::Connections;
 use crate::otlp;
 use crate::slo::Objective;
@@ -90,8 +90,11 @@ impl Health {
         let mut samples: Vec<Sample> = self.status.samples.load().as_ref().clone();
         self.received(&mut samples);
         self.journal(&mut samples);
-        for objective in &self.objectives {
-            samples.push(gauge(Metric::ObjectiveRatio, [objective.sli.as_str()], objective.target));
+        for sli in Sli::ALL {
+            // One series each: where several objectives ask for the same, the first.
+            if let Some(objective) = self.objectives.iter().find(|it| it.sli_of_all() == Some(*sli)) {
+                samples.push(gauge(Metric::ObjectiveRatio, [sli.as_str()], objective.target));
+            }
         }
         let retired = self.status.retired.load(Ordering::Relaxed);
         samples.push(counter(Metric::PartitionsRetired, NONE, retired));

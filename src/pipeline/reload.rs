@@ -7,6 +7,7 @@ use crate::config::{Checked, Config};
 use crate::journal::{AppendError, Entry, Journal};
 
 use super::Written;
+use super::configuration::Setting;
 
 /// Takes another configuration.
 #[derive(Debug, Clone)]
@@ -20,7 +21,7 @@ impl Reloader {
         Self { journal, in_force: Arc::new(Mutex::new(in_force)) }
     }
 
-    /// Puts envelopes, waiting times and learning of a checked configuration in force. Everything else needs a restart.
+    /// Puts envelopes, objectives, waiting times and learning of a checked configuration in force. Everything else needs a restart.
     /// Says whether anything is new.
     ///
     /// # Errors
@@ -39,7 +40,8 @@ impl Reloader {
 impl Written {
     /// What of a checked configuration the fold judges with.
     pub(super) fn of(checked: &Checked) -> Self {
-        let Config { constants, learning, .. } = checked.config;
-        Self { constants, envelopes: checked.envelopes.clone(), learning }
+        let Config { constants, learning, ref objectives, .. } = checked.config;
+        let (envelopes, slos) = (checked.envelopes.clone(), checked.slo_files.clone());
+        Self { constants, envelopes, learning, slos, objectives: Setting::of(objectives) }
     }
 }

@@ -113,7 +113,7 @@ impl Server {
             journal: journal.clone(),
             status: fold.status.clone(),
             counters: Arc::new(Counters::default()),
-            objectives: checked.config.objectives.clone(),
+            objectives: checked.slos.objectives(),
             receiving: Arc::default(),
             limits: [&checked.config.serve, &for_questions(&checked.config.serve)].map(|serve| serve.max_connections),
             answering: Arc::default(),

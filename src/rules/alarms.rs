@@ -54,8 +54,9 @@ fn forbidden_call(options: &Options) -> Alert {
     Alert {
         name: "WhereforeForbiddenCall",
         severity: Some(Severity::Page),
-        slo: "forbidden_call",
+        slo: "forbidden_call".to_owned(),
         agent: None,
+        notify: None,
         expr: first(Metric::InvariantViolations, "tenant, agent, rule", FORBIDDEN_CALL_WINDOW, options),
         hold: None,
         summary: format!("{WHO} made a forbidden call: {{{{ $labels.rule }}}}"),
@@ -78,8 +79,9 @@ fn telemetry_regression(options: &Options) -> Alert {
     Alert {
         name: "WhereforeTelemetryRegression",
         severity: Some(Severity::Ticket),
-        slo: "telemetry",
+        slo: "telemetry".to_owned(),
         agent: Some(ALL_AGENTS),
+        notify: None,
         expr: first(Metric::TelemetryRegressions, "tenant, scope, field", REGRESSION_WINDOW, options),
         hold: None,
         summary: format!("{scope} fills {field} less than the version before"),
@@ -110,8 +112,9 @@ fn about_collector(name: &'static str, severity: Option<Severity>, expr: String)
     Alert {
         name,
         severity,
-        slo: COLLECTOR,
+        slo: COLLECTOR.to_owned(),
         agent: Some(ALL_AGENTS),
+        notify: None,
         expr,
         hold: None,
         summary: String::new(),

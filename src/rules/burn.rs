@@ -6,14 +6,16 @@
 //! poison what is summed over it; the budget of the period counts actions, not five-minute slots; and an alert needs
 //! a few bad actions, since one bad out of one in a quiet hour is the highest burn there is and costs nothing.
 
+use std::collections::BTreeMap;
+
 use thiserror::Error;
 
 use crate::catalogue::{ALL_AGENTS, Metric};
-use crate::model::{Severity, Span};
-use crate::slo::Objective;
+use crate::model::{Glob, Severity, Span};
+use crate::slo::{AlertPolicy, Budgeting, Objective, Window as Period};
 
 use super::Options;
-use super::file::{AGENT_IN_LINK, Alert, Group, Rule, TENANT, TENANT_IN_LINK, WHO};
+use super::file::{AGENT_IN_LINK, Alert, Group, Rule, TENANT, TENANT_IN_LINK, WHO, quoted};
 
 /// An alert fires when the long and the short window both burn so fast that `budget_share` of the period's budget is
 /// gone after the long one.
@@ -60,22 +62,52 @@ const COVERAGE_HOLD: Span = Span::hours(1);
 const PERIOD_INTERVAL: Span = Span::minutes(5);
 
 /// An alert that could never fire.
-#[derive(Debug, Clone, Copy, PartialEq, Error)]
+#[derive(Debug, Clone, PartialEq, Error)]
 #[error("burn factor {factor} of `{slo}` is unreachable: with target {target} the burn rate cannot exceed {max}")]
 pub struct Unreachable {
-    slo: &'static str,
+    slo: String,
     target: f64,
     factor: f64,
     max: f64,
 }
 
+/// Whether an objective's alerts could fire at all. Says nothing about one that has none here.
+///
+/// # Errors
+/// The first condition that no burn rate can fulfil.
+pub fn check_reachable(objective: &Objective) -> Result<(), Unreachable> {
+    alerts(objective).map(|_| ())
+}
+
+/// Whether the counters of this program say enough for rules: they know agents, neither tools nor environments, and
+/// nothing of another Prometheus.
+pub fn has_rules(objective: &Objective) -> bool {
+    let any = |globs: &[Glob]| globs.is_empty() || globs.iter().any(Glob::is_any);
+    objective.sli().is_some_and(|(_, filter)| any(&filter.tools) && any(&filter.environments))
+}
+
+/// What a severity's usual alert asks of a burning budget: factor, long and short window. Empty where the objective
+/// raises no such alert, or has conditions of its own.
+pub fn usual_conditions(objective: &Objective, severity: Severity) -> Vec<(f64, &'static str, &'static str)> {
+    let muted = severity == Severity::Ticket && !objective.alerting.tickets;
+    if muted || severity > objective.severity || !objective.alerting.policies.is_empty() {
+        return Vec::new();
+    }
+    let usual = BURNS.iter().filter(|burn| burn.severity == severity);
+    usual.map(|burn| (factor(objective, burn), burn.long.0, burn.short.0)).collect()
+}
+
 /// The rule groups of one objective. Its alerts stand behind the series that they read, in one group, so that they
 /// see those of the same evaluation.
-pub(super) fn groups(objective: &Objective, options: &Options) -> Result<[Group; 2], Unreachable> {
-    let name = format!("slo-{}", objective.sli);
+pub(super) fn groups(objective: &Objective, options: &Options) -> Result<Vec<Group>, Unreachable> {
+    let alerts = alerts(objective)?;
+    if !has_rules(objective) {
+        return Ok(Vec::new());
+    }
+    let name = format!("slo-{}", objective.name);
     let mut rules = recordings(objective, options);
-    rules.extend(alerts(objective)?);
-    Ok([
+    rules.extend(alerts);
+    Ok(vec![
         Group { name: format!("{name}-period"), interval: Some(PERIOD_INTERVAL), rules: period(objective, options) },
         Group { name, interval: None, rules },
     ])
@@ -98,7 +130,7 @@ impl Scope {
 
     /// A recorded series of an objective.
     fn record(self, name: String, objective: &Objective, expr: String) -> Rule {
-        let mut labels = vec![("slo", objective.sli.to_string())];
+        let mut labels = vec![("slo", objective.name.to_string())];
         if let Scope::Fleet = self {
             labels.push(("agent", ALL_AGENTS.to_owned()));
         }
@@ -123,8 +155,29 @@ fn sum(function: &str, scope: Scope, objective: &Objective, verdicts: Verdicts, 
         Verdicts::Known => ",verdict=~\"good|bad\"",
         Verdicts::All => "",
     };
-    let events = Metric::SliEvents.series();
-    format!("sum by ({}) ({function}({events}{{sli=\"{}\"{verdicts}}}[{window}]))", scope.by(), objective.sli)
+    let (events, selected) = (Metric::SliEvents.series(), selected(objective));
+    format!("sum by ({}) ({function}({events}{{{selected}{verdicts}}}[{window}]))", scope.by())
+}
+
+/// `sli="envelope",agent=~"ops-.*"`: which series of the events count.
+fn selected(objective: &Objective) -> String {
+    let Some((sli, filter)) = objective.sli() else { return String::new() };
+    let mut selected = format!("sli=\"{sli}\"");
+    if !filter.agents.is_empty() && !filter.agents.iter().any(Glob::is_any) {
+        let patterns: Vec<String> = filter.agents.iter().map(regex).collect();
+        // A JSON string is a PromQL string too.
+        selected += &format!(",agent=~{}", quoted(&patterns.join("|")));
+    }
+    selected
+}
+
+fn regex(glob: &Glob) -> String {
+    let character = |c: char| match c {
+        '*' => ".*".to_owned(),
+        '?' => ".".to_owned(),
+        c => regex::escape(c.encode_utf8(&mut [0; 4])),
+    };
+    glob.to_string().chars().map(character).collect()
 }
 
 /// A ratio of two sums that is absent, not NaN, where nothing happened.
@@ -140,6 +193,10 @@ fn recordings(objective: &Objective, options: &Options) -> Vec<Rule> {
             let expr = ratio(&rate(Verdicts::Bad, window), &rate(Verdicts::Known, window));
             rules.push(scope.record(format!("slo:sli_error:ratio_rate{name}"), objective, expr));
         }
+        for (name, window) in lookbacks(objective) {
+            let expr = ratio(&rate(Verdicts::Bad, window), &rate(Verdicts::Known, window));
+            rules.push(scope.record(format!("slo:sli_error:ratio_rate{name}"), objective, expr));
+        }
         for Burn { long: Window(name, window), .. } in BURNS {
             let expr = sum("increase", scope, objective, Verdicts::Bad, &options.window(window));
             rules.push(scope.record(format!("slo:bad_actions:increase{name}"), objective, expr));
@@ -151,19 +208,34 @@ fn recordings(objective: &Objective, options: &Options) -> Vec<Rule> {
     rules
 }
 
+/// Windows that conditions of the objective's own ask for, beside the usual ones.
+fn lookbacks(objective: &Objective) -> BTreeMap<String, Span> {
+    let usual = |span: Span| WINDOWS.iter().any(|Window(_, window)| *window == span);
+    let policies = objective.alerting.policies.iter().map(|policy| policy.condition.lookback);
+    policies.filter(|span| !usual(*span)).map(|span| (unscaled(span), span)).collect()
+}
+
+fn unscaled(span: Span) -> String {
+    Options::default().window(span)
+}
+
 /// Objective, budget, and what is left of it.
 fn period(objective: &Objective, options: &Options) -> Vec<Rule> {
     let constant = |name: &str, value: f64| Rule::Record {
         name: name.to_owned(),
         expr: format!("vector({value})"),
-        labels: vec![("slo", objective.sli.to_string())],
+        labels: vec![("slo", objective.name.to_string())],
     };
     let mut rules = vec![
         constant("slo:objective:ratio", objective.target),
         constant("slo:error_budget:ratio", objective.error_budget()),
-        constant("slo:time_period:days", objective.window.as_seconds() / 86_400.0),
+        constant("slo:time_period:days", objective.window.length().as_seconds() / 86_400.0),
     ];
-    let window = options.window(objective.window);
+    // Of slices and calendars PromQL knows nothing: what is left of their budgets is told by the ledger alone.
+    let (Budgeting::Occurrences, Period::Rolling(window)) = (objective.budgeting, &objective.window) else {
+        return rules;
+    };
+    let window = options.window(*window);
     for scope in [Scope::Agent, Scope::Fleet] {
         let increase = |verdicts| sum("increase", scope, objective, verdicts, &window);
         let spent = ratio(&increase(Verdicts::Bad), &increase(Verdicts::Known));
@@ -177,51 +249,71 @@ fn period(objective: &Objective, options: &Options) -> Vec<Rule> {
 fn alerts(objective: &Objective) -> Result<Vec<Rule>, Unreachable> {
     let mut rules = Vec::new();
     for severity in [Severity::Page, Severity::Ticket] {
-        if severity <= objective.severity {
+        if !usual_conditions(objective, severity).is_empty() {
             rules.push(Rule::Alert(burn_alert(objective, severity)?));
         }
+    }
+    let policies = &objective.alerting.policies;
+    for policy in policies {
+        rules.extend(policy_alerts(objective, policy)?.into_iter().map(Rule::Alert));
     }
     rules.push(Rule::Alert(not_measurable(objective)));
     Ok(rules)
 }
 
+/// One alert for everybody who is told.
+fn policy_alerts(objective: &Objective, policy: &AlertPolicy) -> Result<Vec<Alert>, Unreachable> {
+    let condition = &policy.condition;
+    let threshold = threshold(objective, condition.threshold)?;
+    if !policy.when_breaching {
+        return Ok(Vec::new());
+    }
+    let series = format!("slo:sli_error:ratio_rate{}{{slo=\"{}\"}}", unscaled(condition.lookback), objective.name);
+    let burning = format!("{series} {} {threshold}", condition.op.sign());
+    let hold = (condition.after > Span(0)).then_some(condition.after);
+    let told = |notify| Alert { hold, notify, ..burning_alert(objective, condition.severity, &burning) };
+    Ok(match policy.notify.is_empty() {
+        true => vec![told(None)],
+        false => policy.notify.iter().map(|target| told(Some(target.to_string()))).collect(),
+    })
+}
+
 fn burn_alert(objective: &Objective, severity: Severity) -> Result<Alert, Unreachable> {
-    let slo = objective.sli.as_str();
     let conditions: Vec<String> = BURNS
         .iter()
         .filter(|burn| burn.severity == severity)
         .map(|burn| condition(objective, burn))
         .collect::<Result<_, _>>()?;
-    let expr =
-        format!("(\n{}\n)\nand\n{} >= {}", conditions.join("\n  or\n"), coverage(objective), objective.min_coverage);
-    Ok(Alert {
+    Ok(burning_alert(objective, severity, &conditions.join("\n  or\n")))
+}
+
+/// The alert while something holds and the objective is measurable.
+fn burning_alert(objective: &Objective, severity: Severity, burning: &str) -> Alert {
+    let slo = &objective.name;
+    Alert {
         name: "WhereforeErrorBudgetBurn",
         severity: Some(severity),
-        slo,
+        slo: slo.to_string(),
         agent: None,
-        expr,
+        expr: format!("(\n{burning}\n)\nand\n{} >= {}", coverage(objective), objective.min_coverage),
         hold: None,
+        notify: None,
         summary: format!("the {slo} budget of {WHO} burns"),
         description: format!(
             "{{{{ $value | humanizePercentage }}}} of the judged actions of {WHO} (tenant {TENANT}) are bad; the \
              objective allows {}.",
             percent(objective.error_budget())
         ),
-        link: actions_link(slo, "bad"),
+        link: actions_link(objective, "bad"),
         why: "Open the link, take the id of a bad action and run `wherefore why ID`.",
-    })
+    }
 }
 
 /// Both windows above the threshold, with enough bad actions in the long one.
 fn condition(objective: &Objective, burn: &Burn) -> Result<String, Unreachable> {
-    let slo = objective.sli.as_str();
-    let (Window(long, length), Window(short, _)) = (burn.long, burn.short);
-    let factor = rounded(burn.budget_share * objective.window.as_seconds() / length.as_seconds());
-    let threshold = rounded(factor * objective.error_budget());
-    if threshold >= 1.0 {
-        let max = rounded(objective.max_burn_rate());
-        return Err(Unreachable { slo, target: objective.target, factor, max });
-    }
+    let slo = &objective.name;
+    let (Window(long, _), Window(short, _)) = (burn.long, burn.short);
+    let threshold = threshold(objective, factor(objective, burn))?;
     Ok(format!(
         "  (\n    slo:sli_error:ratio_rate{long}{{slo=\"{slo}\"}} > {threshold}\n  and\n    \
          slo:sli_error:ratio_rate{short}{{slo=\"{slo}\"}} > {threshold}\n  and\n    \
@@ -229,13 +321,29 @@ fn condition(objective: &Objective, burn: &Burn) -> Result<String, Unreachable> 
     ))
 }
 
+/// How many times too fast the budget burns.
+fn factor(objective: &Objective, burn: &Burn) -> f64 {
+    rounded(burn.budget_share * objective.window.length().as_seconds() / burn.long.1.as_seconds())
+}
+
+/// The share of bad at which the budget burns `factor` times too fast.
+fn threshold(objective: &Objective, factor: f64) -> Result<f64, Unreachable> {
+    let threshold = rounded(factor * objective.error_budget());
+    if threshold >= 1.0 {
+        let (slo, max) = (objective.name.to_string(), rounded(objective.max_burn_rate()));
+        return Err(Unreachable { slo, target: objective.target, factor, max });
+    }
+    Ok(threshold)
+}
+
 fn not_measurable(objective: &Objective) -> Alert {
-    let slo = objective.sli.as_str();
+    let slo = &objective.name;
     Alert {
         name: "WhereforeNotMeasurable",
         severity: Some(Severity::Ticket),
-        slo,
+        slo: slo.to_string(),
         agent: None,
+        notify: None,
         expr: format!("{} < {}", coverage(objective), objective.min_coverage),
         hold: Some(COVERAGE_HOLD),
         summary: format!("{slo} of {WHO} is not measurable"),
@@ -244,7 +352,7 @@ fn not_measurable(objective: &Objective) -> Alert {
              day are known to be good or bad. Below {} this objective does not page, and it is not met either.",
             percent(objective.min_coverage)
         ),
-        link: actions_link(slo, "unknown"),
+        link: actions_link(objective, "unknown"),
         why: "Open the link; each action names the reason why its verdict is unknown.",
     }
 }
@@ -252,11 +360,12 @@ fn not_measurable(objective: &Objective) -> Alert {
 /// The recorded coverage of an objective.
 fn coverage(objective: &Objective) -> String {
     let Window(name, _) = COVERAGE_WINDOW;
-    format!("slo:sli_coverage:ratio_rate{name}{{slo=\"{}\"}}", objective.sli)
+    format!("slo:sli_coverage:ratio_rate{name}{{slo=\"{}\"}}", objective.name)
 }
 
 /// The list of an SLI's actions with one verdict: of the alert's agent, or of all.
-fn actions_link(sli: &str, verdict: &str) -> String {
+fn actions_link(objective: &Objective, verdict: &str) -> String {
+    let sli = objective.sli().map_or("", |(sli, _)| sli.as_str());
     format!(
         "/api/v1/actions?sli={sli}&verdict={verdict}&tenant={TENANT_IN_LINK}{{{{ if ne $labels.agent \
          \"{ALL_AGENTS}\" }}}}&agent={AGENT_IN_LINK}{{{{ end }}}}"
@@ -295,7 +404,7 @@ mod tests {
                 Rule::Alert(alert) => alert.severity == Some(Severity::Page),
                 Rule::Record { .. } => false,
             });
-            assert_eq!(pages.count() > 0, objective.severity == Severity::Page, "{}", objective.sli);
+            assert_eq!(pages.count() > 0, objective.severity == Severity::Page, "{}", objective.name);
         }
     }
 }

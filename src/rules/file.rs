@@ -39,9 +39,11 @@ pub(super) struct Alert {
     pub severity: Option<Severity>,
     /// The objective it belongs to, or what stands in its place. With `agent` it decides which page silences
     /// which ticket, so both are always there.
-    pub slo: &'static str,
+    pub slo: String,
     /// `None`: the expression has the label.
     pub agent: Option<&'static str>,
+    /// Whom an objective's own alert policy names.
+    pub notify: Option<String>,
     pub expr: String,
     /// How long the expression must hold.
     pub hold: Option<Span>,
@@ -56,8 +58,9 @@ pub(super) struct Alert {
 impl Alert {
     fn labels(&self) -> Vec<(&'static str, String)> {
         let mut labels =
-            vec![("severity", self.severity.map_or("none", Severity::as_str).to_owned()), ("slo", self.slo.to_owned())];
+            vec![("severity", self.severity.map_or("none", Severity::as_str).to_owned()), ("slo", self.slo.clone())];
         labels.extend(self.agent.map(|agent| ("agent", agent.to_owned())));
+        labels.extend(self.notify.iter().map(|notify| ("notify", notify.clone())));
         labels
     }
 
@@ -72,9 +75,13 @@ impl Alert {
     }
 }
 
-/// The whole file.
-pub(super) fn write(groups: &[Group], options: &Options) -> String {
-    let mut out = String::from("# Made by `wherefore slo generate`. Change the objectives, not this file.\ngroups:\n");
+/// The whole file. It names the objectives that have no rules in it.
+pub(super) fn write(groups: &[Group], without: &[&str], options: &Options) -> String {
+    let mut out = String::from("# Made by `wherefore slo generate`. Change the objectives, not this file.\n");
+    for name in without {
+        let _ = writeln!(out, "# Without rules here, because its counters are elsewhere: {name}");
+    }
+    out.push_str("groups:\n");
     for group in groups {
         let _ = writeln!(out, "  - name: {}", group.name);
         if let Some(interval) = group.interval {

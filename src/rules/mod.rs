@@ -12,7 +12,7 @@ mod file;
 use crate::model::Span;
 use crate::slo::Objective;
 
-pub use burn::Unreachable;
+pub use burn::{Unreachable, check_reachable, has_rules, usual_conditions};
 pub use cases::prometheus_rule_tests;
 pub use dashboard::dashboards;
 
@@ -64,7 +64,8 @@ pub fn prometheus_rules(objectives: &[Objective], options: &Options) -> Result<S
     }
     groups.push(alarms::findings(options));
     groups.push(alarms::collector(options));
-    Ok(file::write(&groups, options))
+    let without: Vec<&str> = objectives.iter().filter(|it| !burn::has_rules(it)).map(|it| &*it.name).collect();
+    Ok(file::write(&groups, &without, options))
 }
 
 #[cfg(test)]

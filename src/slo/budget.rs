@@ -5,7 +5,7 @@
 //! |---|---|
 //! | ε | the budget: 1 − target |
 //! | g, b, n = g + b | good, bad and both in a period |
-//! | r | the share of bad, by one of three [`Method`]s |
+//! | r | the share of bad, by one of three [`Budgeting`]s |
 //! | r/ε | burn rate of a short window; consumed budget of the whole period |
 //! | 1 − r/ε | remaining budget; below zero when more was spent than there was |
 //! | b(W)/(ε·n(P)) | part of the budget of a period P that a window W took, whatever the traffic of the two |
@@ -21,6 +21,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Nanos, Span};
 use crate::sli::Cell;
 
+use super::{Budgeting, EmptySlice};
+
 /// A stretch of event time: slices that start at or after `start` and before `end`. Its start is on the border of a
 /// ledger slice, as every midnight of every zone in use is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,40 +31,6 @@ pub struct Period {
     pub start: Nanos,
     /// The first moment behind it.
     pub end: Nanos,
-}
-
-/// How the share of bad is computed (OpenSLO `budgetingMethod`).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Method {
-    /// Σb / Σn: every action weighs the same.
-    Occurrences,
-    /// The share of time slices in which g/n is below the target: every slice weighs the same.
-    Timeslices {
-        /// The length of a time slice, a multiple of the ledger's.
-        slice: Span,
-        /// The share of good that makes a slice good.
-        target: f64,
-        /// What a slice is in which nothing was judged.
-        empty: Empty,
-    },
-    /// The mean of b/n over the time slices in which something was judged.
-    RatioTimeslices {
-        /// The length of a time slice, a multiple of the ledger's.
-        slice: Span,
-    },
-}
-
-/// What a time slice is in which nothing was judged; OpenSLO does not say. Only slices that are over can be empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Empty {
-    /// A good one.
-    Good,
-    /// A bad one.
-    Bad,
-    /// None: it does not count.
-    #[default]
-    Skip,
 }
 
 /// What a period came to.
@@ -111,30 +79,30 @@ impl Period {
 
 impl Spent {
     /// What the period came to by `now`, from ledger slices in any order, of one agent or of many.
-    pub fn of(method: Method, period: Period, now: Nanos, slices: impl IntoIterator<Item = (Nanos, Cell)>) -> Self {
+    pub fn of(method: Budgeting, period: Period, now: Nanos, slices: impl IntoIterator<Item = (Nanos, Cell)>) -> Self {
         let inside = slices.into_iter().filter(|(start, _)| period.holds(*start));
         match method {
-            Method::Occurrences => {
+            Budgeting::Occurrences => {
                 let mut actions = Cell::default();
                 inside.for_each(|(_, cell)| actions.add(&cell));
                 Self { actions, bad_ratio: bad_share(&actions) }
             }
-            Method::Timeslices { slice, target, empty } => {
+            Budgeting::Timeslices { slice, target, empty } => {
                 let by_slice = grouped(inside, period.start, slice);
                 let judged: Vec<bool> = by_slice.values().filter_map(good_share).map(|share| share < target).collect();
                 let empties = match empty {
-                    Empty::Skip => 0,
-                    Empty::Good | Empty::Bad => {
+                    EmptySlice::Skip => 0,
+                    EmptySlice::Good | EmptySlice::Bad => {
                         let over = complete(period, now, slice);
                         over - by_slice.iter().filter(|(n, cell)| **n < over && judges(cell)).count() as u64
                     }
                 };
-                let bad =
-                    judged.iter().filter(|bad| **bad).count() as u64 + if empty == Empty::Bad { empties } else { 0 };
+                let bad = judged.iter().filter(|bad| **bad).count() as u64
+                    + if empty == EmptySlice::Bad { empties } else { 0 };
                 let bad_ratio = ratio(bad as f64, (judged.len() as u64 + empties) as f64);
                 Self { actions: summed(&by_slice), bad_ratio }
             }
-            Method::RatioTimeslices { slice } => {
+            Budgeting::RatioTimeslices { slice } => {
                 let by_slice = grouped(inside, period.start, slice);
                 let shares: Vec<f64> = by_slice.values().filter_map(bad_share).collect();
                 Self { actions: summed(&by_slice), bad_ratio: ratio(shares.iter().sum(), shares.len() as f64) }

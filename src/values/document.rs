@@ -5,10 +5,12 @@
 //! text that is no YAML stops at its first mistake, because nothing after it has a meaning.
 //!
 //! ```text
-//! Page::read(file, text) -> (Page, Option<Node>)
+//! Page::read(file, text) -> (Page, Option<Node>)          one document
+//! Page::read_all(file, text) -> (Page, Vec<Node>)         documents with `---` between them
 //!   page.table(node, keys)      unknown keys are mistakes
 //!     page.must / page.maybe    one key, with a reader such as `Page::text` or `Page::length`
 //! page.into_mistakes()          empty: what was typed can be trusted
+//! page.warn, page.take_warnings what is not wrong, and probably not meant
 //! ```
 
 use std::fmt;
@@ -141,21 +143,18 @@ pub struct Page {
     file: Arc<str>,
     text: Arc<str>,
     mistakes: Vec<Mistake>,
+    warnings: Vec<Mistake>,
 }
 
 impl Page {
     /// Parses one YAML document. Without a node, the mistakes say why.
     pub fn read(file: &str, text: &str) -> (Self, Option<Node>) {
-        let mut page = Self { file: file.into(), text: text.into(), mistakes: Vec::new() };
-        let mut options = serde_saphyr::Options::default();
-        options.strict_booleans = true;
-        options.merge_keys = MergeKeyPolicy::Error;
-        options.with_snippet = false;
-        match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {
+        let mut page = Self::new(file, text);
+        match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options()) {
             Ok(raw) => {
                 let node = Node::from(raw);
                 if node.kind == Kind::Null {
-                    page.mistakes.push(Mistake::of_file(file, "the file is empty"));
+                    page.mistakes.push(Mistake::of_file(file, EMPTY));
                     return (page, None);
                 }
                 (page, Some(node))
@@ -165,6 +164,31 @@ impl Page {
                 (page, None)
             }
         }
+    }
+
+    /// Parses every YAML document of a file, without empty ones. Without any, the mistakes say why.
+    pub fn read_all(file: &str, text: &str) -> (Self, Vec<Node>) {
+        let mut page = Self::new(file, text);
+        match serde_saphyr::from_multiple_with_options::<Spanned<Raw>>(text, options()) {
+            Ok(documents) if documents.is_empty() => {
+                page.mistakes.push(Mistake::of_file(file, EMPTY));
+                (page, Vec::new())
+            }
+            Ok(documents) => (page, documents.into_iter().map(Node::from).collect()),
+            Err(error) => {
+                page.refuse(&error);
+                (page, Vec::new())
+            }
+        }
+    }
+
+    fn new(file: &str, text: &str) -> Self {
+        Self { file: file.into(), text: text.into(), mistakes: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// The file's name, as it was given.
+    pub fn file(&self) -> &Arc<str> {
+        &self.file
     }
 
     fn refuse(&mut self, error: &serde_saphyr::Error) {
@@ -177,9 +201,30 @@ impl Page {
 
     /// Notes a mistake.
     pub fn wrong(&mut self, at: Place, message: impl fmt::Display) {
+        let mistake = self.at(at, &message);
+        self.mistakes.push(mistake);
+    }
+
+    /// Notes what may stand, but is probably not meant.
+    pub fn warn(&mut self, at: Place, message: impl fmt::Display) {
+        let warning = self.at(at, &message);
+        self.warnings.push(warning);
+    }
+
+    fn at(&self, at: Place, message: &dyn fmt::Display) -> Mistake {
         let line = self.text.lines().nth(at.line.saturating_sub(1) as usize).map(shown);
-        let message = shown(&message.to_string());
-        self.mistakes.push(Mistake { file: Arc::clone(&self.file), place: Some(at), message, line });
+        Mistake {
+            file: Arc::clone(&self.file),
+            place: Some(at),
+            message: printable(&message.to_string(), MESSAGE),
+            line,
+        }
+    }
+
+    /// What was noted and is no mistake, in the order of the text.
+    pub fn take_warnings(&mut self) -> Vec<Mistake> {
+        self.warnings.sort_by_key(|warning| warning.place);
+        std::mem::take(&mut self.warnings)
     }
 
     /// The mistakes, in the order of the text.
@@ -328,6 +373,15 @@ impl Page {
         }
     }
 
+    /// A list whose items are read one by one; what is wrong in one spoils only that one.
+    pub fn items<'n>(&mut self, node: &'n Node) -> Option<&'n [Node]> {
+        match &node.kind {
+            Kind::List(items) if items.is_empty() => self.expected(node, "a list that is not empty"),
+            Kind::List(items) => Some(items),
+            _ => self.expected(node, "a list"),
+        }
+    }
+
     /// One of a few words.
     pub fn word<T>(&mut self, node: &Node, words: &[&str], from_word: impl Fn(&str) -> Option<T>) -> Option<T> {
         let text = self.text(node)?;
@@ -379,6 +433,17 @@ impl Page {
         self.wrong(node.at, format!("expected {what}, found {found}"));
         None
     }
+}
+
+const EMPTY: &str = "the file is empty";
+
+/// YAML 1.2 as people expect it: `no` is text, and nothing is merged behind their back.
+fn options() -> serde_saphyr::Options {
+    let mut options = serde_saphyr::Options::default();
+    options.strict_booleans = true;
+    options.merge_keys = MergeKeyPolicy::Error;
+    options.with_snippet = false;
+    options
 }
 
 const LENGTHS: &[(&str, u64)] = &[
@@ -437,9 +502,16 @@ fn distance(a: &str, b: &str) -> usize {
     rows[a.len()][b.len()]
 }
 
+/// Most of a message, in characters: a list of words and a suggestion behind it fit.
+const MESSAGE: usize = 400;
+
 /// A line as it may be printed: control characters become spaces, so that the caret stays under its place.
 fn shown(line: &str) -> String {
-    line.chars().take(160).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    printable(line, 160)
+}
+
+fn printable(text: &str, most: usize) -> String {
+    text.chars().take(most).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn place(location: serde_saphyr::Location) -> Place {

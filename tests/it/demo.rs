@@ -61,7 +61,7 @@ fn configuration() -> Configuration {
     let files = envelopes();
     let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let rules = envelope::parse(&files).expect("the demo's envelopes are right").into();
-    Configuration { rules, constants: constants(), learning: true }
+    Configuration { rules, constants: constants(), learning: true, ..Configuration::default() }
 }
 
 fn protobuf(timed: &Timed) -> Bytes {

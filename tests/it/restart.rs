@@ -91,7 +91,8 @@ fn live_through_a_day(data: &Path, asks: &Story, begins: Nanos) {
     let (journal, _) = Journal::open(&data.join("journal"), options).expect("a new journal");
     let journal = Arc::new(journal);
     let constants = Config::parse("wherefore.yaml", PATIENT, Path::new("")).expect("settings").constants;
-    let written = Written { constants, envelopes: Vec::new(), learning: false };
+    let written =
+        Written { constants, envelopes: Vec::new(), learning: false, slos: Vec::new(), objectives: Vec::new() };
     let settings = Settings { memory: 1 << 20, disk: 1 << 30, checkpoint: Checkpoint::default() };
     let fold = Fold::start(journal.clone(), &data.join("store"), &written, settings).expect("a new store");
     append(&journal, &traces(&[asks.proposal("look_up", &["a"])]));

@@ -38,7 +38,7 @@ const BEGIN: Nanos = Nanos(1_795_000_000_000_000_000);
 
 fn configuration() -> Configuration {
     let rules = envelope::parse(&[("production.yaml", ENVELOPE)]).expect("an envelope");
-    Configuration { rules: rules.into(), constants: CONSTANTS, learning: false }
+    Configuration { rules: rules.into(), constants: CONSTANTS, ..Configuration::default() }
 }
 
 /// A frame of the journal: when, and what.

@@ -130,7 +130,7 @@ fn more_is_better(bad_below: f64, good_from: f64) -> Vec<Step> {
 // ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 fn tiles(objectives: &[Objective]) -> Vec<Panel> {
-    let mut tiles: Vec<Panel> = objectives.iter().map(sli_tile).collect();
+    let mut tiles: Vec<Panel> = objectives.iter().filter_map(|it| Some(sli_tile(it, it.sli_of_all()?))).collect();
     tiles.push(
         panel(
             Look::Stat,
@@ -164,8 +164,8 @@ fn forbidden_calls() -> String {
 
 /// The share of good from the ledger, where enough is known and the evidence is fresh; else nothing, which the tile
 /// shows as "not measurable".
-fn sli_tile(objective: &Objective) -> Panel {
-    let Objective { sli, target: goal, min_coverage, .. } = objective;
+fn sli_tile(objective: &Objective, sli: Sli) -> Panel {
+    let Objective { target: goal, min_coverage, .. } = objective;
     let ledger = |verdicts: &str| sum(select(Metric::LedgerEvents, &format!("sli=\"{sli}\"{verdicts}")));
     let good = share(ledger(",verdict=\"good\""), ledger(",verdict=~\"good|bad\""));
     let coverage = share(ledger(",verdict=~\"good|bad\""), ledger(""));
@@ -173,12 +173,12 @@ fn sli_tile(objective: &Objective) -> Panel {
     let budget = objective.error_budget();
     let tile = panel(
         Look::Stat,
-        title_of(*sli),
+        title_of(sli),
         "percentunit",
         &format!(
             "{} Share of good among good and bad in the ledger, late corrections included. Objective {} %. Not \
              measurable when less than {} % is known, or when no evidence has come for a day.",
-            meaning_of(*sli),
+            meaning_of(sli),
             goal * 100.0,
             min_coverage * 100.0
         ),

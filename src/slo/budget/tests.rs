@@ -17,19 +17,19 @@ fn at(hours: u64) -> Nanos {
 }
 
 /// What hours with these cells come to, the period ending with the last.
-fn spent(method: Method, hours: &[Cell]) -> Spent {
+fn spent(method: Budgeting, hours: &[Cell]) -> Spent {
     let end = at(hours.len() as u64);
     let slices = hours.iter().enumerate().map(|(hour, cell)| (at(hour as u64), *cell));
     Spent::of(method, Period { start: at(0), end }, end, slices)
 }
 
-fn timeslices(empty: Empty) -> Method {
-    Method::Timeslices { slice: HOUR, target: 0.9, empty }
+fn timeslices(empty: EmptySlice) -> Budgeting {
+    Budgeting::Timeslices { slice: HOUR, target: 0.9, empty }
 }
 
 #[test]
 fn one_bad_in_a_thousand_and_one_is_two_percent_of_the_budget() {
-    let spent = spent(Method::Occurrences, &[cell(1_000, 1, 0)]);
+    let spent = spent(Budgeting::Occurrences, &[cell(1_000, 1, 0)]);
     let burn = spent.burn_rate(0.05).unwrap();
     assert_eq!(format!("{burn:.2}"), "0.02");
     assert_eq!(format!("{:.2}", taken(&spent.actions, &spent.actions, 0.05).unwrap()), "0.02");
@@ -42,11 +42,11 @@ fn each_method_weighs_otherwise() {
     // A busy good hour, a quiet bad one, one without anything known, an empty one, and one that is just good enough.
     let hours = [cell(990, 10, 0), cell(0, 1, 0), cell(0, 0, 5), cell(0, 0, 0), cell(9, 1, 0)];
     for (method, want) in [
-        (Method::Occurrences, 12.0 / 1_011.0),
-        (timeslices(Empty::Skip), 1.0 / 3.0),
-        (timeslices(Empty::Good), 1.0 / 5.0),
-        (timeslices(Empty::Bad), 3.0 / 5.0),
-        (Method::RatioTimeslices { slice: HOUR }, (0.01 + 1.0 + 0.1) / 3.0),
+        (Budgeting::Occurrences, 12.0 / 1_011.0),
+        (timeslices(EmptySlice::Skip), 1.0 / 3.0),
+        (timeslices(EmptySlice::Good), 1.0 / 5.0),
+        (timeslices(EmptySlice::Bad), 3.0 / 5.0),
+        (Budgeting::RatioTimeslices { slice: HOUR }, (0.01 + 1.0 + 0.1) / 3.0),
     ] {
         let spent = spent(method, &hours);
         assert!((spent.bad_ratio.unwrap() - want).abs() < 1e-12, "{method:?}: {spent:?}");
@@ -57,7 +57,7 @@ fn each_method_weighs_otherwise() {
 #[test]
 fn a_quiet_hour_burns_fast_and_takes_little() {
     let (window, period) = (cell(0, 1, 0), cell(99_999, 1, 0));
-    let burn = spent(Method::Occurrences, &[window]).burn_rate(0.01).unwrap();
+    let burn = spent(Budgeting::Occurrences, &[window]).burn_rate(0.01).unwrap();
     assert!((burn - 100.0).abs() < 1e-9);
     assert!((taken(&window, &period, 0.01).unwrap() - 0.001).abs() < 1e-12);
     assert_eq!(taken(&window, &cell(0, 0, 9), 0.01), None);
@@ -80,23 +80,23 @@ fn what_is_not_known_is_not_green() {
         (cell(0, 9, 0), true, Status::Exhausted),
     ] {
         let methods =
-            [Method::Occurrences, Method::RatioTimeslices { slice: HOUR }].map(|method| spent(method, &[cell]));
+            [Budgeting::Occurrences, Budgeting::RatioTimeslices { slice: HOUR }].map(|method| spent(method, &[cell]));
         for spent in methods {
             assert_eq!(spent.status(0.01, 0.5, burning, reason.clone()), want, "{cell:?}");
         }
     }
-    // Empty slices that count as good make no status of their own, nor does a coverage that asks for nothing.
-    let empty = spent(timeslices(Empty::Good), &[cell(0, 0, 0); 9]);
+    // EmptySlice slices that count as good make no status of their own, nor does a coverage that asks for nothing.
+    let empty = spent(timeslices(EmptySlice::Good), &[cell(0, 0, 0); 9]);
     assert_eq!((empty.bad_ratio, empty.status(0.01, 0.0, false, None)), (Some(0.0), Status::NoData));
-    let unjudged = spent(timeslices(Empty::Good), &[cell(0, 0, 1); 9]);
+    let unjudged = spent(timeslices(EmptySlice::Good), &[cell(0, 0, 1); 9]);
     assert_ne!(unjudged.status(0.01, 0.0, false, None), Status::Healthy);
     // A budget of nothing cannot be divided by.
-    assert_ne!(spent(Method::Occurrences, &[cell(9, 0, 0)]).status(0.0, 0.5, false, None), Status::Healthy);
+    assert_ne!(spent(Budgeting::Occurrences, &[cell(9, 0, 0)]).status(0.0, 0.5, false, None), Status::Healthy);
 }
 
 #[test]
 fn more_than_all_may_be_spent() {
-    let spent = spent(Method::Occurrences, &[cell(95, 5, 0)]);
+    let spent = spent(Budgeting::Occurrences, &[cell(95, 5, 0)]);
     assert!((spent.remaining(0.01).unwrap() + 4.0).abs() < 1e-9);
 }
 
@@ -105,7 +105,7 @@ fn a_slice_that_runs_is_not_empty_yet() {
     let period = Period { start: at(0), end: at(24) };
     let spent = |minutes| {
         let now = at(3) + Span::minutes(minutes);
-        Spent::of(timeslices(Empty::Bad), period, now, [(at(0), cell(1, 0, 0))]).bad_ratio.unwrap()
+        Spent::of(timeslices(EmptySlice::Bad), period, now, [(at(0), cell(1, 0, 0))]).bad_ratio.unwrap()
     };
     assert_eq!(spent(59), 2.0 / 3.0);
     assert_eq!(spent(60), 3.0 / 4.0);
@@ -129,7 +129,7 @@ fn ledger(events: &[Event]) -> Vec<(Nanos, Cell)> {
 }
 
 /// The share of bad by counting single actions, slice after slice.
-fn by_hand(method: Method, period: Period, now: Nanos, events: &[Event]) -> Option<f64> {
+fn by_hand(method: Budgeting, period: Period, now: Nanos, events: &[Event]) -> Option<f64> {
     let counts = |from: Nanos, to: Nanos| {
         let inside: Vec<_> = events.iter().filter(|event| from <= event.at && event.at < to).collect();
         let bad = inside.iter().filter(|event| event.value == Value::Bad).count();
@@ -143,13 +143,15 @@ fn by_hand(method: Method, period: Period, now: Nanos, events: &[Event]) -> Opti
     };
     let mean = |shares: Vec<f64>| (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64);
     match method {
-        Method::Occurrences => counts(period.start, period.end).map(share),
-        Method::RatioTimeslices { slice } => mean(slices(slice).filter_map(|(counts, _)| counts.map(share)).collect()),
-        Method::Timeslices { slice, target, empty } => {
+        Budgeting::Occurrences => counts(period.start, period.end).map(share),
+        Budgeting::RatioTimeslices { slice } => {
+            mean(slices(slice).filter_map(|(counts, _)| counts.map(share)).collect())
+        }
+        Budgeting::Timeslices { slice, target, empty } => {
             let verdict = |(counts, end): (Option<(f64, f64)>, Nanos)| match (counts, empty) {
                 (Some((good, bad)), _) => Some(if good / (good + bad) >= target { 0.0 } else { 1.0 }),
-                (None, Empty::Good) if end <= now.min(period.end) => Some(0.0),
-                (None, Empty::Bad) if end <= now.min(period.end) => Some(1.0),
+                (None, EmptySlice::Good) if end <= now.min(period.end) => Some(0.0),
+                (None, EmptySlice::Bad) if end <= now.min(period.end) => Some(1.0),
                 (None, _) => None,
             };
             mean(slices(slice).filter_map(verdict).collect())
@@ -159,14 +161,14 @@ fn by_hand(method: Method, period: Period, now: Nanos, events: &[Event]) -> Opti
 
 const FIVE_MINUTES: u64 = SLICE.0;
 
-fn any_method() -> impl Strategy<Value = Method> {
+fn any_method() -> impl Strategy<Value = Budgeting> {
     let slice = || (1..=24_u64).prop_map(|slices| Span(slices * FIVE_MINUTES));
-    let empty = prop_oneof![Just(Empty::Good), Just(Empty::Bad), Just(Empty::Skip)];
+    let empty = prop_oneof![Just(EmptySlice::Good), Just(EmptySlice::Bad), Just(EmptySlice::Skip)];
     let target = prop_oneof![Just(0.5), Just(0.9), 0.0..1.0];
     prop_oneof![
-        Just(Method::Occurrences),
-        slice().prop_map(|slice| Method::RatioTimeslices { slice }),
-        (slice(), target, empty).prop_map(|(slice, target, empty)| Method::Timeslices { slice, target, empty }),
+        Just(Budgeting::Occurrences),
+        slice().prop_map(|slice| Budgeting::RatioTimeslices { slice }),
+        (slice(), target, empty).prop_map(|(slice, target, empty)| Budgeting::Timeslices { slice, target, empty }),
     ]
 }
 

@@ -62,18 +62,23 @@ impl Glob {
         (self.shape == Shape::Exact).then_some(&*self.pattern)
     }
 
+    /// Whether every name matches.
+    pub fn is_any(&self) -> bool {
+        self.pattern.bytes().all(|byte| byte == b'*')
+    }
+
     /// What every name that matches begins with.
-    pub(super) fn prefix(&self) -> &str {
+    pub fn prefix(&self) -> &str {
         self.pattern.split(['*', '?']).next().unwrap_or_default()
     }
 
     /// What every name that matches ends with.
-    pub(super) fn suffix(&self) -> &str {
+    pub fn suffix(&self) -> &str {
         self.pattern.rsplit(['*', '?']).next().unwrap_or_default()
     }
 
     /// Whether a prefix or a suffix, perhaps an empty one, is all that is asked for.
-    pub(super) fn is_end(&self) -> bool {
+    pub fn is_end(&self) -> bool {
         matches!(self.shape, Shape::Prefix | Shape::Suffix)
     }
 

@@ -1,19 +1,12 @@
-//! `slo`: what the objectives come to in Prometheus.
+//! `slo generate`: what the objectives come to in Prometheus.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use crate::config::Config;
+use crate::config;
 use crate::rules::{Options, dashboards, prometheus_rules};
 
 use super::{Failed, mistakes};
-
-/// Work with service level objectives
-#[derive(Debug, clap::Subcommand)]
-pub enum Slo {
-    /// Write the Prometheus rule file of the objectives in force
-    Generate(Generate),
-}
 
 /// Write the Prometheus rule file of the objectives in force
 #[derive(Debug, clap::Args)]
@@ -32,18 +25,12 @@ pub struct Generate {
     dashboards: Option<PathBuf>,
 }
 
-impl Slo {
-    pub(super) fn run(self) -> Result<(), Failed> {
-        let Self::Generate(generate) = self;
-        generate.run()
-    }
-}
-
 impl Generate {
-    fn run(self) -> Result<(), Failed> {
-        let config = Config::load(self.config.as_deref()).map_err(|found| mistakes(&found))?;
-        let options = Options { external_url: config.external_url, window_scale: self.window_scale };
-        let rules = prometheus_rules(&config.objectives, &options)
+    pub(super) fn run(self) -> Result<(), Failed> {
+        let checked = config::check(self.config.as_deref(), true).map_err(|found| mistakes(&found))?;
+        let objectives = checked.slos.objectives();
+        let options = Options { external_url: checked.config.external_url, window_scale: self.window_scale };
+        let rules = prometheus_rules(&objectives, &options)
             .map_err(|error| Failed::usage(format!("cannot make rules: {error}")))?;
         match &self.output {
             Some(path) => write_file(path, &rules)?,
@@ -52,7 +39,7 @@ impl Generate {
         if let Some(folder) = &self.dashboards {
             std::fs::create_dir_all(folder)
                 .map_err(|error| Failed::new(format!("cannot make `{}`: {error}", folder.display())))?;
-            for (name, dashboard) in dashboards(&config.objectives, &options) {
+            for (name, dashboard) in dashboards(&objectives, &options) {
                 let text = serde_json::to_string_pretty(&dashboard).expect("a dashboard is plain data");
                 write_file(&folder.join(name), &(text + "\n"))?;
             }
