@@ -160,17 +160,19 @@ fn holds_the_totals(engine: &Engine) {
     assert_eq!(sum(Metric::SliCorrections), 0, "what was counted live stays");
     assert_eq!(sum(Metric::DeniedRetries), 1);
     assert_eq!(sum(Metric::InvariantViolations), 1);
-    assert_eq!((sum(Metric::Findings), sum(Metric::FindingsRetracted)), (2, 0));
+    assert_eq!((sum(Metric::Findings), sum(Metric::FindingsRetracted)), (3, 0));
 }
 
 #[test]
 fn the_destructive_call_pages_and_is_contained() {
     let (outcome, engine) = told(1);
     let [_, _, deleted] = incident(&outcome, "delete_records")[..] else { panic!("three calls of delete_records") };
-    let [event, reported] = &outcome.findings[..] else { panic!("two findings: {:#?}", outcome.findings) };
-    assert_eq!((&*reported.finding.rule, reported.finding.severity), ("outcome.plausible_success", Severity::Ticket));
-    assert_eq!(reported.action, deleted.id);
-    assert_eq!((&*event.finding.rule, event.finding.severity), (RULE, Severity::Page));
+    let mut found: Vec<_> = outcome.findings.iter().map(|it| (&*it.finding.rule, it.finding.severity)).collect();
+    found.sort_unstable();
+    let want = [(RULE, Severity::Page), ("held", Severity::Page), ("outcome.plausible_success", Severity::Ticket)];
+    assert_eq!(found, want);
+    assert!(outcome.findings.iter().all(|event| event.action == deleted.id));
+    let event = outcome.findings.iter().find(|event| &*event.finding.rule == RULE).expect("the envelope's finding");
     assert_eq!((event.finding.state, event.action, &*event.agent), (FindingState::Open, deleted.id, "ops-agent"));
     assert!(event.finding.message.contains("code freeze until Monday"), "{}", event.finding.message);
     let incidents: Vec<_> = engine.incidents().collect();

@@ -167,8 +167,15 @@ impl Scope {
         }
         let languages = || TABLES.iter().map(|table| table.language).filter(|language| !language.kinds.is_empty());
         let said: Vec<&str> = said.split_whitespace().collect();
-        let tells = |word: &&&str| **word != NAMED && !languages().any(|language| is_general(word, language));
-        let of_part = |words: &[&str]| words.iter().filter(tells).map(|word| Word::of(word)).collect::<Vec<_>>();
+        let of_part = |words: &[&str]| {
+            let general = |word: &str| word == NAMED || languages().any(|language| is_general(word, language));
+            let telling: Vec<Word> = words.iter().filter(|word| !general(word)).map(|word| Word::of(word)).collect();
+            // `the accounts table`: which table, another word for a kind of thing says.
+            let is_kind = |word: &str| languages().any(|language| language.kinds.contains(&word));
+            let first = words.windows(2).find(|two| two.iter().all(|word| is_kind(word)));
+            let named = first.filter(|_| telling.is_empty()).map(|two| Word::of(two[0]));
+            telling.into_iter().chain(named).collect::<Vec<_>>()
+        };
         let parts: Vec<_> =
             said.split(|word| languages().any(|language| language.ors.contains(word))).map(of_part).collect();
         let placed = said.iter().any(|word| languages().any(|language| language.prepositions.contains(word)));
