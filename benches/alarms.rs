@@ -1,5 +1,5 @@
-//! How often an alarm is false, and how late a true one comes: the burn alarm beside the usual rules over several windows,
-//! on the same simulated series, and spikes of denied actions. Not a measure of speed: the figures are those of a seed.
+//! How often an alarm is false, and how late a true one comes: the burn alarm beside the usual rules over several
+//! windows, on series simulated alike, and spikes of denied actions. Not a measure of speed: a seed gives the figures.
 
 use wherefore::model::Nanos;
 use wherefore::slo::baseline::PRIOR;

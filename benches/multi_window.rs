@@ -1,5 +1,5 @@
-//! The usual page rules for an error budget, as Prometheus would evaluate them: bad share over 14.4 times the budget in one
-//! hour and in five minutes, or over six times in six hours and in thirty minutes (SRE Workbook, "Alerting on SLOs").
+//! The usual page rules for an error budget, as Prometheus would evaluate them: bad share over 14.4 times the budget in
+//! one hour and in five minutes, or over six times in six hours and in thirty minutes (SRE Workbook, "Alerting on SLOs").
 //!
 //! Evaluated once a minute, on exact counts of whole minutes. A window without units says nothing (0/0).
 

@@ -174,8 +174,8 @@ impl Spent {
     }
 }
 
-/// b(W)/(ε·n(P)): the part of the period's budget that a window inside it took. The burn rate says how fast; a quiet hour
-/// can burn fast and take next to nothing.
+/// b(W)/(ε·n(P)): the part of the period's budget that a window inside it took. The burn rate says how fast; a quiet
+/// hour can burn fast and take next to nothing.
 pub fn taken(window: &Cell, period: &Cell, budget: f64) -> Option<f64> {
     ratio(window.bad as f64, budget * (period.good + period.bad) as f64)
 }

@@ -1,9 +1,9 @@
 //! Objectives: which share of an SLI's actions must be good, over which window, and who hears when they are not.
 //! They are data; the rules for Prometheus that follow from them are made elsewhere.
 //!
-//! Beside them, the mathematics: [`evidence`] that something is worse than it may be, the [`burn`] alarm of an objective,
-//! denied-action [`spike`]s over a learnt [`baseline`], the [`latch`] of both, and [`budget`]s. Each is state in, (time,
-//! badness) in, state out.
+//! Beside them, the mathematics: [`evidence`] that something is worse than it may be, the [`burn`] alarm of an
+//! objective, denied-action [`spike`]s over a learnt [`baseline`], the [`latch`] of both, and [`budget`]s. Each is
+//! state in, (time, badness) in, state out.
 
 pub mod baseline;
 pub mod budget;

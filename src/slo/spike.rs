@@ -8,12 +8,12 @@
 //! | q_k,n | what is bet on: 2, 4 and 8 times p0,n | at most 0.95 |
 //! | A | days of usual behaviour that may cost one false alarm | [`Allowance`] |
 //!
-//! **Promise.** p0,n is fixed before the outcome of unit n, which is all that [`super::evidence`] asks: as long as the true
-//! probability of a refusal is at most p0,n, in every season, there are at most T/A alarms in T days on average.
+//! **Promise.** p0,n is fixed before the outcome of unit n, which is all that [`super::evidence`] asks: as long as the
+//! true probability of a refusal is at most p0,n, in every season, there are at most T/A alarms in T days on average.
 //!
-//! A unit is a turn at its close, its badness the refused share of its distinct attempts. While the evidence is at least
-//! 1/√A, half way to an alarm on a logarithmic scale, and for a day before and after, nothing is learnt: an attack does
-//! not become usual. So a level that rose for good stays an alarm until it falls, or until somebody raises
+//! A unit is a turn at its close, its badness the refused share of its distinct attempts. While the evidence is at
+//! least 1/√A, half way to an alarm on a logarithmic scale, and for a day before and after, nothing is learnt: an
+//! attack does not become usual. So a level that rose for good stays an alarm until it falls, or until somebody raises
 //! the floor; it becomes usual by itself only where it rises too slowly to be evidence.
 //!
 //! The burst inside one turn is a breaker of the envelope and another room's job.
@@ -55,8 +55,8 @@ impl SpikeAlarm {
         Self { allowance, margin: 1.5, floor: 0.02, ceiling: 0.5 }
     }
 
-    /// One more closed turn of the agent, at the time it was processed; `fleet` is what all agents show at this time, or
-    /// [`super::baseline::PRIOR`]. Returns whether with it the evidence was enough.
+    /// One more closed turn of the agent, at the time it was processed; `fleet` is what all agents show at this time,
+    /// or [`super::baseline::PRIOR`]. Returns whether with it the evidence was enough.
     pub fn update(&self, watch: &mut SpikeWatch, fleet: f64, at: Nanos, x: Badness) -> bool {
         watch.usual = watch.baseline.usual(at, fleet);
         let bets = Bets::spike((self.margin * watch.usual).max(self.floor).min(self.ceiling));

@@ -1,4 +1,4 @@
-//! The numbers of the evidence: golden vectors, the algebra behind the promise, and the promise itself on a million units.
+//! The numbers of the evidence: golden vectors, its bounds, and the algebra behind the promise.
 
 use proptest::prelude::*;
 
