@@ -12,8 +12,8 @@
 //! true probability of a refusal is at most p0,n, in every season, there are at most T/A alarms in T days on average.
 //!
 //! A unit is a turn at its close, its badness the refused share of its distinct attempts. While the evidence is at
-//! least 1/√A, half way to an alarm on a logarithmic scale, and for a day before and after, nothing is learnt: an attack
-//! does not become usual. So a level that rose for good stays an alarm until it falls, or until somebody raises
+//! least 1/√A, half way to an alarm on a logarithmic scale, and for a day before and after, nothing is learnt: an
+//! attack does not become usual. So a level that rose for good stays an alarm until it falls, or until somebody raises
 //! the floor; it becomes usual by itself only where it rises too slowly to be evidence.
 //!
 //! The burst inside one turn is a breaker of the envelope and another room's job.
