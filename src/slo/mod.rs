@@ -8,9 +8,9 @@
 //!   Alerting  alerting.rs     what somebody wrote about alerts
 //! ```
 //!
-//! Beside them, the mathematics: [`evidence`] that something is worse than it may be, the [`burn`] alarm of an objective,
-//! denied-action [`spike`]s over a learnt [`baseline`], the [`latch`] of both, and [`budget`]s. Each is state in, (time,
-//! badness) in, state out.
+//! Beside them, the mathematics: [`evidence`] that something is worse than it may be, the [`burn`] alarm of an
+//! objective, denied-action [`spike`]s over a learnt [`baseline`], the [`latch`] of both, and [`budget`]s. Each is
+//! state in, (time, badness) in, state out.
 
 mod alerting;
 pub mod baseline;

@@ -1,5 +1,5 @@
-//! Golden table of `envelope`, second half: every section of the envelope language, good, bad and unknown. Sections that
-//! another SLI answers stand at the end, under that SLI; `two_phase` has a file of its own, `plan_commit`.
+//! Golden table of `envelope`, second half: every section of the envelope language, good, bad and unknown. Sections
+//! that another SLI answers stand at the end, under that SLI; `two_phase` has a file of its own, `plan_commit`.
 //!
 //! From `docs/envelopes.md`: every rule here is called `r`. The sample deletes account 7 from `pg://prod/accounts`.
 

@@ -1,7 +1,7 @@
 //! Golden table of `envelope`, first half: which calls a rule is about, and how loud it is.
 //!
-//! From `docs/envelopes.md`: any value of a key is enough, keys hold together, `tool` or `effect` is enough, what is not
-//! known or only guessed matches nothing for certain and makes nothing good. The sample deletes account 7 from
+//! From `docs/envelopes.md`: any value of a key is enough, keys hold together, `tool` or `effect` is enough, what is
+//! not known or only guessed matches nothing for certain and makes nothing good. The sample deletes account 7 from
 //! `pg://prod/accounts` and ends at 06:30:06.
 
 use super::*;

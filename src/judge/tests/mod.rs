@@ -108,8 +108,9 @@ impl Setting {
 
 /// One SLI under the rules of the envelope `e`, row by row; tells all rows that differ.
 ///
-/// A verdict is written `bad forbidden by r on rung 0`, with the rule and the rung that decided where there is one, and
-/// `-` where the SLI does not apply. Findings are written `page r, ticket plan.no_plan`. Rules lose their `envelope.e.`.
+/// A verdict is written `bad forbidden by r on rung 0`, with the rule and the rung that decided where there is one,
+/// and `-` where the SLI does not apply. Findings are written `page r, ticket plan.no_plan`. Rules lose their
+/// `envelope.e.`.
 fn golden(sli: Sli, rules: &str, rows: &[Row<'_>]) {
     let parsed = rules_of(&format!("envelope: e\n{rules}"));
     let wrong = rows.iter().filter_map(|(name, arrange, verdict, findings)| {

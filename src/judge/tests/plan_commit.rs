@@ -1,6 +1,6 @@
 //! Golden table of `plan_commit`: plan, approval, execution in that order, and every single disturbance of it.
 //!
-//! From `DESIGN`'s table: bad is a risky call without plan, diff, approval and execution in that order, one that is not
+//! From the table of SLIs: bad is a risky call without plan, diff, approval and execution in that order, one that is not
 //! declared, and one that was changed after the approval. The sample runs in second 5; in order, its plan is of second
 //! 1 and the approval of second 3.
 
