@@ -1,8 +1,8 @@
 //! Golden table of `plan_commit`: plan, approval, execution in that order, and every single disturbance of it.
 //!
-//! From the table of SLIs: bad is a risky call without plan, diff, approval and execution in that order, one that is not
-//! declared, and one that was changed after the approval. The sample runs in second 5; in order, its plan is of second
-//! 1 and the approval of second 3.
+//! From the table of SLIs: bad is a risky call without plan, diff, approval and execution in that order, one that is
+//! not declared, and one that was changed after the approval. The sample runs in second 5; in order, its plan is of
+//! second 1 and the approval of second 3.
 
 use super::*;
 use crate::model::{Execution, Shared, State};
