@@ -146,8 +146,8 @@ impl Book {
         std::iter::successors(caller(&state), caller).take(ABOVE).last()
     }
 
-    /// All turns above one. Of one conversation those that state or set something are looked for once, from the first of
-    /// its turns that is met.
+    /// All turns above one. Of one conversation those that state or set something are looked for once, from the first
+    /// of its turns that is met.
     fn ancestry<'a>(&'a self, state: &'a Arc<TurnState>) -> Vec<&'a Arc<TurnState>> {
         // Most turns stand alone, and every action is read with what is above its turn.
         let above = self.callers(state).chain(self.continued(state)).chain(self.telling(state)).next();

@@ -461,8 +461,7 @@ pub struct Turn {
     pub prompt_version: Option<Shared<Arc<str>>>,
     /// Policies in force, `id@version`, sorted.
     pub policies: Vec<Arc<str>>,
-    /// Modes of approval, by time: each holds until the next. Those that were set before, in other turns that it goes on
-    /// from, come first.
+    /// Modes of approval, by time: each holds until the next. Those that were set in turns above it are among them.
     pub modes: Vec<ModeAt>,
     /// The turn where the work began, when this one was handed it: its intent is that one's.
     pub root: Option<TurnId>,
@@ -513,8 +512,8 @@ impl Turn {
         self.modes.iter().rfind(|mode| mode.at <= at)
     }
 
-    /// The modes of approval that an action was made under: the one in force when it began, and every later one until its
-    /// end.
+    /// The modes of approval that an action was made under: the one in force when it began, and every later one until
+    /// its end.
     pub fn modes_during(&self, action: &Action) -> impl Iterator<Item = &ModeAt> {
         let later = self.modes.iter().filter(move |mode| action.start < mode.at && mode.at <= action.end);
         self.mode_at(action.start).into_iter().chain(later)
