@@ -461,8 +461,7 @@ pub struct Turn {
     pub prompt_version: Option<Shared<Arc<str>>>,
     /// Policies in force, `id@version`, sorted.
     pub policies: Vec<Arc<str>>,
-    /// Modes of approval, by time: each holds until the next. Those that were set before, in other turns that it goes
-    /// on from, come first.
+    /// Modes of approval, by time: each holds until the next. Those that were set in turns above it are among them.
     pub modes: Vec<ModeAt>,
     /// The turn where the work began, when this one was handed it: its intent is that one's.
     pub root: Option<TurnId>,
