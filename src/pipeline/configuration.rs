@@ -125,10 +125,22 @@ mod tests {
         let typed = "objectives:\n  plan_commit: { target: 98%, window: 7d, severity: ticket, min_coverage: 60% }\n\
                      \x20 envelope: { severity: ticket, min_coverage: 70% }\n";
         let config = crate::config::Config::parse("wherefore.yaml", typed, std::path::Path::new("")).expect("settings");
-        let file = "apiVersion: openslo/v1\nkind: SLO\nmetadata: { name: inside }\nspec:\n  service: agents\n  indicator:\n    \
-                    metadata: { name: inside }\n    spec: { ratioMetric: { counter: true, bad: &w { metricSource: { type: \
-                    wherefore, spec: { sli: envelope } } }, total: *w } }\n  timeWindow: [{ duration: 14d, isRolling: true }]\n  \
-                    budgetingMethod: Occurrences\n  objectives: [{ target: 0.95 }]\n";
+        let file = r#"apiVersion: openslo/v1
+kind: SLO
+metadata: { name: inside }
+spec:
+  service: agents
+  indicator:
+    metadata: { name: inside }
+    spec:
+      ratioMetric:
+        counter: true
+        bad: &source { metricSource: { type: wherefore, spec: { sli: envelope } } }
+        total: *source
+  timeWindow: [{ duration: 14d, isRolling: true }]
+  budgetingMethod: Occurrences
+  objectives: [{ target: 0.95 }]
+"#;
         let written = Written {
             constants: config.constants,
             envelopes: Vec::new(),

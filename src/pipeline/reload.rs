@@ -21,8 +21,8 @@ impl Reloader {
         Self { journal, in_force: Arc::new(Mutex::new(in_force)) }
     }
 
-    /// Puts envelopes, objectives, waiting times and learning of a checked configuration in force. Everything else needs a restart.
-    /// Says whether anything is new.
+    /// Puts envelopes, objectives, waiting times and learning of a checked configuration in force. Everything else
+    /// needs a restart. Says whether anything is new.
     ///
     /// # Errors
     /// When the journal does not take it: what was in force stays.
