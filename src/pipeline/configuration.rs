@@ -125,28 +125,27 @@ mod tests {
         let typed = "objectives:\n  plan_commit: { target: 98%, window: 7d, severity: ticket, min_coverage: 60% }\n\
                      \x20 envelope: { severity: ticket, min_coverage: 70% }\n";
         let config = crate::config::Config::parse("wherefore.yaml", typed, std::path::Path::new("")).expect("settings");
-        let file = [
-            "apiVersion: openslo/v1",
-            "kind: SLO",
-            "metadata: { name: inside }",
-            "spec:",
-            "  service: agents",
-            "  indicator:",
-            "    metadata: { name: inside }",
-            "    spec:",
-            "      ratioMetric:",
-            "        counter: true",
-            "        bad: &all { metricSource: { type: wherefore, spec: { sli: envelope } } }",
-            "        total: *all",
-            "  timeWindow: [{ duration: 14d, isRolling: true }]",
-            "  budgetingMethod: Occurrences",
-            "  objectives: [{ target: 0.95 }]",
-        ];
+        let file = r#"apiVersion: openslo/v1
+kind: SLO
+metadata: { name: inside }
+spec:
+  service: agents
+  indicator:
+    metadata: { name: inside }
+    spec:
+      ratioMetric:
+        counter: true
+        bad: &source { metricSource: { type: wherefore, spec: { sli: envelope } } }
+        total: *source
+  timeWindow: [{ duration: 14d, isRolling: true }]
+  budgetingMethod: Occurrences
+  objectives: [{ target: 0.95 }]
+"#;
         let written = Written {
             constants: config.constants,
             envelopes: Vec::new(),
             learning: true,
-            slos: vec![("inside.yaml".to_owned(), file.join("\n"))],
+            slos: vec![("inside.yaml".to_owned(), file.to_owned())],
             objectives: Setting::of(&config.objectives),
         };
         let read = Written::from_bytes(&written.to_bytes()).expect("the same version");

@@ -42,6 +42,8 @@ mod rules_dashboard;
 mod rules_deploy;
 mod sets;
 mod simulation;
+mod slos;
+mod slos_peer;
 mod standing;
 mod store;
 mod support;

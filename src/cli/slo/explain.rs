@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::config;
 use crate::config::slos::{Origins, Stated};
-use crate::model::{Nanos, Severity, Span};
+use crate::model::{Glob, Nanos, Severity, Sli, Span};
 use crate::pipeline::wall;
 use crate::rules::{has_rules, usual_conditions};
 use crate::slo::{
@@ -76,7 +76,10 @@ fn explained(stated: &Stated, now: Nanos) -> String {
     }
     alerts(objective, &mut line);
     if !has_rules(objective) {
-        line("rules", "none yet: the counters do not tell what it asks for apart");
+        line(
+            "rules",
+            "none, so Prometheus hears of none of these alerts: the counters do not tell what it asks for apart",
+        );
     }
     line("said by", &said(&stated.from));
     out
@@ -84,8 +87,8 @@ fn explained(stated: &Stated, now: Nanos) -> String {
 
 fn measured(indicator: &Indicator) -> String {
     match indicator {
-        Indicator::Wherefore { sli, filter } if filter.is_all() => format!("{sli} of every action"),
-        Indicator::Wherefore { sli, filter } => format!("{sli} of actions with {}", selected(filter)),
+        Indicator::Wherefore { sli, filter } if filter.is_all() => format!("{sli} of every {}", noun(*sli)),
+        Indicator::Wherefore { sli, filter } => format!("{sli} of {}s with {}", noun(*sli), selected(filter)),
         Indicator::Prometheus(Queries::Bad { bad, total }) => format!("bad {} of {}", flat(bad), flat(total)),
         Indicator::Prometheus(Queries::Good { good, total }) => format!("good {} of {}", flat(good), flat(total)),
         Indicator::Prometheus(Queries::Ratio { query, is_bad }) => {
@@ -97,9 +100,14 @@ fn measured(indicator: &Indicator) -> String {
     }
 }
 
+/// What an SLI judges one by one.
+fn noun(sli: Sli) -> &'static str {
+    if sli == Sli::ContainmentWithin { "incident" } else { "action" }
+}
+
 fn selected(filter: &Filter) -> String {
     let lists = [("agent", &filter.agents), ("tool", &filter.tools), ("environment", &filter.environments)];
-    let one = |(what, globs): (&str, &Vec<crate::model::Glob>)| {
+    let one = |(what, globs): (&str, &Vec<Glob>)| {
         let globs: Vec<String> = globs.iter().map(|glob| format!("`{glob}`")).collect();
         (!globs.is_empty()).then(|| format!("{what} {}", globs.join(" or ")))
     };
@@ -134,7 +142,10 @@ fn local(at: Nanos, calendar: &Calendar) -> String {
 fn budget(objective: &Objective) -> String {
     let may = share(objective.error_budget());
     match objective.budgeting {
-        Budgeting::Occurrences => format!("{may} actions may be bad"),
+        Budgeting::Occurrences => {
+            let sli = objective.sli().map(|(sli, _)| sli);
+            format!("{may} {}s may be bad", sli.map_or("event", noun))
+        }
         Budgeting::Timeslices { target, slice, empty } => {
             let empty = match empty {
                 EmptySlice::Good => "is good",
