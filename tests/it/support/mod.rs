@@ -11,6 +11,7 @@ pub mod otlp;
 pub mod process;
 pub mod random;
 pub mod recordings;
+pub mod scrape;
 pub mod sources;
 
 use std::path::Path;
