@@ -1,9 +1,11 @@
 //! Was exactly this call approved, by somebody who may, before it ran?
 //!
 //! An approval comes before the call runs, and by somebody else than the agent. When it names no parameters, it is
-//! about those that were asked for, or else proposed, when it was given.
+//! about those that were asked for, or else proposed, when it was given. An approval of a plan is one of each call that
+//! the plan spells out with its parameters.
 
 use super::Context;
+use super::intent_alignment::approval_in_plan;
 use super::plan;
 use super::witness::{is_enforced, is_independent, record};
 use crate::envelope;
@@ -67,13 +69,18 @@ pub(super) fn human_allows(action: &Action) -> impl Iterator<Item = &Decision> {
 
 /// Enforced approvals by anybody that no later denial took back.
 fn standing_allows(action: &Action) -> impl Iterator<Item = &Decision> {
-    let is = |decision: &Decision, outcome| decision.outcome == outcome;
-    let enforced = || action.decisions.iter().filter(|decision| is_enforced(decision));
-    let denied = enforced().filter(move |decision| is(decision, Outcome::Deny));
-    let denied = denied.map(|decision| decision.at).max();
-    let allows = move |decision: &&Decision| is(decision, Outcome::Allow);
+    let denied = denied_at(action);
     let stands = move |decision: &&Decision| denied.is_none_or(|denied| denied < decision.at);
-    enforced().filter(allows).filter(stands)
+    enforced(action, Outcome::Allow).filter(stands)
+}
+
+/// When it was denied last.
+fn denied_at(action: &Action) -> Option<Nanos> {
+    enforced(action, Outcome::Deny).map(|decision| decision.at).max()
+}
+
+fn enforced(action: &Action, outcome: Outcome) -> impl Iterator<Item = &Decision> {
+    action.decisions.iter().filter(move |decision| decision.outcome == outcome && is_enforced(decision))
 }
 
 /// A human's approval of exactly this call: that lifts what holds everything back.
@@ -85,12 +92,15 @@ pub(super) fn lifts_hold(action: &Action) -> Option<&Decision> {
 pub(super) fn demanded(context: &Context<'_>, rule: &envelope::Approval, action: &Action) -> Approved {
     let mut best: Option<(Weight, &Decision)> = None;
     let mut unclear = None;
-    for decision in standing_allows(action) {
+    let of_call = standing_allows(action).map(|decision| (weigh(decision, action), decision));
+    let of_plan = approval_in_plan(context, action);
+    let of_plan = of_plan.filter(|(_, decision)| denied_at(action).is_none_or(|denied| denied < decision.at));
+    for (weight, decision) in of_call.chain(of_plan) {
         match rule.accepts(decision) {
             Some(false) => {}
             None => drop(unclear.get_or_insert("approver_unknown")),
             Some(true) if decision.standing => drop(unclear.get_or_insert("standing_grant")),
-            Some(true) => best = best.max(Some((weigh(decision, action), decision))),
+            Some(true) => best = best.max(Some((weight, decision))),
         }
     }
     let no = |reason, what, decision: &Decision| Approved::No {

@@ -13,6 +13,7 @@ pub mod random;
 pub mod recordings;
 pub mod scrape;
 pub mod sources;
+pub mod stories;
 
 use std::path::Path;
 
