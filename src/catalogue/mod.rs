@@ -160,6 +160,13 @@ catalogue! {
     Poisoned = Gauge "wherefore_journal_poisoned" [""] ()
         "1 when the journal refuses to write after a failed write";
 
+    ConfigReloads = Counter "wherefore_config_reloads" [""] ("result")
+        "Times the files were read again since the start: ok, or refused for a mistake in them or by the journal";
+    ConfigReloadSuccessful = Gauge "wherefore_config_last_reload_successful" [""] ()
+        "1 when what was read last is in force; 0 when it was refused and what was there before stays";
+    ConfigReloadTime = Gauge "wherefore_config_last_reload_success_timestamp_seconds" ["seconds"] ()
+        "When the files were last read and accepted, at the start or since";
+
     PartitionsRetired = Counter "wherefore_partitions_retired" [""] ()
         "Partitions of the store unlinked since the start, for age or for room";
     Connections = Gauge "wherefore_connections" [""] ("listener")
@@ -195,7 +202,7 @@ impl Metric {
         let received = matches!(self, ReceivedRequests | ReceivedRecords | ReceivedBytes | RejectedRecords);
         received
             || matches!(self, RefusedRequests | AckSeconds | JournalSyncSeconds | PartitionsRetired)
-            || matches!(self, ConnectionsAccepted | ConnectionsRefused | ConnectionsTimedOut)
+            || matches!(self, ConnectionsAccepted | ConnectionsRefused | ConnectionsTimedOut | ConfigReloads)
     }
 }
 

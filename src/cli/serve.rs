@@ -201,7 +201,6 @@ fn say(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-/// Ctrl-C or SIGTERM ends the program in order; a second one ends it at once, which the journal survives.
 /// SIGHUP: reads the files again. With a mistake in them everything stays as it is.
 async fn reload_at_signal(reloader: Reloader, file: Reread, stop: CancellationToken) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
@@ -220,6 +219,7 @@ async fn reload_at_signal(reloader: Reloader, file: Reread, stop: CancellationTo
                 Err(error) => tracing::error!(%error, "not reloaded: what was in force stays"),
             },
             Err(found) => {
+                reloader.refuse();
                 for mistake in &found {
                     tracing::error!(%mistake, "not reloaded: what was in force stays");
                 }
@@ -228,6 +228,7 @@ async fn reload_at_signal(reloader: Reloader, file: Reread, stop: CancellationTo
     }
 }
 
+/// Ctrl-C or SIGTERM ends the program in order; a second one ends it at once, which the journal survives.
 async fn stop_at_signal(stop: CancellationToken) {
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
     for first in [true, false] {

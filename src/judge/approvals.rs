@@ -1,9 +1,11 @@
 //! Was exactly this call approved, by somebody who may, before it ran?
 //!
 //! An approval comes before the call runs, and by somebody else than the agent. When it names no parameters, it is
-//! about those that were asked for, or else proposed, when it was given.
+//! about those that were asked for, or else proposed, when it was given. An approval of a plan is one of each call that
+//! the plan spells out with its parameters.
 
 use super::Context;
+use super::intent_alignment::approval_in_plan;
 use super::plan;
 use super::witness::{is_enforced, is_guessed, is_independent, record};
 use crate::envelope;
@@ -79,10 +81,15 @@ pub(super) fn guessed_allows(action: &Action) -> impl Iterator<Item = &Decision>
 
 /// Approvals of any kind that no later denial took back.
 fn unspoiled_allows(action: &Action) -> impl Iterator<Item = &Decision> {
-    let denials = action.decisions.iter().filter(|it| is_enforced(it) && it.outcome == Outcome::Deny);
-    let denied = denials.map(|decision| decision.at).max();
+    let denied = denied_at(action);
     let stands = move |decision: &&Decision| denied.is_none_or(|denied| denied < decision.at);
     action.decisions.iter().filter(|decision| decision.outcome == Outcome::Allow).filter(stands)
+}
+
+/// When it was denied last.
+fn denied_at(action: &Action) -> Option<Nanos> {
+    let denials = action.decisions.iter().filter(|it| it.outcome == Outcome::Deny && is_enforced(it));
+    denials.map(|decision| decision.at).max()
 }
 
 /// A human's approval of exactly this call: that lifts what holds everything back.
@@ -94,12 +101,15 @@ pub(super) fn lifts_hold(action: &Action) -> Option<&Decision> {
 pub(super) fn demanded(context: &Context<'_>, rule: &envelope::Approval, action: &Action) -> Approved {
     let mut best: Option<(Weight, &Decision)> = None;
     let mut unclear = None;
-    for decision in standing_allows(action) {
+    let of_call = standing_allows(action).map(|decision| (weigh(decision, action), decision));
+    let of_plan = approval_in_plan(context, action);
+    let of_plan = of_plan.filter(|(_, decision)| denied_at(action).is_none_or(|denied| denied < decision.at));
+    for (weight, decision) in of_call.chain(of_plan) {
         match rule.accepts(decision) {
             Some(false) => {}
             None => drop(unclear.get_or_insert("approver_unknown")),
             Some(true) if decision.standing => drop(unclear.get_or_insert("standing_grant")),
-            Some(true) => best = best.max(Some((weigh(decision, action), decision))),
+            Some(true) => best = best.max(Some((weight, decision))),
         }
     }
     let no = |reason, what, decision: &Decision| Approved::No {

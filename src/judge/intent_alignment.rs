@@ -265,6 +265,17 @@ fn approved_plan(context: &Context<'_>, action: &Action) -> Option<Answer> {
     }
 }
 
+/// The approval, before it ran, of a plan that spells out exactly this call.
+pub(super) fn approval_in_plan<'c>(context: &'c Context<'_>, action: &Action) -> Option<(Weight, &'c Decision)> {
+    let plan = context.turn.plan.value().filter(|plan| plan.provenance != Provenance::Inferred)?;
+    let ran = approvals::ran_at(action);
+    let about = context.turn.plan_decisions.iter().filter(|decision| decision.at <= ran);
+    let about = about.filter(|it| is_about(it, plan).unwrap_or(it.outcome != Outcome::Allow));
+    let last = last_word(about).filter(|last| last.outcome == Outcome::Allow && last.enforced && plan.at <= last.at)?;
+    let weight = if is_independent(last.witness.as_ref(), action) { Weight::Exact } else { Weight::OwnWord };
+    plan::spells_out(&plan.value.text, action).then_some((weight, last))
+}
+
 /// Whether a decision is about a plan: one that names another is not, one that names none is about the turn's. Nobody
 /// knows what a name means for a plan without one: `plan id/step` would be about the step alone.
 fn is_about(decision: &Decision, plan: &Shared<PlanText>) -> Option<bool> {

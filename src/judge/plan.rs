@@ -40,6 +40,12 @@ pub(super) fn contains(plan: &Text, action: &Action) -> Contains {
     }
 }
 
+/// Whether a step is this call and binds its parameters: who approves it approves exactly this call.
+pub(super) fn spells_out(plan: &Text, action: &Action) -> bool {
+    let steps = plan.whole().and_then(steps).unwrap_or_default();
+    steps.iter().any(|step| arguments_of(step).is_some() && is_step(step, action) == Contains::Yes)
+}
+
 fn steps(text: &str) -> Option<Vec<Value>> {
     match serde_json::from_str(text).ok()? {
         Value::Array(steps) => Some(steps),
@@ -63,13 +69,16 @@ fn is_step(step: &Value, action: &Action) -> Contains {
         None => return Contains::Unclear,
     }
     let target = text(&["target"]).map(|target| is_target(target, action));
-    let arguments = ["arguments", "parameters"].iter().find_map(|key| step.get(key));
-    let arguments = arguments.map(|arguments| are_arguments(arguments, action));
+    let arguments = arguments_of(step).map(|arguments| are_arguments(arguments, action));
     match (target.unwrap_or(Some(true)), arguments.unwrap_or(Some(true))) {
         (Some(false), _) | (_, Some(false)) => Contains::Changed,
         (Some(true), Some(true)) => Contains::Yes,
         _ => Contains::Unclear,
     }
+}
+
+fn arguments_of(step: &Value) -> Option<&Value> {
+    ["arguments", "parameters"].iter().find_map(|key| step.get(key))
 }
 
 fn is_target(planned: &str, action: &Action) -> Option<bool> {

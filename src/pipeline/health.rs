@@ -14,6 +14,7 @@ use crate::slo::Objective;
 
 use super::fold::Status;
 use super::lag::Lag;
+use super::reload::Reloads;
 
 /// Ingest is refused, retryably, when the engine is this many frames behind.
 pub const MAX_LAG: u64 = 100_000;
@@ -35,6 +36,8 @@ pub struct Health {
     pub(super) limits: [usize; 2],
     /// Bytes that journal and store may take together.
     pub(super) disk: u64,
+    /// What came of reading the configuration again.
+    pub(super) reloads: Arc<Reloads>,
     pub(super) started: Nanos,
     pub(super) waits: Mutex<Lag>,
 }
@@ -111,6 +114,7 @@ impl Health {
                 samples.push(counter(metric, [listener], count.load(Ordering::Relaxed)));
             }
         }
+        samples.extend(self.reloads.samples());
         samples.push(gauge(Metric::BuildInfo, [env!("CARGO_PKG_VERSION")], 1.0));
         samples.push(gauge(Metric::StartTime, NONE, self.started.as_seconds()));
         Some(samples)

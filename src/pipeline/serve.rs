@@ -22,7 +22,7 @@ use super::configuration::Written;
 use super::fold::{Fold, FoldError, Settings};
 use super::health::{Health, MAX_LAG};
 use super::lag::Lag;
-use super::reload::Reloader;
+use super::reload::{Reloader, Reloads};
 
 /// How long raw frames are kept once they are applied.
 const FRAMES_KEPT: Span = Span::days(3);
@@ -109,6 +109,8 @@ impl Server {
         });
         let opened = opened.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
         let (journal, fold, settings) = opened?;
+        let started = wall();
+        let reloads = Arc::new(Reloads::since(started));
         let health = Arc::new(Health {
             journal: journal.clone(),
             status: fold.status.clone(),
@@ -118,10 +120,11 @@ impl Server {
             limits: [&checked.config.serve, &for_questions(&checked.config.serve)].map(|serve| serve.max_connections),
             answering: Arc::default(),
             disk: settings.disk,
-            started: wall(),
+            reloads: reloads.clone(),
+            started,
             waits: Mutex::new(Lag::new(Instant::now())),
         });
-        let reloader = Reloader::new(journal.clone(), in_force);
+        let reloader = Reloader::new(journal.clone(), in_force, reloads);
         Ok(Self { addresses, otlp: vec![grpc, http], query, checked, journal, fold: Arc::new(fold), health, reloader })
     }
 

@@ -26,11 +26,15 @@ const DISK_FULL_PAGE: Span = Span::hours(1);
 const CLOCK_AHEAD: Span = Span::minutes(1);
 /// Without evidence for this long, a green dashboard shows the past. A night is shorter.
 const EVIDENCE_STALE: Span = Span::days(1);
+/// Whoever made the mistake is at work on it for this long.
+const RELOAD_FAILED: Span = Span::minutes(5);
 /// Half of what arrives is understood by no dialect.
 const UNREAD_SHARE: f64 = 0.5;
 
 /// The label `slo` of alerts about the collector itself.
 const COLLECTOR: &str = "wherefore";
+/// The label `slo` of alerts for who owns what the agents send, and what they are held to.
+const TELEMETRY: &str = "telemetry";
 
 /// Findings that are told the first time they are made.
 pub(super) fn findings(options: &Options) -> Group {
@@ -79,7 +83,7 @@ fn telemetry_regression(options: &Options) -> Alert {
     Alert {
         name: "WhereforeTelemetryRegression",
         severity: Some(Severity::Ticket),
-        slo: "telemetry".to_owned(),
+        slo: TELEMETRY.to_owned(),
         agent: Some(ALL_AGENTS),
         notify: None,
         expr: first(Metric::TelemetryRegressions, "tenant, scope, field", REGRESSION_WINDOW, options),
@@ -103,7 +107,8 @@ pub(super) fn collector(options: &Options) -> Group {
     let alerts = [watchdog(), absent(), poisoned(), fold_lag(options)]
         .into_iter()
         .chain(disk_full_soon(options))
-        .chain([refusing(options), clock_ahead(options), unread(options), evidence_stale(options), overflow(options)]);
+        .chain([refusing(options), clock_ahead(options), unread(options), evidence_stale(options), overflow(options)])
+        .chain([config_reload_failed()]);
     Group { name: "wherefore-collector".to_owned(), interval: None, rules: alerts.map(Rule::Alert).collect() }
 }
 
@@ -277,6 +282,25 @@ fn overflow(options: &Options) -> Alert {
             "WhereforeCardinalityOverflow",
             Some(Severity::Ticket),
             format!("sum by (label) (increase({overflow}[{window}])) > 0"),
+        )
+    }
+}
+
+fn config_reload_failed() -> Alert {
+    let successful = Metric::ConfigReloadSuccessful.series();
+    Alert {
+        slo: TELEMETRY.to_owned(),
+        hold: Some(RELOAD_FAILED),
+        summary: "the configuration on disk is not the one in force".to_owned(),
+        description:
+            "{{ $labels.instance }} was told to read its files again and refused them, so agents are judged by \
+                      what was there before. It would not start with them."
+                .to_owned(),
+        why: "Its log names every mistake with file, line and column; `wherefore check --config FILE` does, too.",
+        ..about_collector(
+            "WhereforeConfigReloadFailed",
+            Some(Severity::Ticket),
+            format!("min by (instance) ({successful}) == 0"),
         )
     }
 }

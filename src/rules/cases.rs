@@ -165,6 +165,7 @@ fn healthy() -> Vec<Series> {
         series(Metric::ConnectionsRefused, &["otlp"], still(0)),
         series(Metric::JournalClockAhead, &[], still(0)),
         series(Metric::CardinalityOverflow, &["agent"], still(0)),
+        series(Metric::ConfigReloadSuccessful, &[], still(1)),
         series(Metric::ReadRecords, &[TENANT, "otel"], growing(100)),
         series(Metric::UnreadRecords, &[TENANT, "http/1.0"], growing(20)),
         violations(&still(0)),
@@ -349,6 +350,19 @@ fn collector_cases() -> Vec<Case> {
             checks: vec![
                 check(20, vec![]),
                 check(22, one("WhereforeCardinalityOverflow", "ticket", ",label=\"agent\"")),
+            ],
+        },
+        Case {
+            name: "files that were refused and stay refused are a ticket",
+            series: vec![series(Metric::ConfigReloadSuccessful, &[], "1x10 0x2 1x10 0x20 1x100")],
+            checks: vec![
+                check(12, vec![]),
+                check(18, vec![]),
+                check(
+                    32,
+                    vec![Firing { slo: "telemetry", ..collector("WhereforeConfigReloadFailed", "ticket", instance) }],
+                ),
+                check(50, vec![]),
             ],
         },
     ]

@@ -14,14 +14,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
-use wherefore::engine::Configuration;
 use wherefore::envelope;
-use wherefore::model::{Action, Finding, FindingId, FindingState, Role, Signal, State, Tenant, Value};
-use wherefore::pipeline::{Offline, Outcome};
-use wherefore::wire::json::to_protobuf;
+use wherefore::model::{Action, Finding, FindingId, FindingState, State, Value};
+use wherefore::pipeline::Outcome;
+
+use crate::support::stories::{folded, stories};
 
 /// What is not met yet: recording, and what has to be so.
 const PENDING: &[(&str, &str)] = &[];
@@ -141,28 +141,13 @@ struct Seen {
     findings: Vec<(String, Finding)>,
 }
 
-/// A line of a recording, without the request itself.
-#[derive(Deserialize)]
-struct Sender {
-    role: Role,
-}
-
 impl Seen {
     fn of(story: &Path, run: &str) -> Self {
         let text = fs::read_to_string(story.join("envelope.yaml")).expect("an envelope");
         let rules = envelope::parse(&[("envelope.yaml", &text)]);
         let first_line = |text: String| text.lines().next().unwrap_or_default().to_owned();
         let mistakes = rules.as_ref().err().map(|mistakes| first_line(mistakes[0].to_string()));
-        let configuration = Configuration { rules: rules.unwrap_or_default().into(), ..Configuration::default() };
-        let mut fold = Offline::new(configuration);
-        for line in lines(&story.join(format!("{run}.jsonl.zst"))) {
-            let Sender { role } = serde_json::from_str(&line).expect("a line with a role");
-            let signal = if line.contains("\"resourceSpans\"") { Signal::Traces } else { Signal::Logs };
-            let request = to_protobuf(signal, line.as_bytes()).expect("OTLP/JSON");
-            fold.request(&Tenant::default(), role, signal, &request.body.into()).expect("a whole request");
-        }
-        let (outcome, _) = fold.finish();
-        assert_eq!(outcome.rejected, 0, "{}: every record is accepted", name(story));
+        let outcome = folded(story, run, rules.unwrap_or_default());
         let calls = in_order(&outcome);
         let findings = standing(&outcome, &calls);
         Self { mistakes, calls, findings }
@@ -277,14 +262,6 @@ fn table(rows: &[[String; 3]]) -> String {
 
 // --- the files ---
 
-fn stories() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/incidents");
-    let entries = fs::read_dir(root).expect("the stories").map(|entry| entry.expect("an entry").path());
-    let mut stories: Vec<PathBuf> = entries.filter(|path| path.join("expected.yaml").exists()).collect();
-    stories.sort();
-    stories
-}
-
 fn name(story: &Path) -> &str {
     story.file_name().and_then(|name| name.to_str()).expect("a plain name")
 }
@@ -299,10 +276,4 @@ fn recorded(story: &Path) -> BTreeSet<String> {
     let files = fs::read_dir(story).expect("a story").map(|entry| entry.expect("an entry").file_name());
     let run = |name: std::ffi::OsString| name.to_str()?.strip_suffix(".jsonl.zst").map(str::to_owned);
     files.filter_map(run).collect()
-}
-
-fn lines(file: &Path) -> Vec<String> {
-    let packed = fs::read(file).unwrap_or_else(|error| panic!("read {}: {error}", file.display()));
-    let text = zstd::decode_all(&*packed).expect("a zstd file");
-    String::from_utf8(text).expect("OTLP/JSON").lines().map(str::to_owned).collect()
 }

@@ -7,25 +7,23 @@
 //! What this does not prove: that the disk keeps what it has synced. A killed process leaves its writes to the system.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::task::JoinSet;
-use wherefore::catalogue::{Kind, Metric, Sample, SampleValue};
+use wherefore::catalogue::{Metric, Sample, SampleValue};
 use wherefore::export::{Format, exposition};
 use wherefore::model::Action;
 use wherefore::store::Store;
 
 use crate::support::differ::{differences, same};
 use crate::support::fold::{Follower, Undisturbed, sent_once};
-use crate::support::http::{get, get_as, get_json};
 use crate::support::load::{self, Form, Stage, Target};
 use crate::support::monitoring::eventually;
 use crate::support::process::{Process, Wherefore, command};
 use crate::support::random::{Random, seed};
+use crate::support::scrape::{actions, openmetrics, scrape, series};
 
 /// Everything is over quickly, checkpoints fall between the kills, and rows leave memory all the time. What is learnt
 /// follows the order of processing, and records are compared here that came in another.
@@ -185,22 +183,9 @@ fn row(action: &Action) -> (String, String) {
     (action.id.to_string(), serde_json::to_string_pretty(action).expect("a record"))
 }
 
-/// Every action, asked for page by page.
+/// Every action, asked for.
 async fn asked(server: &Wherefore) -> BTreeMap<String, String> {
-    let mut all = BTreeMap::new();
-    let mut cursor = String::new();
-    loop {
-        let mut page = get_json(&server.url(&format!("/api/v1/actions?limit=1000{cursor}"))).await;
-        let actions: Vec<Action> = serde_json::from_value(page["actions"].take()).expect("actions");
-        for action in &actions {
-            let (id, row) = row(action);
-            assert_eq!(all.insert(id.clone(), row), None, "{id} is on two pages");
-        }
-        match &page["next"] {
-            Value::String(next) => cursor = format!("&cursor={next}"),
-            _ => return all,
-        }
-    }
+    actions(server, "").await.iter().map(row).collect()
 }
 
 /// The engine's series by name and labels. The lead of a source's clock is looked at for an hour and not kept.
@@ -232,69 +217,4 @@ fn totals(run: &Undisturbed) -> BTreeMap<String, String> {
     let samples = run.engine.samples().into_iter().filter(|sample| COUNTED.contains(&sample.metric));
     let samples: Vec<Sample> = samples.map(without_exemplar).collect();
     series(&exposition(&samples, Format::Text004)).collect()
-}
-
-// ── /metrics ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/// The form that has exemplars.
-async fn openmetrics(server: &Wherefore) -> String {
-    let accept = Format::OpenMetrics.content_type();
-    let (status, body) = get_as(&server.url("/metrics"), accept).await.expect("the server answers");
-    let text = String::from_utf8_lossy(&body).into_owned();
-    assert_eq!(status, 200, "{text}");
-    text
-}
-
-/// Lines, each in two parts: series and value or, where there is an exemplar, all that and its time.
-fn series(text: &str) -> impl Iterator<Item = (String, String)> {
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    lines.filter_map(|line| line.rsplit_once(' ')).map(|(name, value)| (name.to_owned(), value.to_owned()))
-}
-
-/// Scrapes whatever is there until nobody says where. No counter of the engine may be less than it was or go missing,
-/// whichever process answers; what counts from the start of its process may not be less within one.
-async fn scrape(mut target: tokio::sync::watch::Receiver<Option<SocketAddr>>) -> u64 {
-    let mut scrapes = 0;
-    let mut last: BTreeMap<String, f64> = BTreeMap::new();
-    let mut process = None;
-    loop {
-        let current = *target.borrow_and_update();
-        let Some(current) = current else {
-            match target.changed().await {
-                Ok(()) => continue,
-                Err(_) => return scrapes,
-            }
-        };
-        // Nobody there, and not caught up yet: both say nothing.
-        if let Ok((200, body)) = get(&format!("http://{current}/metrics")).await {
-            let text = String::from_utf8_lossy(&body);
-            // By when it began: the next process may get the same port.
-            let began = series(&text).find(|(name, _)| name.starts_with(Metric::StartTime.def().name));
-            if process.replace(began.clone()) != Some(began) {
-                last.retain(|name, _| !begins_with_process(name));
-            }
-            let counters = counters(&text);
-            for (name, before) in &last {
-                let now = counters.get(name);
-                assert!(now.is_some_and(|now| now >= before), "`{name}` was {before} and is {now:?}");
-            }
-            last = counters;
-            scrapes += 1;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-fn begins_with_process(series: &str) -> bool {
-    let metrics = Metric::ALL.iter().filter(|metric| metric.begins_with_process());
-    metrics.clone().any(|metric| series.starts_with(metric.def().name))
-}
-
-/// Counters and the parts of histograms.
-fn counters(text: &str) -> BTreeMap<String, f64> {
-    let counting = |metric: &&Metric| matches!(metric.def().kind, Kind::Counter | Kind::Histogram);
-    let names: Vec<&str> = Metric::ALL.iter().filter(counting).map(|metric| metric.def().name).collect();
-    let value = |value: String| value.parse().expect("a number");
-    let counting = series(text).filter(|(name, _)| names.iter().any(|known| name.starts_with(known)));
-    counting.map(|(name, number)| (name, value(number))).collect()
 }

@@ -36,6 +36,7 @@ mod receive;
 mod receive_server;
 mod receive_traces;
 mod redact;
+mod reload;
 mod restart;
 mod rules;
 mod rules_dashboard;

@@ -11,7 +11,9 @@ pub mod otlp;
 pub mod process;
 pub mod random;
 pub mod recordings;
+pub mod scrape;
 pub mod sources;
+pub mod stories;
 
 use std::path::Path;
 
