@@ -6,14 +6,20 @@ use crate::model::{self, Action, Decision, EvidenceId, Outcome, Piece, Provenanc
 ///
 /// Without a token's role the record's own service has to differ from the acting one and from every other that tells
 /// of the call itself, such as a tool server's, and it must be named: what says nothing about where it comes from is
-/// nobody's independent word. A token with the role `agent` never is.
+/// nobody's independent word. Of a call that no record tells of, nobody knows who acts. A token with the role `agent`
+/// never is.
 pub fn is_independent(witness: Option<&Witness>, action: &Action) -> bool {
     let Some(witness) = witness else { return false };
     let named = !witness.service.name.is_empty() && !action.service.name.is_empty();
-    let takes_part = |piece: &Piece| !piece.role.is_independent() && matches!(piece.says, Says::Call(_));
-    let mut parties = action.pieces.iter().filter(|piece| takes_part(piece)).map(|piece| &piece.service);
+    let told = action.pieces.iter().any(is_call);
+    let takes_part = |piece: &&Piece| !piece.role.is_independent() && is_call(piece);
+    let mut parties = action.pieces.iter().filter(takes_part).map(|piece| &piece.service);
     let apart = witness.service != action.service && parties.all(|service| *service != witness.service);
-    witness.role.is_independent() || (witness.role == Role::Unspecified && named && apart)
+    witness.role.is_independent() || (witness.role == Role::Unspecified && told && named && apart)
+}
+
+fn is_call(piece: &Piece) -> bool {
+    matches!(piece.says, Says::Call(_))
 }
 
 /// Whether a statement may decide anything: an inferred one may not.
@@ -37,8 +43,10 @@ pub(super) fn is_guessed(decision: &Decision) -> bool {
 }
 
 /// The records that tell of the call itself: what every verdict that says how it was rests on, besides what others say.
+/// Where only others speak of a call, theirs.
 pub(super) fn told(action: &Action) -> impl Iterator<Item = EvidenceId> {
-    action.pieces.iter().filter(|piece| matches!(piece.says, Says::Call(_))).map(|piece| piece.evidence)
+    let none = !action.pieces.iter().any(is_call);
+    action.pieces.iter().filter(move |piece| none || is_call(piece)).map(|piece| piece.evidence)
 }
 
 /// Whether a decision lets the call run, as it is or changed.

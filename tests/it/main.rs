@@ -24,6 +24,7 @@ mod fields;
 mod incidents;
 mod joins;
 mod journal;
+mod judge_fuzz;
 mod kill;
 mod layers;
 mod licences;

@@ -216,3 +216,22 @@ fn it_is_asked_of_approvals_by_people_alone() {
         ],
     );
 }
+
+/// A name is another's only beside the acting one.
+#[test]
+fn of_a_call_that_nobody_tells_of_no_name_is_independent() {
+    fn untold(s: &mut Setting, role: Role) {
+        s.action.pieces.clear();
+        s.action.state = crate::model::State::Refused(By::Policy);
+        long(s, 10);
+        s.decided(waited(Span::seconds(9), Some(witness(0x31, role, "approvals"))));
+    }
+    golden(
+        Sli::ApprovalReviewed,
+        "",
+        &[
+            ("by its name alone", |s| untold(s, Role::Unspecified), "unknown self_reported", ""),
+            ("by its token", |s| untold(s, Role::HumanChannel), "good reviewed", ""),
+        ],
+    );
+}

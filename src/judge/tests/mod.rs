@@ -1,4 +1,4 @@
-//! What the judge's tests share: builders of a call and what is known of it, and the one checking function.
+//! What the judge's tests share: builders of a call and what is known of it, and the two functions that check a table.
 //!
 //! Each validator has a file of its own with its golden table: what is known of the call, and the verdict that follows.
 //! What holds for every action is in `properties`.
