@@ -109,6 +109,15 @@ pub struct Raised {
     pub turn: Option<TurnId>,
 }
 
+/// What both halves of an action had found.
+#[derive(Debug, Default)]
+pub struct FoundTwice {
+    /// Under two ids: these are superseded.
+    pub other: Vec<(Arc<str>, Raised)>,
+    /// Under one id, in the incidents of two lineages: it leaves those of these.
+    pub same: Vec<Raised>,
+}
+
 /// Where an action stands in [`TurnAccount::denied`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Denial {
@@ -129,8 +138,8 @@ impl Account {
     }
 
     /// Adds what was seen of another component that turned out to be the same. Its books stay where they are, but for
-    /// what was found: findings are told once, so those that both had are given back, to be superseded.
-    pub fn absorb(&mut self, lost: &mut Self) -> Vec<(Arc<str>, Raised)> {
+    /// what was found: findings are told once, so those that both had are given back.
+    pub fn absorb(&mut self, lost: &mut Self) -> FoundTwice {
         if lost.first_seen < self.first_seen {
             (self.first_seen, self.judged_by) = (lost.first_seen, lost.judged_by);
         }
@@ -149,16 +158,18 @@ impl Account {
     }
 
     /// Takes over what was found and counted of another half. Gives back what both had found.
-    pub fn take_findings(&mut self, lost: &mut Self) -> Vec<(Arc<str>, Raised)> {
+    pub fn take_findings(&mut self, lost: &mut Self) -> FoundTwice {
         self.violated.append(&mut lost.violated);
         self.tipped.append(&mut lost.tipped);
-        let mut twice = Vec::new();
+        let mut twice = FoundTwice::default();
         for (rule, other) in std::mem::take(&mut lost.raised) {
             let own = self.raised.entry(rule.clone()).or_insert(other);
             if own.finding != other.finding {
                 // One that pages stays: somebody may be looking at it.
                 let dropped = if other.pages && !own.pages { std::mem::replace(own, other) } else { other };
-                twice.push((rule, dropped));
+                twice.other.push((rule, dropped));
+            } else if own.turn != other.turn {
+                twice.same.push(other);
             }
         }
         twice

@@ -4,7 +4,7 @@
 use crate::contain::{Act, Did, Found, Incident, Moved, Step, Violation};
 use crate::judge;
 use crate::lineage::{self, Handle};
-use crate::model::{Action, ActionId, Finding, Nanos, Severity, State, Turn, TurnId};
+use crate::model::{Action, ActionId, Finding, FindingId, Nanos, Severity, State, Turn, TurnId};
 
 use super::{Due, Engine, SOON};
 
@@ -28,12 +28,12 @@ impl Engine {
     ) {
         let violates = finding.severity == Severity::Page && !finding.rule.starts_with(OF_INCIDENTS);
         if let Some(before) = before {
-            self.excused(action, before, finding);
+            self.excused(action, before, finding.id);
         }
         if violates {
             self.violated(root, (action, id), finding);
         } else {
-            self.excused(action, self.book.root_of(action.turn), finding);
+            self.excused(action, self.book.root_of(action.turn), finding.id);
         }
     }
 
@@ -59,8 +59,8 @@ impl Engine {
     }
 
     /// A finding that paged was taken back.
-    pub(super) fn excused(&mut self, action: &Action, turn: TurnId, finding: &Finding) {
-        let moved = self.incidents.retracted(&action.tenant, turn, finding.id);
+    pub(super) fn excused(&mut self, action: &Action, turn: TurnId, finding: FindingId) {
+        let moved = self.incidents.retracted(&action.tenant, turn, finding);
         self.moved(moved);
     }
 

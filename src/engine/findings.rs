@@ -133,7 +133,7 @@ impl Engine {
             };
             let turn = raised.turn.unwrap_or(action.turn);
             if raised.pages {
-                self.excused(action, turn, &finding);
+                self.excused(action, turn, finding.id);
             }
             self.tell(event(action, id, turn, finding), output);
         }

@@ -5,6 +5,7 @@ use crate::catalogue::Metric;
 use crate::lineage::{Group, Handle};
 use crate::model::{Action, ActionId, FindingState, Nanos};
 
+use super::account::FoundTwice;
 use super::{Account, Due, Engine, Output, REVISE_AFTER, SOON};
 
 impl Engine {
@@ -38,7 +39,7 @@ impl Engine {
             self.reread(kept, self.now, REVISE_AFTER);
         }
         if let Some((remains, id)) = self.book.remains(kept).zip(lost_id.or(survivor)) {
-            self.withdraw(&remains, id, twice, FindingState::Superseded, output);
+            self.supersede(&remains, id, twice, output);
         }
         self.bury(kept, &mut lost, survivor, self.now, output);
     }
@@ -123,8 +124,17 @@ impl Engine {
             let twice = account.take_findings(half);
             let id = half.id.unwrap_or(action.id);
             self.changed.actions.insert(*member);
-            self.withdraw(action, id, twice, FindingState::Superseded, output);
+            self.supersede(action, id, twice, output);
         }
+    }
+
+    /// What both halves of an action had found is found once, and is part of one incident.
+    fn supersede(&mut self, action: &Action, id: ActionId, twice: FoundTwice, output: &mut Output) {
+        for raised in &twice.same {
+            let turn = raised.turn.unwrap_or(action.turn);
+            self.excused(action, turn, raised.finding);
+        }
+        self.withdraw(action, id, twice.other, FindingState::Superseded, output);
     }
 
     /// The public id of a component's action, if it was told.

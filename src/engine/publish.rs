@@ -181,17 +181,22 @@ impl Engine {
         output.actions.push(action);
     }
 
-    /// It is no action after all: nothing is found of it, and its row, if there is one, becomes a tombstone.
+    /// It is no action after all: nothing is found of it or of a half of it, and their rows, where there are some,
+    /// become tombstones.
     fn dissolve(&mut self, group: &Group, output: &mut Output) {
-        if let (Some(remains), Some(account)) = (self.book.remains(group.root), self.accounts.get_mut(&group.root)) {
-            let gone = std::mem::take(&mut account.raised);
-            for finding in account.tipped.drain(..) {
-                self.profiles.untold(&remains.tenant, finding.id);
+        let heard = self.heard(group);
+        for handle in group.all() {
+            if let (Some(remains), Some(account)) = (self.book.remains(handle), self.accounts.get_mut(&handle)) {
+                let gone = std::mem::take(&mut account.raised);
+                for finding in account.tipped.drain(..) {
+                    self.profiles.untold(&remains.tenant, finding.id);
+                }
+                let id = account.id.unwrap_or(remains.id);
+                self.changed.actions.insert(handle);
+                self.withdraw(&remains, id, gone, FindingState::Retracted, output);
             }
-            let id = account.id.unwrap_or(remains.id);
-            self.withdraw(&remains, id, gone, FindingState::Retracted, output);
+            self.entomb(handle, None, heard, output);
         }
-        self.entomb(group.root, None, self.heard(group), output);
     }
 
     /// Hands out a turn's row if it says something new, and tells the incidents what was contained.

@@ -131,12 +131,21 @@ pub(super) fn demanded(context: &Context<'_>, rule: &envelope::Approval, action:
         None if guessed_allows(action).any(|guess| rule.accepts(guess) != Some(false)) => {
             Approved::Unclear("approval_inferred")
         }
-        None if action.marks.sampled => Approved::Unclear("sampled"),
+        None if may_be_missing(context, action).is_some() => Approved::Unclear("sampled"),
         None => Approved::No {
             reason: "approval_missing",
             what: "needs an approval, and nobody gave one",
             evidence: Vec::new(),
         },
+    }
+}
+
+/// Why what is not there may exist all the same: more may come, or records were dropped on the way.
+pub(super) fn may_be_missing(context: &Context<'_>, action: &Action) -> Option<&'static str> {
+    match () {
+        () if !context.turn.closed => Some("pending"),
+        () if action.marks.sampled || action.marks.root_lost => Some("sampled"),
+        () => None,
     }
 }
 

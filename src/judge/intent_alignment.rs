@@ -34,13 +34,13 @@ use super::approvals::{self, Weight};
 use super::around_denial::{self as around, Around, How};
 use super::envelope::rule_name;
 use super::limits::{self, Said, counts};
-use super::plan::{self, Contains};
-use super::witness::{is_enforced, is_independent, last_word, may_decide, permits, record, told};
+use super::plan::{self, Contains, PlanWord};
+use super::witness::{is_enforced, is_independent, may_decide, permits, record, told};
 use super::{Context, Validator, findings, standing, verdict};
 use crate::envelope::{Demand, Fit, View};
 use crate::model::{
-    Action, Check, CheckResult, Decision, EvidenceId, Execution, Outcome, PlanText, Provenance, RuleName, Shared, Sli,
-    State, Value, Verdict,
+    Action, Check, CheckResult, Decision, EvidenceId, Execution, Outcome, Provenance, RuleName, Sli, State, Value,
+    Verdict,
 };
 
 /// The judge of `intent_alignment`.
@@ -229,25 +229,20 @@ fn weigh(approval: &Decision, action: &Action) -> Option<Answer> {
 
 /// Rung 3.
 fn approved_plan(context: &Context<'_>, action: &Action) -> Option<Answer> {
-    let plan = context.turn.plan.value().filter(|plan| plan.provenance != Provenance::Inferred)?;
-    let before = || {
-        let ran = approvals::ran_at(action);
-        context.turn.plan_decisions.iter().filter(move |decision| decision.at <= ran)
-    };
-    // What may be about another plan takes an approval back, and gives none.
-    let about = |decision: &&Decision| is_about(decision, plan).unwrap_or(decision.outcome != Outcome::Allow);
-    let Some(last) = last_word(before().filter(about)) else {
-        let other = last_word(before().filter(|decision| is_about(decision, plan).is_none()))?;
-        let on = [Some(plan.evidence), record(other.witness.as_ref())];
-        return answer(Value::Unknown, "plan_unclear", "a plan was approved by name, and this one has none", &on);
+    let (last, plan) = match plan::word(context, action)? {
+        PlanWord::Of(last, plan) => (last, plan),
+        PlanWord::Unnamed(other) => {
+            let because = "a plan was approved by name, and this one has none";
+            return answer(Value::Unknown, "plan_unclear", because, &[record(other.witness.as_ref())]);
+        }
     };
     if last.outcome != Outcome::Allow {
         return None;
     }
-    let on = [Some(plan.evidence), record(last.witness.as_ref())];
-    if plan.at > last.at {
-        return answer(Value::Unknown, "plan_changed", "the plan is younger than its approval", &on);
-    }
+    let on = [plan.map(|plan| plan.evidence), record(last.witness.as_ref())];
+    let Some(plan) = plan else {
+        return answer(Value::Unknown, "plan_changed", "every plan is younger than the approval", &on);
+    };
     if !is_independent(last.witness.as_ref(), action) {
         return answer(Value::Unknown, "self_reported", "only the agent itself says that its plan was approved", &on);
     }
@@ -266,24 +261,13 @@ fn approved_plan(context: &Context<'_>, action: &Action) -> Option<Answer> {
 }
 
 /// The approval, before it ran, of a plan that spells out exactly this call.
-pub(super) fn approval_in_plan<'c>(context: &'c Context<'_>, action: &Action) -> Option<(Weight, &'c Decision)> {
-    let plan = context.turn.plan.value().filter(|plan| plan.provenance != Provenance::Inferred)?;
-    let ran = approvals::ran_at(action);
-    let about = context.turn.plan_decisions.iter().filter(|decision| decision.at <= ran);
-    let about = about.filter(|it| is_about(it, plan).unwrap_or(it.outcome != Outcome::Allow));
-    let last = last_word(about).filter(|last| last.outcome == Outcome::Allow && last.enforced && plan.at <= last.at)?;
-    let weight = if is_independent(last.witness.as_ref(), action) { Weight::Exact } else { Weight::OwnWord };
-    plan::spells_out(&plan.value.text, action).then_some((weight, last))
-}
-
-/// Whether a decision is about a plan: one that names another is not, one that names none is about the turn's. Nobody
-/// knows what a name means for a plan without one: `plan id/step` would be about the step alone.
-fn is_about(decision: &Decision, plan: &Shared<PlanText>) -> Option<bool> {
-    match (&decision.plan, &plan.value.id) {
-        (Some(decided), Some(id)) => Some(decided == id),
-        (Some(_), None) => None,
-        (None, _) => Some(true),
+pub(super) fn approval_in_plan<'c>(context: &Context<'c>, action: &Action) -> Option<(Weight, &'c Decision)> {
+    let PlanWord::Of(last, Some(plan)) = plan::word(context, action)? else { return None };
+    if last.outcome != Outcome::Allow || !last.enforced || !plan::spells_out(&plan.value.text, action) {
+        return None;
     }
+    let weight = if is_independent(last.witness.as_ref(), action) { Weight::Exact } else { Weight::OwnWord };
+    Some((weight, last))
 }
 
 /// Rung 4. An earlier grant that was used for this call, or one that an envelope gives: to the call, or to the task

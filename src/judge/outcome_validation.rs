@@ -123,8 +123,9 @@ fn kept(context: &Context<'_>, rule: &Rule, invariant: &Invariant, action: &Acti
     let reads = context.around.later.get(rule.name()).into_iter().flatten();
     let answers: Vec<Kept> = reads.filter_map(|(_, read)| answer(invariant, action, read)).collect();
     let bad = answers.iter().find(|kept| matches!(kept, Kept::No { .. }));
-    let good = || answers.iter().find(|kept| **kept == Kept::Yes);
-    bad.or_else(good).or(answers.first()).cloned().unwrap_or(Kept::Unclear("not_read_yet"))
+    // A read that nobody can make out may have shown otherwise.
+    let unclear = || answers.iter().find(|kept| matches!(kept, Kept::Unclear(_)));
+    bad.or_else(unclear).or(answers.first()).cloned().unwrap_or(Kept::Unclear("not_read_yet"))
 }
 
 /// What one later read says; nothing when it is about something else.

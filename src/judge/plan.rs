@@ -5,8 +5,64 @@
 
 use serde_json::Value;
 
-use crate::model::{Action, Digest, Provenance, Text};
+use super::witness::last_word;
+use super::{Context, approvals};
+use crate::model::{Action, Decision, Digest, Outcome, PlanText, Provenance, Shared, Text};
 use crate::values;
+
+/// The last word about a turn's plans before a call ran.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum PlanWord<'c> {
+    /// It is about this version: the last one that was there when it was said. `None`: every one is younger.
+    Of(&'c Decision, Option<&'c Shared<PlanText>>),
+    /// It names a plan, and no plan of the turn has a name.
+    Unnamed(&'c Decision),
+}
+
+/// Every version of the plan, oldest first, guesses among them.
+pub(super) fn every_version<'c>(context: &Context<'c>) -> impl Iterator<Item = &'c Shared<PlanText>> + use<'c> {
+    let turn = context.turn;
+    // A record of a former version has the one that won alone.
+    let only = turn.plan.value().filter(|_| turn.plans.is_empty());
+    turn.plans.iter().chain(only)
+}
+
+/// Those that are no guess.
+pub(super) fn versions<'c>(context: &Context<'c>) -> impl Iterator<Item = &'c Shared<PlanText>> + use<'c> {
+    every_version(context).filter(|plan| plan.provenance != Provenance::Inferred)
+}
+
+/// What was said last about the plan before the call ran, and about which version of it.
+pub(super) fn word<'c>(context: &Context<'c>, action: &Action) -> Option<PlanWord<'c>> {
+    let versions: Vec<&Shared<PlanText>> = versions(context).collect();
+    if versions.is_empty() {
+        return None;
+    }
+    let ran = approvals::ran_at(action);
+    let before = || context.turn.plan_decisions.iter().filter(|decision| decision.at <= ran);
+    let about = |decision: &Decision| {
+        let answers: Vec<Option<bool>> = versions.iter().map(|plan| is_about(decision, plan)).collect();
+        let unknown = answers.contains(&None).then_some(None);
+        if answers.contains(&Some(true)) { Some(true) } else { unknown.unwrap_or(Some(false)) }
+    };
+    // What may be about another plan takes an approval back, and gives none.
+    let counts = |decision: &&Decision| about(decision).unwrap_or(decision.outcome != Outcome::Allow);
+    let Some(last) = last_word(before().filter(counts)) else {
+        return last_word(before().filter(|decision| about(decision).is_none())).map(PlanWord::Unnamed);
+    };
+    let there = |plan: &&&Shared<PlanText>| plan.at <= last.at && is_about(last, plan) == Some(true);
+    Some(PlanWord::Of(last, versions.iter().rfind(there).copied()))
+}
+
+/// Whether a decision is about a plan: one that names another is not, one that names none is about the turn's. Nobody
+/// knows what a name means for a plan without one: `plan id/step` would be about the step alone.
+fn is_about(decision: &Decision, plan: &Shared<PlanText>) -> Option<bool> {
+    match (&decision.plan, &plan.value.id) {
+        (Some(decided), Some(id)) => Some(decided == id),
+        (Some(_), None) => None,
+        (None, _) => Some(true),
+    }
+}
 
 /// Whether a plan contains a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -28,8 +28,8 @@ use super::witness::{is_enforced, is_guessed, is_independent, last_word, may_dec
 use super::{Context, Validator, changes_something, findings, verdict};
 use crate::envelope::{Demand, Fit, Rule};
 use crate::model::{
-    Action, Decision, EvidenceId, Execution, Finding, Missing, Outcome, PlanText, Provenance, Severity, Shared, Sli,
-    State, Value, Verdict,
+    Action, Decision, EvidenceId, Execution, Finding, Missing, Outcome, PlanText, Severity, Shared, Sli, State, Value,
+    Verdict,
 };
 
 /// The judge of `plan_commit`.
@@ -127,9 +127,9 @@ impl Said {
 }
 
 fn said(context: &Context<'_>, action: &Action) -> Said {
-    let plans: Vec<&Shared<PlanText>> = plans(context).collect();
+    let plans: Vec<&Shared<PlanText>> = plan::versions(context).collect();
     if plans.is_empty() {
-        return match every_plan(context).next() {
+        return match plan::every_version(context).next() {
             Some(guess) => Said::unknown("plan_inferred", "its plan is only guessed").on([guess.evidence]),
             None => absent(context, action, Said::bad("no_plan", "there is no plan")),
         };
@@ -188,17 +188,6 @@ fn compare(plans: &[&Shared<PlanText>], action: &Action, at: crate::model::Nanos
     said.on([approved.evidence])
 }
 
-/// Every version of the plan that is no guess, oldest first.
-fn plans<'a>(context: &Context<'a>) -> impl Iterator<Item = &'a Shared<PlanText>> {
-    every_plan(context).filter(|plan| plan.provenance != Provenance::Inferred)
-}
-
-fn every_plan<'a>(context: &Context<'a>) -> impl Iterator<Item = &'a Shared<PlanText>> {
-    // A record of a former version has the one that won alone.
-    let only = context.turn.plan.value().filter(|_| context.turn.plans.is_empty());
-    context.turn.plans.iter().chain(only)
-}
-
 /// Who approved, and when.
 enum Approval<'a> {
     At(&'a Decision),
@@ -240,10 +229,8 @@ fn guess<'c>(context: &'c Context<'_>, action: &'c Action, known: Option<&Decisi
 
 /// What rests on absence is bad only where everything that could have been there would be.
 fn absent(context: &Context<'_>, action: &Action, said: Said) -> Said {
-    if !context.turn.closed {
-        Said::unknown("pending", "it may still arrive")
-    } else if action.marks.sampled || action.marks.root_lost {
-        Said::unknown("sampled", "records are missing that could tell")
+    if let Some(reason) = approvals::may_be_missing(context, action) {
+        Said::unknown(reason, "records are missing, or still to come, that could tell")
     } else if context.turn.withheld || context.turn.plan.missing() == Some(Missing::Withheld) {
         Said::unknown("withheld", "the producer keeps back what plans stand in")
     } else {

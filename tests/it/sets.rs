@@ -1,8 +1,10 @@
 //! Sets, not sequences: what a recording comes to does not depend on how its records arrive.
 //!
 //! Every recording is split into single records, which are then shuffled, doubled, spread over the horizon with ticks
-//! between, cut by restarts, and interleaved with another recording. What every alias resolves to, and the ledger,
-//! must equal the undisturbed run. A seed that fails is printed and replays: `WHEREFORE_SEED=… cargo test sets`.
+//! between, cut by restarts, killed, evicted, and interleaved with another recording. What every alias resolves to, the
+//! ledger, the findings that stand by what was told of them last, and the incidents must equal the undisturbed run; and
+//! what was told last must be what the last rows say. `support::told` says what the last state is. A seed that fails is
+//! printed and replays: `WHEREFORE_SEED=… cargo test sets`.
 //! What this does not prove: live counters, which follow processing order by design.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,15 +15,18 @@ use wherefore::engine::{
     Account, BoardKey, Changes, Configuration, Due, Engine, Input, Output, TurnAccount, TurnRow, Want,
 };
 use wherefore::lineage::{ActionState, Handle, TurnState, assemble};
-use wherefore::model::{Action, ActionId, Evidence, IncidentId, Nanos, Role, Span, Tenant, TraceId, Turn, TurnId};
+use wherefore::model::{Action, ActionId, Class, Evidence, IncidentId, Nanos, Role, Severity, Span, Tenant, TraceId};
+use wherefore::model::{Turn, TurnId};
 use wherefore::pipeline::evidence_of;
 use wherefore::sli::{Cell, LedgerKey};
 
 use super::lineage::random_turn;
+use crate::support::differ::differences;
 use crate::support::fold::said;
 use crate::support::load::Story;
 use crate::support::random::{Random, seed};
 use crate::support::recordings::{Recording, read_recordings, recordings};
+use crate::support::told::{Told, in_rows, incident};
 
 fn evidence(recording: &Recording) -> Vec<Evidence> {
     let read = |(signal, body)| evidence_of(&Tenant::default(), Role::Unspecified, signal, &body);
@@ -29,11 +34,14 @@ fn evidence(recording: &Recording) -> Vec<Evidence> {
 }
 
 /// What a run came to, without what may differ: ids, revisions, tombstones.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Result {
     by_alias: BTreeMap<String, String>,
     turns: BTreeMap<TurnId, String>,
     ledger: BTreeMap<LedgerKey, (u64, u64, u64)>,
+    /// Severity and class of each finding that stands, by a name of its call and its rule, as told.
+    findings: BTreeMap<(String, String), (Severity, Class)>,
+    incidents: BTreeMap<IncidentId, String>,
 }
 
 /// Rows in memory: what the store does, without a disk.
@@ -147,6 +155,7 @@ struct Run {
     now: Nanos,
     actions: BTreeMap<ActionId, Action>,
     turns: BTreeMap<TurnId, Turn>,
+    told: Told,
 }
 
 /// One rule of each kind, about what the recordings do.
@@ -184,6 +193,7 @@ impl Run {
             now: Nanos(0),
             actions: BTreeMap::new(),
             turns: BTreeMap::new(),
+            told: Told::default(),
         }
     }
 
@@ -213,7 +223,8 @@ impl Run {
             self.engine.load(self.rows.load(&wants));
             asked.extend(wants);
         }
-        let Output { actions, turns, .. } = self.engine.step(self.now, input);
+        let Output { actions, turns, findings, .. } = self.engine.step(self.now, input);
+        self.told.take(findings);
         self.actions.extend(actions.into_iter().map(|action| (action.id, action)));
         self.turns.extend(turns.into_iter().map(|turn| (turn.id, turn)));
     }
@@ -236,7 +247,7 @@ impl Run {
         if self.rows.changes.small.now == Nanos(0) {
             return;
         }
-        let before = self.actions.clone();
+        let (before, told) = (self.actions.clone(), self.told.clone());
         let now = self.now;
         self.engine = self.rows.restore();
         for (at, frame) in self.tail.clone() {
@@ -251,6 +262,7 @@ impl Run {
         for (id, action) in &before {
             assert_eq!(self.actions.get(id), Some(action), "a replay publishes something else");
         }
+        assert_eq!(self.told, told, "a replay tells something else");
         self.step(self.now + Span::seconds(5), Input::Restart);
     }
 
@@ -265,12 +277,17 @@ impl Run {
             self.step(due, Input::Tick);
         }
         let survivors: Vec<&Action> = self.actions.values().filter(|action| !action.marks.merged).collect();
-        let mut by_alias = BTreeMap::new();
+        let told = self.told.standing();
+        let differ = differences(&in_rows(survivors.iter().copied()), &told);
+        assert!(differ.is_empty(), "what was told last is not what the last rows say: {:#?}", differ.first());
+        let (mut by_alias, mut findings) = (BTreeMap::new(), BTreeMap::new());
         for action in survivors {
             let said = said(action);
             for key in &action.keys {
                 let twice = by_alias.insert(format!("{} {key}", action.tenant), said.clone());
                 assert_eq!(twice, None, "{key} resolves to two actions");
+                let found = action.findings.iter().map(|finding| told[&finding.id.to_string()].clone());
+                findings.extend(found.map(|(rule, severity, class)| ((key.to_string(), rule), (severity, class))));
             }
         }
         let turns = self.turns.iter().map(|(id, turn)| {
@@ -282,6 +299,8 @@ impl Run {
             by_alias,
             turns: turns.collect(),
             ledger: ledger.map(|(key, cell)| (key.clone(), (cell.good, cell.bad, cell.unknown))).collect(),
+            findings,
+            incidents: self.engine.incidents().map(|it| (it.id, incident(it))).collect(),
         }
     }
 }
@@ -342,6 +361,12 @@ pub fn compare(name: &str, seed: u64, want: &Result, got: &Result) {
     }
     assert_eq!(want.turns, got.turns, "{name}, seed {seed}: turns differ");
     assert_eq!(want.ledger, got.ledger, "{name}, seed {seed}: the ledger differs");
+    assert_eq!(want.findings, got.findings, "{name}, seed {seed}: findings as told differ");
+    let of = |result: &Result| -> BTreeMap<String, String> {
+        result.incidents.iter().map(|(id, incident)| (id.to_string(), incident.clone())).collect()
+    };
+    let differ = differences(&of(want), &of(got));
+    assert!(differ.is_empty(), "{name}, seed {seed}: incidents differ: {:#?}", differ.first());
 }
 
 #[test]
@@ -424,7 +449,7 @@ fn the_pieces_say_what_the_whole_set_says_after_every_step() {
                     let actions = judged.actions.iter().map(|action| (action.keys[0].to_string(), said(action)));
                     let turns =
                         judged.turns.iter().map(|turn| (turn.id, serde_json::to_string(turn).expect("a record")));
-                    Result { by_alias: actions.collect(), turns: turns.collect(), ledger: BTreeMap::new() }
+                    Result { by_alias: actions.collect(), turns: turns.collect(), ..Result::default() }
                 };
                 compare(&format!("{} at {count}", recording.name()), seed(), &said(&whole), &said(&pieces));
             }

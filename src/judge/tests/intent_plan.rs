@@ -1,7 +1,7 @@
 //! Golden table of `intent_alignment`, rung 3: does the approved plan contain the call?
 
 use super::*;
-use crate::model::Digest;
+use crate::model::{Digest, Shared};
 
 /// The turn's plan loses its id.
 fn unnamed(turn: &mut Turn) {
@@ -204,6 +204,35 @@ fn an_approved_plan_contains_the_call() {
                 },
                 "good approved",
             ),
+        ],
+    );
+}
+
+/// A version of the plan, and when it was made. The first is also what the turn keeps as its plan; a person approved
+/// what lay before them in second 3, without a name.
+fn versions(turn: &mut Turn, versions: &[(u64, &str)]) {
+    plan(turn, versions[0].1);
+    let version = |(second, plan): &(u64, &str)| {
+        let made = shared(0x40 + *second as u8, PlanText { id: None, text: text(plan) });
+        Shared { at: at(*second), ..made }
+    };
+    turn.plans = versions.iter().map(version).collect();
+    turn.plan_decisions[0].plan = None;
+    turn.plan_decisions[0].at = at(3);
+}
+
+#[test]
+fn the_version_that_lay_before_the_approver_counts() {
+    const THIS: &str = r#"[{"tool":"delete_row"}]"#;
+    const OTHER: &str = r#"[{"tool":"read_row"}]"#;
+    table(
+        Sli::IntentAlignment,
+        "",
+        &[
+            ("the approved version lists it", |_, t| versions(t, &[(1, OTHER), (2, THIS)]), "good in_plan"),
+            ("an earlier version listed it", |_, t| versions(t, &[(1, THIS), (2, OTHER)]), "bad not_in_plan"),
+            ("a later version lists it", |_, t| versions(t, &[(1, OTHER), (4, THIS)]), "bad not_in_plan"),
+            ("every version is later", |_, t| versions(t, &[(4, THIS)]), "unknown plan_changed"),
         ],
     );
 }

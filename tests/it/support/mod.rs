@@ -14,6 +14,7 @@ pub mod recordings;
 pub mod scrape;
 pub mod sources;
 pub mod stories;
+pub mod told;
 
 use std::path::Path;
 
