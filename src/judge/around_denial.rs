@@ -8,12 +8,12 @@
 //! Where what it does is a guess, it is maybe the same, which convicts nobody.
 //!
 //! Only what policy, a hook, a model or the system denied counts: a person who refuses one way may mean that way. An
-//! allow for the new call by the same kind of decider lifts it.
+//! allow for the new call before it ran, by the same kind of decider and not by the agent's own word, lifts it.
 
-use super::Context;
-use super::witness::{is_enforced, permits};
+use super::witness::{is_enforced, is_independent, permits};
+use super::{Context, approvals};
 use crate::envelope::{Authority, Deed};
-use crate::model::{Action, By, Effect, Outcome, State};
+use crate::model::{Action, By, Decision, Effect, Outcome, State};
 
 /// A denied call that a later one repeats in another way.
 #[derive(Debug)]
@@ -71,9 +71,11 @@ fn denier(denied: &Action) -> Option<By> {
     }
 }
 
-/// Whether somebody of the same kind allowed the new call.
+/// Whether somebody of the same kind, and not the agent itself, allowed the new call before it ran.
 fn allowed_by(action: &Action, by: By) -> bool {
-    action.decisions.iter().any(|decision| is_enforced(decision) && permits(decision) && decision.by == by)
+    let ran = approvals::ran_at(action);
+    let allows = |it: &&Decision| is_enforced(it) && permits(it) && it.by == by && it.at <= ran;
+    action.decisions.iter().filter(allows).any(|it| is_independent(it.witness.as_ref(), action))
 }
 
 /// Whether a call's parameters hold what a denied call was about, as a word of its own.
@@ -127,6 +129,8 @@ pub(super) fn holds_word(text: &str, value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::sample;
+    use crate::model::{Known, Role, Witness};
 
     #[test]
     fn a_value_is_found_as_a_word_of_its_own() {
@@ -147,5 +151,33 @@ mod tests {
         let parameters = r#"{"path":"/srv/a.db","mode":"force","note":"it is no longer needed","ids":["inv-2041",7]}"#;
         assert_eq!(telling(parameters), ["inv-2041", "/srv/a.db"]);
         assert!(telling("no JSON").is_empty());
+    }
+
+    /// The sample deletes a row in second 5; a shell that speaks of the same target was denied before.
+    #[test]
+    fn nobody_lifts_a_denial_of_its_own_call() {
+        let rules = crate::envelope::Rules::default();
+        let turn = sample::turn();
+        let before = Action {
+            tool: Known::Value("shell".into()),
+            state: State::Refused(By::Policy),
+            decisions: vec![sample::decision(Outcome::Deny, By::Policy)],
+            ..sample::action()
+        };
+        let around = super::super::Around { denied: vec![before], ..super::super::Around::default() };
+        let learnt = super::super::Learnt::Off;
+        let context = Context::new(&rules, &turn, &learnt, &around);
+        let gate = sample::decision(Outcome::Allow, By::Policy);
+        let own = Some(Witness { service: sample::action().service, ..sample::witness(9, Role::Agent, "") });
+        for (name, allow, lifts) in [
+            ("nobody allowed it", None, false),
+            ("the gate allowed it", Some(gate.clone()), true),
+            ("the gate allowed it after it had run", Some(Decision { at: sample::at(7), ..gate.clone() }), false),
+            ("the agent says that the gate allowed it", Some(Decision { witness: own, ..gate.clone() }), false),
+            ("a person allowed it", Some(Decision { by: By::Human, ..gate }), false),
+        ] {
+            let action = Action { decisions: allow.into_iter().collect(), ..sample::action() };
+            assert_eq!(denied(&context, &action).is_none(), lifts, "{name}");
+        }
     }
 }
