@@ -3,7 +3,7 @@
 //!
 //! What is read is a function of the notes, whatever their order of arrival: places are times as sent.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -113,34 +113,63 @@ impl Board {
 
     /// What an approver had on the desk when this decision was made.
     pub fn load(&self, place: Place) -> Option<Load> {
-        let mut day: VecDeque<(Nanos, Decided)> = VecDeque::new();
-        let (mut load, mut alarmed) = (Load::default(), None::<Nanos>);
+        let (mut day, mut streak, mut alarmed) = (Day::default(), 0, None::<Nanos>);
         for ((at, id), pin) in self.0.range(..=place) {
             let Note::Decided(decided) = &pin.note else { continue };
-            while day.front().is_some_and(|(first, _)| at.since(*first) >= DAY) {
-                day.pop_front();
-            }
-            load.repeats = count(&day, |other| other.prompt == decided.prompt);
-            day.push_back((*at, *decided));
-            load.streak = if decided.allowed { load.streak + 1 } else { 0 };
-            load.decisions = count(&day, |_| true);
-            load.approvals = count(&day, |other| other.allowed);
-            load.rubber_stamps = count(&day, |other| other.allowed && other.rubber_stamp);
-            let tired = load.is_fatigue() && alarmed.is_none_or(|last| at.since(last) >= DAY);
-            load.tips = tired;
-            if tired {
+            day.move_to(*at);
+            let repeats = day.prompts.get(&decided.prompt).copied().unwrap_or(0);
+            day.push(*at, *decided);
+            streak = if decided.allowed { streak + 1 } else { 0 };
+            let load = Load { repeats, streak, ..day.counts };
+            let tips = load.is_fatigue() && alarmed.is_none_or(|last| at.since(last) >= DAY);
+            if tips {
                 alarmed = Some(*at);
             }
             if (*at, *id) == place {
-                return Some(load);
+                return Some(Load { tips, ..load });
             }
         }
         None
     }
 }
 
-fn count(day: &VecDeque<(Nanos, Decided)>, which: impl Fn(&Decided) -> bool) -> u32 {
-    u32::try_from(day.iter().filter(|(_, decided)| which(decided)).count()).unwrap_or(u32::MAX)
+/// The decisions of 24 hours and their counts, kept while the hours move on: counting them anew at every decision would
+/// cost the square of a full board.
+#[derive(Default)]
+struct Day {
+    decisions: VecDeque<(Nanos, Decided)>,
+    /// Decisions, approvals and rubber stamps; the rest is not looked at.
+    counts: Load,
+    prompts: HashMap<Hash, u32>,
+}
+
+impl Day {
+    fn push(&mut self, at: Nanos, decided: Decided) {
+        self.decisions.push_back((at, decided));
+        *self.prompts.entry(decided.prompt).or_default() += 1;
+        self.count(decided, |count| count + 1);
+    }
+
+    /// Lets go of what is 24 hours back.
+    fn move_to(&mut self, at: Nanos) {
+        while let Some((_, gone)) = self.decisions.pop_front_if(|(first, _)| at.since(*first) >= DAY) {
+            if let Some(count) = self.prompts.get_mut(&gone.prompt) {
+                *count -= 1;
+            }
+            self.count(gone, |count| count - 1);
+        }
+    }
+
+    fn count(&mut self, decided: Decided, step: impl Fn(u32) -> u32) {
+        let counts = &mut self.counts;
+        counts.decisions = step(counts.decisions);
+        if decided.allowed {
+            counts.approvals = step(counts.approvals);
+        }
+        if decided.allowed && decided.rubber_stamp {
+            counts.rubber_stamps = step(counts.rubber_stamps);
+        }
+    }
 }
 
 /// How far back an approver's load is looked at.
@@ -173,6 +202,8 @@ impl Load {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::model::sample::at;
 
@@ -238,5 +269,57 @@ mod tests {
         let board = board(day);
         let load = board.load((at(0) + DAY, id(1))).expect("it is there");
         assert_eq!((load.repeats, load.decisions, load.streak), (0, 1, 2));
+    }
+
+    /// What `Board::load` gives, counted anew from the definition.
+    fn plain_load(board: &Board, place: Place) -> Option<Load> {
+        let decisions: Vec<(Nanos, Decided)> =
+            board.0.range(..=place).filter_map(|((at, _), pin)| decision(*at, pin)).collect();
+        board.0.get(&place).and_then(|pin| decision(place.0, pin))?;
+        let (mut alarmed, mut load) = (None::<Nanos>, Load::default());
+        for (n, (at, last)) in decisions.iter().enumerate() {
+            let day = || decisions[..=n].iter().filter(|(then, _)| at.since(*then) < DAY).map(|(_, decided)| decided);
+            load = Load {
+                decisions: day().count() as u32,
+                approvals: day().filter(|it| it.allowed).count() as u32,
+                rubber_stamps: day().filter(|it| it.allowed && it.rubber_stamp).count() as u32,
+                repeats: day().filter(|it| it.prompt == last.prompt).count() as u32 - 1,
+                streak: decisions[..=n].iter().rev().take_while(|(_, it)| it.allowed).count() as u32,
+                tips: false,
+            };
+            load.tips = load.is_fatigue() && alarmed.is_none_or(|last| at.since(last) >= DAY);
+            alarmed = if load.tips { Some(*at) } else { alarmed };
+        }
+        Some(load)
+    }
+
+    fn decision(at: Nanos, pin: &Pin) -> Option<(Nanos, Decided)> {
+        match pin.note {
+            Note::Decided(decided) => Some((at, decided)),
+            _ => None,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_load_is_that_of_the_last_day(
+            notes in prop::collection::vec(
+                (0_u64..8, prop::bool::weighted(0.97), prop::bool::weighted(0.8), 0_u8..4),
+                0..120,
+            ),
+        ) {
+            let mut hour = 0;
+            let notes = notes.into_iter().enumerate().map(|(n, (hours, allowed, fast, prompt))| {
+                // Most of them follow at once, so that a day is full; some come hours later, so that days pass.
+                hour += hours.saturating_sub(4);
+                let note = if prompt == 3 && hours == 4 { Note::Counted } else { decided(allowed, fast, prompt) };
+                ((at(3_600 * hour), id(n as u8)), note)
+            });
+            let board = board(notes);
+            for place in board.0.keys() {
+                prop_assert_eq!(board.load(*place), plain_load(&board, *place));
+            }
+            prop_assert_eq!(board.load((at(0), id(200))), None);
+        }
     }
 }
