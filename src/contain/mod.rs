@@ -1,4 +1,4 @@
-//! Incidents: the findings of one root lineage that page. [`incident`] reads the clock of one; here they are kept, and
+//! Incidents: the findings of one root lineage that page. An [`Incident`] reads its own clock; here they are kept, and
 //! told what happens.
 
 mod incident;
