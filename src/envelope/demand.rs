@@ -94,6 +94,13 @@ pub struct Limit {
     pub per: Per,
 }
 
+impl Limit {
+    /// What can be counted: as many calls as are remembered of one window. A larger limit could never be broken.
+    pub const MOST: u64 = 2_000;
+    /// The longest stretch of time: calls are remembered for the horizon and this much before it.
+    pub const LONGEST: Span = Span::hours(24);
+}
+
 /// What calls are counted over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

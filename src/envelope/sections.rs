@@ -237,6 +237,13 @@ fn limit(page: &mut Page, table: Table<'_>, _: &Scope) -> Option<Demand> {
         if count == 0 {
             page.wrong(node.at, "a limit of 0 forbids: write it under `forbid`");
         }
+        if count >= Limit::MOST {
+            let most = Limit::MOST - 1;
+            page.wrong(
+                node.at,
+                format!("a limit counts to {most} at most: take fewer in a shorter time, such as `per: 1m`"),
+            );
+        }
         Some(count)
     });
     let per = page.must(table, "per", per);
@@ -247,7 +254,16 @@ fn per(page: &mut Page, node: &Node) -> Option<Per> {
     match &node.kind {
         Kind::Text(word) if &**word == "turn" => Some(Per::Turn),
         Kind::Text(word) if &**word == "conversation" => Some(Per::Conversation),
-        Kind::Text(word) if word.starts_with(|c: char| c.is_ascii_digit()) => page.length(node).map(Per::Time),
+        Kind::Text(word) if word.starts_with(|c: char| c.is_ascii_digit()) => {
+            let length = page.length(node)?;
+            if length > Limit::LONGEST {
+                page.wrong(
+                    node.at,
+                    format!("a limit counts over `24h` at most, not `{word}`: calls before are forgotten"),
+                );
+            }
+            Some(Per::Time(length))
+        }
         _ => page.expected(node, "`turn`, `conversation` or a length of time such as `1h`"),
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::envelope::Limit;
 use crate::model::{ActionId, ConversationId, Hash, Nanos, Provenance, Span, TurnId};
 
 /// What a board is about.
@@ -93,7 +94,7 @@ pub struct Pin {
 impl Board {
     /// Notes that a board keeps; the earliest leave first. More of one topic inside the horizon is beyond what its
     /// rules can count.
-    pub const NOTES: usize = 2_000;
+    pub const NOTES: usize = Limit::MOST as usize;
 
     /// How many calls that count came before.
     pub fn before(&self, place: Place) -> u64 {
